@@ -1,0 +1,61 @@
+"""Writes the file of settings that a fresh installation needs: `python -m marketo.dotenv [FILE]`.
+
+Standard library only: it runs before any setting exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import os
+import secrets
+from pathlib import Path
+
+TEMPLATE = """\
+# Written once by `make setup`; .env.example explains every setting. Keep this file secret, and keep a copy of
+# FIELD_ENCRYPTION_KEY elsewhere: without it the stored Salesforce secrets cannot be read.
+SECRET_KEY={secret_key}
+FIELD_ENCRYPTION_KEY={field_encryption_key}
+
+# http on this machine only, to begin with. To serve others, take this line out and set ALLOWED_HOSTS.
+PLAIN_HTTP_ON_LOOPBACK=true
+"""
+
+
+def new_secret_key() -> str:
+    """A key for Django's signatures."""
+    return secrets.token_urlsafe(50)
+
+
+def new_field_encryption_key() -> str:
+    """A Fernet key: 32 random bytes in URL-safe base64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def write_once(path: Path, text: str) -> bool:
+    """Write `text` to a file that only this user can read; False, and nothing touched, when the file exists."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return True
+
+
+def main() -> None:
+    """Write the file unless it is there already, or print a key."""
+    parser = argparse.ArgumentParser(prog="python -m marketo.dotenv", description="Write a new file of settings.")
+    parser.add_argument("file", nargs="?", type=Path, default=Path(".env"), help="where to write (default: .env)")
+    parser.add_argument("--new-key", action="store_true", help="print a new FIELD_ENCRYPTION_KEY and write nothing")
+    options = parser.parse_args()
+    if options.new_key:
+        print(new_field_encryption_key())
+        return
+    text = TEMPLATE.format(secret_key=new_secret_key(), field_encryption_key=new_field_encryption_key())
+    if write_once(options.file, text):
+        print(f"Wrote {options.file} with new keys.")
+
+
+if __name__ == "__main__":
+    main()
