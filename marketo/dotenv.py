@@ -1,4 +1,4 @@
-"""Writes the file of settings that a fresh installation needs: `python -m marketo.dotenv [FILE]`.
+"""Writes the file of settings that a fresh installation or the demo needs: `python -m marketo.dotenv --help`.
 
 Standard library only: it runs before any setting exists.
 """
@@ -19,6 +19,18 @@ FIELD_ENCRYPTION_KEY={field_encryption_key}
 
 # http on this machine only, to begin with. To serve others, take this line out and set ALLOWED_HOSTS.
 PLAIN_HTTP_ON_LOOPBACK=true
+"""
+
+DEMO_TEMPLATE = """\
+# Written once by the demo for its own processes. Everything it keeps is in this folder; delete the folder to start over.
+SECRET_KEY={secret_key}
+FIELD_ENCRYPTION_KEY={field_encryption_key}
+DEBUG=false
+PLAIN_HTTP_ON_LOOPBACK=true
+DATABASE_URL=sqlite:///{directory}/db.sqlite3
+CACHE_DIR={directory}/cache
+STATIC_ROOT={directory}/static
+SALESFORCE_ALLOWED_HOSTS=127.0.0.1
 """
 
 
@@ -43,17 +55,40 @@ def write_once(path: Path, text: str) -> bool:
     return True
 
 
+def write_settings(path: Path) -> bool:
+    """Write a new installation's settings with new keys; False when there are some already."""
+    return write_once(
+        path, TEMPLATE.format(secret_key=new_secret_key(), field_encryption_key=new_field_encryption_key())
+    )
+
+
+def write_demo_settings(directory: Path) -> Path:
+    """Make the demo's folder, readable by this user only, with settings and keys of its own; returns the file."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / "env"
+    write_once(
+        path,
+        DEMO_TEMPLATE.format(
+            secret_key=new_secret_key(),
+            field_encryption_key=new_field_encryption_key(),
+            directory=directory.as_posix(),
+        ),
+    )
+    return path
+
+
 def main() -> None:
-    """Write the file unless it is there already, or print a key."""
+    """Write a file of settings unless it is there already, or print a key."""
     parser = argparse.ArgumentParser(prog="python -m marketo.dotenv", description="Write a new file of settings.")
     parser.add_argument("file", nargs="?", type=Path, default=Path(".env"), help="where to write (default: .env)")
+    parser.add_argument("--demo", type=Path, metavar="FOLDER", help="write the demo's settings to FOLDER/env instead")
     parser.add_argument("--new-key", action="store_true", help="print a new FIELD_ENCRYPTION_KEY and write nothing")
     options = parser.parse_args()
     if options.new_key:
         print(new_field_encryption_key())
-        return
-    text = TEMPLATE.format(secret_key=new_secret_key(), field_encryption_key=new_field_encryption_key())
-    if write_once(options.file, text):
+    elif options.demo:
+        write_demo_settings(options.demo)
+    elif write_settings(options.file):
         print(f"Wrote {options.file} with new keys.")
 
 

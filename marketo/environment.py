@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import zoneinfo
 from pathlib import Path
@@ -84,10 +85,11 @@ def field_encryption_keys(env: environ.Env) -> list[str]:
 
 def database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
     """The default database from DATABASE_URL: SQLite (a relative path is beside manage.py) or PostgreSQL."""
-    try:
-        config: dict[str, Any] = dict(env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3"))
-    except (ValueError, KeyError, ImproperlyConfigured):
-        config = {}
+    config: dict[str, Any] = {}
+    # Looked at before it is parsed, because the parser's own warning shows the whole value, password and all.
+    if env.str("DATABASE_URL", default="sqlite:").startswith(("sqlite:", "postgres:", "postgresql:")):
+        with contextlib.suppress(ValueError, KeyError, ImproperlyConfigured):
+            config = dict(env.db_url("DATABASE_URL", default="sqlite:///db.sqlite3"))
     engine = config.get("ENGINE")
     if engine == "django.db.backends.sqlite3":
         if config["NAME"] != ":memory:":

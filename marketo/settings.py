@@ -96,7 +96,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": environment.database(env, BAS
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = environment.redis_url(env)
-CACHE_DIR: Path = BASE_DIR / env.str("CACHE_DIR", default=".cache")
+CACHE_DIR: Path = BASE_DIR / env.str("CACHE_DIR", default="build/cache")
 
 # The cache has to be shared between processes: django-q2 keeps the state of its cluster there, and with a cache per
 # process the cluster looks dead from outside. Files rather than a table, because that state is written twice a second:

@@ -1,0 +1,77 @@
+# `make` alone lists what there is. Only Python 3.11 or later and make are needed; everything goes into .venv.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock clean
+
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+# The Pythons to try, best first; `make setup PYTHON=/path/to/python` tries that one only.
+PYTHON ?= python3.13 python3.12 python3.11 python3
+# Arguments for the demo and for pytest: make demo ARGS="--port 8001", make test ARGS="-k merge"
+ARGS ?=
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4
+LOCAL_POSTGRES := postgres://postgres@127.0.0.1:5432/test
+PIP_COMPILE := .venv/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras \
+	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
+
+help:.*## List these targets
+	@awk -F ':.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:.*## Build .venv, write .env with new keys, create the database
+	@$(PY) -m marketo.dotenv
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py collectstatic --noinput --verbosity 0
+	@echo "Ready. Next: $(PY) manage.py createsuperuser, then add_sync_user (see README.md)."
+
+demo:.*## Try it: a sandbox Salesforce, a first sync and the admin, on this machine only
+	@$(PY) -m marketo.dotenv --demo .demo
+	@exec env ENV_FILE=.demo/env $(PY) manage.py demo $(ARGS)
+
+test:.*## Check the style and run all tests, on SQLite and on a PostgreSQL if there is one
+	@$(PY) -m ruff check .
+	@echo "Tests on SQLite"
+	@env -u TEST_DATABASE_URL $(PYTEST) $(ARGS)
+	@url="$${TEST_DATABASE_URL:-$(LOCAL_POSTGRES)}"; \
+	if reason=$$($(PY) -m tests.postgres "$$url"); then \
+		echo "Tests on PostgreSQL"; \
+		TEST_DATABASE_URL="$$url" $(PYTEST) $(ARGS); \
+	elif [ -n "$${TEST_DATABASE_URL:-}" ]; then \
+		echo "TEST_DATABASE_URL cannot be used: $$reason" >&2; exit 1; \
+	else \
+		echo "Skipped the tests on PostgreSQL: $$reason Set TEST_DATABASE_URL to run them."; \
+	fi
+
+lint:.*## Check style, layout and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+lock:.*## Write both lock files anew from pyproject.toml
+	@$(PIP_COMPILE) --extra=postgres --extra=redis --output-file=requirements.txt pyproject.toml
+	@$(PIP_COMPILE) --extra=dev --extra=postgres --extra=redis --output-file=requirements-dev.txt pyproject.toml
+
+clean:.*## Remove what was built and cached; keeps .env, the databases and the demo's data
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build staticfiles *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per lock file: installing is skipped until the lock changes. A virtual environment that a failed attempt
+# left half-built has no working pip and is built anew.
+.venv/.installed: requirements.txt
+	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+		for python in $(PYTHON); do \
+			"$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+			echo "Building .venv with $$("$$python" --version)"; \
+			"$$python" -m venv --clear .venv && break; \
+		done; \
+		$(PY) -m pip --version >/dev/null 2>&1 || { \
+			echo "Python 3.11 or later with its venv module is needed (Debian: apt install python3-venv);" \
+				"tried: $(PYTHON)." >&2; exit 1; }; \
+	fi
+	@echo "Installing the packages of requirements.txt"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed requirements-dev.txt
+	@echo "Installing the packages of requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
