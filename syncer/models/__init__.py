@@ -1,0 +1,58 @@
+"""What is kept."""
+
+from syncer.models.activity import ActivityLogEntry, ActivityStatus, ActivityType, Conflict
+from syncer.models.mapping import Backfill, Direction, FieldMapping
+from syncer.models.person import FormerId, OptOut, Person, SfdcType, Tombstone
+from syncer.models.record import (
+    CreateIntent,
+    IntentState,
+    PendingChange,
+    PendingState,
+    SalesforceRecord,
+    SyncWriting,
+)
+from syncer.models.run import BeforeImage, ReadSequence, RunKind, RunStatus, SyncCursor, SyncLease, SyncRun
+from syncer.models.sync_user import (
+    ApiUsage,
+    SalesforceObject,
+    SignInMethod,
+    SyncMode,
+    SyncUser,
+    SyncUserState,
+    Winner,
+)
+
+__all__ = [
+    "ActivityLogEntry",
+    "ActivityStatus",
+    "ActivityType",
+    "ApiUsage",
+    "Backfill",
+    "BeforeImage",
+    "Conflict",
+    "CreateIntent",
+    "Direction",
+    "FieldMapping",
+    "FormerId",
+    "IntentState",
+    "OptOut",
+    "PendingChange",
+    "PendingState",
+    "Person",
+    "ReadSequence",
+    "RunKind",
+    "RunStatus",
+    "SalesforceObject",
+    "SalesforceRecord",
+    "SfdcType",
+    "SignInMethod",
+    "SyncCursor",
+    "SyncLease",
+    "SyncMode",
+    "SyncRun",
+    "SyncUser",
+    "SyncUserState",
+    "SyncWriting",
+    "Tombstone",
+    "Winner",
+]

@@ -1,0 +1,123 @@
+"""What was last agreed with a record in Salesforce, what waits to be sent to it, and creates under way."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from syncer.models.person import Person
+
+
+class SalesforceRecord(models.Model):
+    """The link of a person to a Lead or Contact.
+
+    ``base`` holds the values that both sides last agreed on, canonical (``syncer.salesforce.values``), by person field;
+    a field without a key has no base yet. ``weak_base`` is true after a conversion or a re-link, until the next merge.
+    ``system_modstamp`` is the stamp of the state that was last merged, None when that is not known for certain;
+    ``read_at`` the organisation's time when that state was asked for. ``read_sequence`` orders our reads and pushes:
+    an older read is never merged over a newer one.
+    """
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="record")
+    organisation = models.CharField(max_length=18)
+    object = models.CharField(max_length=10)
+    record_id = models.CharField("SFDC id", max_length=18)
+    base = models.JSONField(default=dict)
+    weak_base = models.BooleanField(default=False)
+    system_modstamp = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+    read_sequence = models.BigIntegerField(default=0)
+    owner_id = models.CharField(max_length=18, blank=True)
+    owner_name = models.CharField("owner", max_length=255, blank=True)
+    received_at = models.DateTimeField("last received", null=True)
+    sent_at = models.DateTimeField("last sent", null=True)
+    agreed_at = models.DateTimeField("last agreed", default=timezone.now)
+
+    class Meta:
+        verbose_name = "Salesforce record"
+        constraints = [
+            # One person per record; the look-up of the linked persons of a page of records.
+            models.UniqueConstraint(fields=["organisation", "record_id"], name="syncer_record_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object} {self.record_id}"
+
+
+class PendingState(models.TextChoices):
+    PENDING = "pending", "Waiting to send"
+    IN_FLIGHT = "in_flight", "Being sent"
+    FAILED = "failed", "Sync error"
+
+
+class PendingChange(models.Model):
+    """The outbox: one row per person that has something to send, or whose sync is in flight.
+
+    A trigger on Person writes the row in the transaction of the edit and raises ``revision``; it is removed when
+    everything up to ``Person.revision`` was agreed. ``claim`` and ``claimed_until`` make one worker at a time handle a
+    person; a claim that ran out (a killed worker) can be taken over.
+    """
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="pending")
+    revision = models.BigIntegerField(default=0, db_default=0)
+    state = models.CharField(max_length=10, choices=PendingState, default="pending", db_default="pending")
+    since = models.DateTimeField(db_default=Now())
+    attempts = models.PositiveIntegerField(default=0, db_default=0)
+    next_attempt = models.DateTimeField(null=True, blank=True)
+    claim = models.CharField(max_length=40, default="", db_default="", blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    error_code = models.CharField(max_length=80, default="", db_default="", blank=True)
+    error_message = models.TextField(default="", db_default="", blank=True)
+    error_detail = models.JSONField(default=dict, db_default={}, blank=True)
+
+    class Meta:
+        verbose_name = "waiting change"
+        indexes = [
+            # The push takes what is due, oldest first.
+            models.Index(
+                fields=["since", "person"],
+                condition=models.Q(state="pending"),
+                name="syncer_pending_due",
+            ),
+            # Failures grouped by reason, on the admin's list.
+            models.Index(fields=["error_code"], condition=models.Q(state="failed"), name="syncer_pending_failed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()}: person {self.person_id}"
+
+
+class IntentState(models.TextChoices):
+    OPEN = "open", "Being created"
+    UNKNOWN = "unknown", "Outcome unknown"
+
+
+class CreateIntent(models.Model):
+    """Written before the call that creates a record, removed when its outcome is known: a create happens at most once.
+
+    ``asked_at`` is the organisation's time before the call: a Lead made by the sync user since then may be ours.
+    """
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="create_intent")
+    object = models.CharField(max_length=10, default="Lead")
+    state = models.CharField(max_length=10, choices=IntentState, default=IntentState.OPEN)
+    asked_at = models.DateTimeField(null=True)
+    external_id = models.BooleanField("guaranteed by an external id", default=True)
+    values_sent = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()}: person {self.person_id}"
+
+
+class SyncWriting(models.Model):
+    """One row, SQLite only: set inside the transaction in which the sync writes values that both sides agree on.
+
+    The trigger that fills the outbox reads it. PostgreSQL uses a setting of the transaction instead.
+    """
+
+    active = models.BooleanField(default=False, db_default=False)
+
+    def __str__(self) -> str:
+        return "writing" if self.active else "idle"

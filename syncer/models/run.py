@@ -1,0 +1,122 @@
+"""The traces of cycles, and what cycles share: the lease, the cursors, the sequence of reads."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from syncer.models.sync_user import SyncUser
+
+
+class RunStatus(models.TextChoices):
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Could not complete"
+    INTERRUPTED = "interrupted", "Interrupted"
+
+
+class RunKind(models.TextChoices):
+    CYCLE = "cycle", "Cycle"
+    PERSONS = "persons", "Sync Person to SFDC"
+
+
+class SyncRun(models.Model):
+    """One cycle, or one run of an action on persons: phases, counters, API calls, and the error that ended it.
+
+    ``counters`` is ``{"received": {"created", "updated", "unchanged", "failed"}, "sent": {…}}``; ``phases`` a list of
+    ``{"name", "started", "finished", "done", "total"}`` in order.
+    """
+
+    sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="runs")
+    kind = models.CharField(max_length=10, choices=RunKind, default=RunKind.CYCLE)
+    trigger = models.CharField("started by", max_length=150, blank=True)
+    status = models.CharField(max_length=12, choices=RunStatus, default=RunStatus.RUNNING)
+    started_at = models.DateTimeField("started", default=timezone.now)
+    heartbeat_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField("finished", null=True, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    phase = models.CharField(max_length=40, blank=True)
+    phases = models.JSONField(default=list, blank=True)
+    counters = models.JSONField(default=dict, blank=True)
+    conflict_count = models.PositiveIntegerField("overwritten", default=0)
+    api_calls = models.PositiveIntegerField("API calls", default=0)
+    error_code = models.CharField(max_length=80, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "run"
+        ordering = ["-id"]
+        indexes = [
+            # The last cycle, the running cycle.
+            models.Index(fields=["kind", "-id"], name="syncer_run_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def seconds(self) -> float | None:
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+class SyncLease(models.Model):
+    """One cycle at a time: whoever holds the newest ``token`` may write, until ``expires_at`` by the database's clock."""
+
+    sync_user = models.OneToOneField(SyncUser, on_delete=models.CASCADE, primary_key=True, related_name="lease")
+    token = models.BigIntegerField(default=0)
+    holder = models.CharField(max_length=150, blank=True)
+    expires_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.holder or "free"
+
+
+class SyncCursor(models.Model):
+    """How far an object was read. ``read_to`` is the organisation's time at the start of the last completed read.
+
+    Inside a read, ``reading_since`` is that read's start and (``resume_stamp``, ``resume_id``) the last row applied.
+    ``postponed`` lists record ids that could not be merged in their turn and are read again first.
+    """
+
+    sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="cursors")
+    object = models.CharField(max_length=40)
+    read_to = models.DateTimeField(null=True)
+    reading_since = models.DateTimeField(null=True)
+    resume_stamp = models.DateTimeField(null=True)
+    resume_id = models.CharField(max_length=18, blank=True)
+    postponed = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sync_user", "object"], name="syncer_cursor_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object} to {self.read_to}"
+
+
+class ReadSequence(models.Model):
+    """One row: the application's counter of reads and pushes, taken before each request."""
+
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class BeforeImage(models.Model):
+    """What a run changed of one person, on either side: field → [before, after]. Kept so that the run can be undone."""
+
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="before_images")
+    person_id = models.BigIntegerField()
+    here = models.JSONField(default=dict)
+    there = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            # Undo of a run reads its images person by person.
+            models.Index(fields=["run", "person_id"], name="syncer_before_image_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}, person {self.person_id}"

@@ -1,0 +1,189 @@
+"""Database triggers: every edit of a person, by whatever path, raises its revision and fills the outbox.
+
+Generated from the model after each migration, because Django's ``AlterField`` on SQLite rebuilds the table and drops
+them silently. Each cycle verifies them first (``missing``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection as default_connection
+from django.db import transaction
+
+from syncer.models.person import Person, Tombstone
+from syncer.models.record import PendingChange, SalesforceRecord, SyncWriting
+
+PERSON = Person._meta.db_table
+PENDING = PendingChange._meta.db_table
+RECORD = SalesforceRecord._meta.db_table
+TOMBSTONE = Tombstone._meta.db_table
+WRITING = SyncWriting._meta.db_table
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    name: str
+    table: str
+    statements: tuple[str, ...]  # run in order to create it
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()[:16]
+
+
+def value_columns() -> list[str]:
+    """The columns of a person that hold values: a change in one of them is something to send."""
+    return [f.column for f in Person._meta.concrete_fields if f.name not in Person.BOOKKEEPING]
+
+
+def _sqlite() -> list[Trigger]:
+    differs = " OR ".join(f'OLD."{c}" IS NOT NEW."{c}"' for c in value_columns())
+    columns = ", ".join(f'"{c}"' for c in value_columns())
+    revision = f"""CREATE TRIGGER syncer_person_revision AFTER UPDATE ON {PERSON} FOR EACH ROW
+BEGIN
+  UPDATE {PERSON} SET revision = OLD.revision + 1 WHERE id = NEW.id;
+END"""
+    pending = f"""CREATE TRIGGER syncer_person_pending AFTER UPDATE OF {columns} ON {PERSON} FOR EACH ROW
+WHEN NOT EXISTS (SELECT 1 FROM {WRITING}) AND ({differs})
+BEGIN
+  UPDATE {PENDING} SET revision = OLD.revision + 1, attempts = 0, next_attempt = NULL,
+    state = CASE state WHEN 'failed' THEN 'pending' ELSE state END
+    WHERE person_id = NEW.id;
+  INSERT OR IGNORE INTO {PENDING} (person_id, revision)
+    SELECT NEW.id, OLD.revision + 1 WHERE NEW.sfdc_type <> '' AND NOT NEW.sfdc_is_deleted;
+END"""
+    tombstone = f"""CREATE TRIGGER syncer_record_tombstone AFTER DELETE ON {RECORD} FOR EACH ROW
+WHEN NOT EXISTS (SELECT 1 FROM {WRITING})
+BEGIN
+  INSERT OR REPLACE INTO {TOMBSTONE} (organisation, object, record_id, stamp)
+    VALUES (OLD.organisation, OLD.object, OLD.record_id, OLD.system_modstamp);
+END"""
+    return [
+        Trigger("syncer_person_revision", PERSON, (revision,)),
+        Trigger("syncer_person_pending", PERSON, (pending,)),
+        Trigger("syncer_record_tombstone", RECORD, (tombstone,)),
+    ]
+
+
+def _postgresql() -> list[Trigger]:
+    differs = " OR ".join(f'OLD."{c}" IS DISTINCT FROM NEW."{c}"' for c in value_columns())
+
+    def trigger(name: str, table: str, when: str, body: str, condition: str = "") -> Trigger:
+        function = (
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$\nBEGIN\n{body}\nEND $body$"
+        )
+        create = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION {name}()"
+        return Trigger(name, table, (function, create))
+
+    writing = "coalesce(current_setting('syncer.writing', true), '') = '1'"
+    return [
+        trigger(
+            "syncer_person_revision",
+            PERSON,
+            "BEFORE UPDATE",
+            "  NEW.revision := OLD.revision + 1;\n  RETURN NEW;",
+        ),
+        trigger(
+            "syncer_person_pending",
+            PERSON,
+            "AFTER UPDATE",
+            f"""  IF {writing} THEN RETURN NULL; END IF;
+  UPDATE {PENDING} SET revision = NEW.revision, attempts = 0, next_attempt = NULL,
+    state = CASE state WHEN 'failed' THEN 'pending' ELSE state END
+    WHERE person_id = NEW.id;
+  IF NOT FOUND AND NEW.sfdc_type <> '' AND NOT NEW.sfdc_is_deleted THEN
+    INSERT INTO {PENDING} (person_id, revision) VALUES (NEW.id, NEW.revision)
+      ON CONFLICT (person_id) DO UPDATE SET revision = EXCLUDED.revision, attempts = 0, next_attempt = NULL,
+        state = CASE {PENDING}.state WHEN 'failed' THEN 'pending' ELSE {PENDING}.state END;
+  END IF;
+  RETURN NULL;""",
+            f"WHEN ({differs})",
+        ),
+        trigger(
+            "syncer_record_tombstone",
+            RECORD,
+            "AFTER DELETE",
+            f"""  IF {writing} THEN RETURN NULL; END IF;
+  INSERT INTO {TOMBSTONE} (organisation, object, record_id, stamp)
+    VALUES (OLD.organisation, OLD.object, OLD.record_id, OLD.system_modstamp)
+    ON CONFLICT (organisation, record_id) DO UPDATE SET stamp = EXCLUDED.stamp, deleted_at = now();
+  RETURN NULL;""",
+        ),
+    ]
+
+
+def triggers_for(connection: Any) -> list[Trigger]:
+    return _postgresql() if connection.vendor == "postgresql" else _sqlite()
+
+
+def missing(connection: Any = default_connection) -> list[str]:
+    """The names of triggers that are not there as they should be."""
+    wanted = {trigger.name: trigger for trigger in triggers_for(connection)}
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT tgname, obj_description(oid, 'pg_trigger') FROM pg_trigger "
+                "WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgname = ANY(%s)",
+                [list(wanted)],
+            )
+            present = {name for name, comment in cursor.fetchall() if comment == wanted[name].digest}
+        else:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            present = {name for name, sql in cursor.fetchall() if name in wanted and sql == wanted[name].statements[0]}
+    return [name for name in wanted if name not in present]
+
+
+def install(connection: Any = default_connection) -> None:
+    """Create the triggers anew, in one transaction."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for trigger in triggers_for(connection):
+            on_table = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name}{on_table}")
+            for statement in trigger.statements:
+                cursor.execute(statement)
+            if connection.vendor == "postgresql":
+                cursor.execute(f"COMMENT ON TRIGGER {trigger.name} ON {trigger.table} IS '{trigger.digest}'")
+
+
+def repair(connection: Any = default_connection) -> list[str]:
+    """Put missing triggers back and have every linked person compared once; gives the names that were missing.
+
+    Edits made while a trigger was missing are found because a waiting change makes the push compare the person with
+    its base: those that are equal cost nothing.
+    """
+    absent = missing(connection)
+    if absent:
+        install(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} "  # noqa: S608
+                "WHERE sfdc_type <> '' AND NOT sfdc_is_deleted ON CONFLICT (person_id) DO NOTHING"
+            )
+    return absent
+
+
+@contextmanager
+def agreeing_writes(connection: Any = default_connection) -> Iterator[None]:
+    """A transaction in which the sync writes values that both sides agree on: nothing of it is put in the outbox.
+
+    Revisions are raised all the same. Not for writes of ours that have to be sent (a restored value, a merge fill).
+    """
+    with transaction.atomic(using=connection.alias):
+        _flag(connection, True)
+        yield
+        _flag(connection, False)
+
+
+def _flag(connection: Any, on: bool) -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT set_config('syncer.writing', %s, true)", ["1" if on else ""])
+        elif on:
+            cursor.execute(f"INSERT INTO {WRITING} (active) VALUES (1)")
+        else:
+            cursor.execute(f"DELETE FROM {WRITING}")  # noqa: S608

@@ -1,0 +1,1 @@
+"""The engine: decides and applies what reaches which side."""

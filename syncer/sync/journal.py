@@ -1,0 +1,152 @@
+"""Entries for the activity log, the conflicts and the before-images, collected for a batch and written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
+from syncer.sync import statements
+from syncer.sync.merge import Decision, Value
+from syncer.sync.work import Work
+
+
+class Journal:
+    """What a batch has to tell. ``write`` inserts it in three statements, in the caller's transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._at = work.now()
+        self._entries: list[tuple[Any, ...]] = []
+        self._conflicts: list[tuple[Any, ...]] = []
+        self._images: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    @property
+    def conflict_count(self) -> int:
+        return len(self._conflicts)
+
+    def entry(
+        self,
+        person_id: int,
+        name: str,
+        kind: ActivityType,
+        summary: str,
+        *,
+        actor: str = "",
+        field: str = "",
+        code: str = "",
+        failed: bool = False,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        status = ActivityStatus.FAILED if failed else ActivityStatus.OK
+        self._entries.append(
+            (
+                person_id,
+                name[:255],
+                str(kind),
+                self._at,
+                (actor or self._work.actor)[:150],
+                self._work.run.pk,
+                str(status),
+                field[:100],
+                code[:80],
+                summary,
+                dict(detail or {}),
+            )
+        )
+
+    def received(self, person_id: int, name: str, decision: Decision, actor: str) -> None:
+        """A value that came from Salesforce."""
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CHANGE_DATA_VALUE,
+            f"{decision.field}: {shown(decision.here)} → {shown(decision.there)}",
+            actor=actor,
+            field=decision.field,
+            detail={
+                "old": decision.here,
+                "new": decision.there,
+                "source": "Salesforce",
+                "reason": decision.reason,
+            },
+        )
+        self._image(person_id)[0][decision.field] = [decision.here, decision.there]
+
+    def sent(self, person_id: int, field: str, before: Value, after: Value) -> None:
+        self._image(person_id)[1][field] = [before, after]
+
+    def conflict(self, person_id: int, name: str, decision: Decision) -> None:
+        """A value that lost, with the one that won."""
+        kept, lost = ("here", "Salesforce") if decision.winner == "marketo" else ("Salesforce", "here")
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CONFLICT,
+            f"{decision.field}: the value of {kept}, {shown(decision.value)}, was kept; "
+            f"the value of {lost}, {shown(decision.loser)}, was overwritten.",
+            field=decision.field,
+            detail={
+                "base": decision.base if decision.has_base else None,
+                "here": decision.here,
+                "there": decision.there,
+                "lost": decision.loser,
+                "winner": decision.winner,
+                "reason": decision.reason,
+            },
+        )
+        self._conflicts.append(
+            (
+                person_id,
+                name[:255],
+                self._work.run.pk,
+                self._at,
+                decision.field[:100],
+                decision.base if decision.has_base else None,
+                decision.here,
+                decision.there,
+                decision.winner,
+                decision.reason[:255],
+            )
+        )
+
+    def write(self) -> None:
+        statements.insert(
+            ActivityLogEntry,
+            [
+                "person_id",
+                "person_name",
+                "type",
+                "at",
+                "actor",
+                "run_id",
+                "status",
+                "field",
+                "code",
+                "summary",
+                "detail",
+            ],
+            self._entries,
+        )
+        statements.insert(
+            Conflict,
+            ["person_id", "person_name", "run_id", "at", "field", "base", "here", "there", "winner", "reason"],
+            self._conflicts,
+        )
+        statements.insert(
+            BeforeImage,
+            ["run_id", "person_id", "here", "there"],
+            [(self._work.run.pk, person, here, there) for person, (here, there) in self._images.items()],
+        )
+
+    def _image(self, person_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._images.setdefault(person_id, ({}, {}))
+
+
+def shown(value: Value) -> str:
+    """A value in a sentence."""
+    if value is None:
+        return "(empty)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"“{value}”" if len(value) <= 80 else f"“{value[:77]}…”"

@@ -1,0 +1,315 @@
+"""Receiving: pages of changed records become persons, links and log entries, batch by batch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError
+
+from syncer.models import ActivityType, PendingChange, Person, SalesforceRecord, SyncCursor, Tombstone
+from syncer.models.triggers import agreeing_writes
+from syncer.salesforce import soql
+from syncer.salesforce.client import Page
+from syncer.sync import matching, state, statements
+from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, lock, new_person_values
+from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
+from syncer.sync.journal import Journal
+from syncer.sync.merge import Merge, merge
+from syncer.sync.remote import Reading, RemoteRecord, already_merged, parse, parse_stamp
+from syncer.sync.state import PersonState
+from syncer.sync.work import Work, next_sequence
+
+#: How far behind its cursor a read begins: a transaction takes its stamp when it begins and is seen when it ends, so
+#: a long one shows up with a stamp older than what was read already.
+OVERLAP = timedelta(minutes=10)
+#: Merging again a person that was edited meanwhile: tries before its record is left to the next cycle.
+TRIES = 5
+#: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
+IDS_A_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """What is asked for to receive an object's changes, and whether deleted records are asked for, too."""
+
+    soql: str
+    deleted: bool
+
+
+def cursor_for(work: Work, sobject: str) -> SyncCursor:
+    return SyncCursor.objects.get_or_create(sync_user=work.sync_user, object=sobject)[0]
+
+
+def change_query(fields: ObjectMap, cursor: SyncCursor) -> ChangeQuery:
+    """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
+
+    The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too.
+    """
+    conditions = []
+    first = cursor.read_to is None
+    if cursor.resume_stamp is not None:
+        conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
+    elif cursor.read_to is not None:
+        conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
+    if first and fields.object == "Lead" and "IsConverted" in fields.select:
+        conditions.append("IsConverted = false")
+    where = soql.and_(*conditions) if conditions else None
+    text = soql.select(list(fields.select), fields.object, where=where, order_by="SystemModstamp, Id")
+    return ChangeQuery(text, deleted=not first)
+
+
+def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
+    """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them.
+
+    All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
+    """
+    cursor = cursor_for(work, sobject)
+    if cursor.reading_since is None:
+        cursor.reading_since = first.asked_at
+    reading = Reading(sequence, first.asked_at)
+    done = 0
+    for page in _pages(work, first):
+        postponed = receive_records(work, sobject, page.records, reading)
+        _move(work, cursor, page.records, postponed)
+        done += len(page.records)
+        work.progress(f"Receiving {sobject}s", done, max(done, page.total))
+    cursor.read_to, cursor.reading_since = cursor.reading_since, None
+    cursor.resume_stamp, cursor.resume_id = None, ""
+    waiting, cursor.postponed = cursor.postponed, []
+    cursor.postponed = read_again(work, sobject, waiting)
+    work.fence()
+    cursor.save()
+
+
+def _pages(work: Work, first: Page) -> Iterator[Page]:
+    page = first
+    yield page
+    while page.next_url:
+        work.checkpoint()
+        page = work.org.query_more(page.next_url)
+        work.checkpoint()
+        yield page
+
+
+def _move(work: Work, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
+    """Store how far the read has come, and which records it had to leave."""
+    if rows:
+        cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
+    cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
+    work.fence()
+    cursor.save()
+
+
+def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
+    """Read records that could not be merged in their turn; gives those that still can't, for the next cycle."""
+    fields = work.maps[sobject]
+    left: list[str] = []
+    for start in range(0, len(ids), IDS_A_QUERY):
+        work.checkpoint()
+        sequence = next_sequence()
+        text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids[start : start + IDS_A_QUERY])))
+        page = work.org.query(text, deleted=True)
+        work.checkpoint()
+        left += receive_records(work, sobject, page.records, Reading(sequence, page.asked_at))
+    return left
+
+
+def receive_records(work: Work, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading) -> list[str]:
+    """Merge one page of records; gives the ids of those that could not be merged now and have to be read again."""
+    fields = work.maps[sobject]
+    work.received["unchanged"] += len(rows)
+    records = [parse(fields, row) for row in _not_merged_yet(work, rows)]
+    stale: list[str] = []
+    for _ in range(TRIES):
+        if not records:
+            break
+        records = _merge_once(work, fields, reading, records, stale)
+    return [*stale, *(record.id for record in records)]
+
+
+def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows whose state was not merged before, recognised by id and stamp, without loading a person."""
+    links = {
+        link["record_id"]: link
+        for link in SalesforceRecord.objects.filter(
+            organisation=work.organisation, record_id__in=[row["Id"] for row in rows], weak_base=False
+        ).values("record_id", "system_modstamp", "read_at", "person__sfdc_is_deleted")
+    }
+    fresh = []
+    for row in rows:
+        link = links.get(row["Id"])
+        if link is not None and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
+            stamp = parse_stamp(row["SystemModstamp"])
+            if row.get("IsDeleted") or already_merged(link["system_modstamp"], link["read_at"], stamp):
+                continue
+        fresh.append(row)
+    return fresh
+
+
+def _merge_once(
+    work: Work, fields: ObjectMap, reading: Reading, records: list[RemoteRecord], stale: list[str]
+) -> list[RemoteRecord]:
+    """Merge records with the persons as they are now; gives those whose person was busy or edited meanwhile.
+
+    ``stale`` takes the ids of records that a newer request has read or sent.
+    """
+    linked = state.by_record_ids(work.organisation, [record.id for record in records])
+    strangers = [r for r in records if r.id not in linked and not r.gone]
+    matches = matching.match(work, strangers) if strangers else {}
+    unmatched = [r for r in strangers if r.id not in matches]
+    hidden = matching.buried(work, unmatched) if unmatched else set()
+
+    merged: list[Merged] = []
+    gone: list[tuple[PersonState, RemoteRecord]] = []
+    for record in records:
+        if (person := linked.get(record.id)) is not None:
+            if record.is_deleted:
+                gone.append((person, record))
+            else:
+                merged.append(merge_with(work, fields, person, record))
+        elif (match := matches.get(record.id)) is not None:
+            merged.append(merge_with(work, fields, match.person, record, link_reason=match.reason))
+
+    applied = apply(work, fields, reading, merged)
+    again = [m.remote for m in applied.again]
+    again += _mark_deleted(work, reading, gone)
+    stale += [m.remote.id for m in applied.stale]
+    try:
+        created = _create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
+    except IntegrityError:  # somebody linked one of them meanwhile (Sync Person to SFDC): match them again
+        created, again = 0, again + unmatched
+    work.received["updated"] += len(applied.changed)
+    work.received["created"] += created
+    work.received["unchanged"] -= len(applied.changed) + created
+    return again
+
+
+def merge_with(
+    work: Work, fields: ObjectMap, person: PersonState, record: RemoteRecord, *, link_reason: str = ""
+) -> Merged:
+    """Decide every field of a record and its person. A value here that can't be sent takes no part: it waits."""
+    here, bad = fields.here(person.values)
+    link = person.link
+    decided: Merge = merge(
+        [rule for rule in fields.rules if rule.field not in bad],
+        link.base if link else {},
+        here,
+        record.values,
+        weak=link is not None and (link.weak_base or link.record_id != record.id),
+        sending=work.sending,
+    )
+    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad))
+
+
+def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
+    """Persons, links and `New Person` entries for records that nobody here is linked to. Four statements."""
+    if not records:
+        return 0
+    journal = Journal(work)
+    names = [*PERSON_COLUMNS, "custom"]
+    by_uuid = {uuid.uuid4(): record for record in records}
+    rows, problems = [], {}
+    now = work.now()
+    for key, record in by_uuid.items():
+        columns, bad = new_person_values(fields, record)
+        if bad:
+            problems[key] = bad
+        rows.append([key, 1, *(columns[name] for name in names), record.object, record.id, False, now, now])
+    with agreeing_writes():
+        work.fence()
+        inserted = statements.insert(
+            Person,
+            ["uuid", "revision", *names, "sfdc_type", "sfdc_id", "sfdc_is_deleted", "created_at", "updated_at"],
+            rows,
+            returning=("id", "uuid"),
+        )
+        links = []
+        for pk, key in inserted:
+            record = by_uuid[key]
+            values = record.values
+            base = {
+                f.person_field: values[f.person_field]
+                for f in fields.fields
+                if f.person_field in values and (f.rule.receive or values[f.person_field] is None)
+            }
+            for name in problems.get(key, {}):
+                base.pop(name, None)
+            links.append(
+                [
+                    pk,
+                    work.organisation,
+                    record.object,
+                    record.id,
+                    base,
+                    False,
+                    record.stamp,
+                    reading.asked_at,
+                    reading.sequence,
+                    record.owner_id,
+                    record.owner_name,
+                    now,
+                    None,
+                    now,
+                ]
+            )
+            name = " ".join(str(v) for v in (values.get("first_name"), values.get("last_name")) if v)
+            journal.entry(
+                pk,
+                name or str(values.get("email") or ""),
+                ActivityType.NEW_PERSON,
+                f"Received from Salesforce: {record.object} {record.id}.",
+                actor="Salesforce",
+                detail={"source": "Salesforce", "object": record.object, "id": record.id},
+            )
+            for field, error in problems.get(key, {}).items():
+                journal.entry(
+                    pk,
+                    name,
+                    ActivityType.SYNC_FAILED,
+                    str(error),
+                    field=field,
+                    code="VALUE_NOT_STORED",
+                    failed=True,
+                    detail={"value": values[field], "source": "Salesforce"},
+                )
+        statements.insert(SalesforceRecord, RECORD_COLUMNS, links)
+        Tombstone.objects.filter(organisation=work.organisation, record_id__in=[r.id for r in records]).delete()
+        journal.write()
+    return len(inserted)
+
+
+def _mark_deleted(
+    work: Work, reading: Reading, gone: Sequence[tuple[PersonState, RemoteRecord]]
+) -> list[RemoteRecord]:
+    """The persons of deleted records stay; syncing of them stops."""
+    gone = [(person, record) for person, record in gone if not person.sfdc_is_deleted]
+    if not gone:
+        return []
+    journal = Journal(work)
+    with agreeing_writes():
+        work.fence()
+        free = lock(work, {p.id: p.revision for p, _ in gone})
+        ready = [(person, record) for person, record in gone if person.id in free]
+        ids = [person.id for person, _ in ready]
+        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
+        PendingChange.objects.filter(person_id__in=ids).delete()
+        SalesforceRecord.objects.filter(person_id__in=ids).update(
+            read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None
+        )
+        for person, record in ready:
+            journal.entry(
+                person.id,
+                person.name,
+                ActivityType.DELETED_IN_SFDC,
+                f"{record.object} {record.id} was deleted in Salesforce. Changes stay here only.",
+                actor=f"Salesforce: {record.editor}" if record.editor else "Salesforce",
+                detail={"id": record.id, "master_id": record.master_id},
+            )
+        journal.write()
+    work.received["updated"] += len(ready)
+    work.received["unchanged"] -= len(ready)
+    return [record for person, record in gone if person.id not in free]

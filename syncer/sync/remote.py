@@ -1,0 +1,80 @@
+"""A record as Salesforce answered it: its values by person field, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from syncer.salesforce.ids import to_18
+from syncer.sync.fields import ObjectMap
+from syncer.sync.merge import Value
+
+#: A record may be saved twice in one second of its stamp, and stamps are whole seconds: a state that was asked for
+#: within this time of its stamp may not be the last one with that stamp.
+SETTLED_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One request that read records: its place in the application's sequence, and the organisation's time then."""
+
+    sequence: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecord:
+    object: str
+    id: str
+    stamp: datetime
+    values: Mapping[str, Value]
+    is_deleted: bool
+    is_converted: bool
+    contact_id: str  # what a converted lead became
+    master_id: str  # the winner that a merged record went into
+    owner_id: str
+    owner_name: str
+    editor: str
+    external_id: str  # the person's UUID, where the organisation has the field
+
+    @property
+    def gone(self) -> bool:
+        return self.is_deleted or self.is_converted
+
+
+def parse_stamp(text: str) -> datetime:
+    """``2026-01-02T03:04:05.000+0000`` as an aware datetime."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
+    """A record of an answer. Raises ``KeyError`` or ``ValueError`` for one without id or stamp."""
+    reference = {name: to_18(record[name]) if record.get(name) else "" for name in ("MasterRecordId", "OwnerId")}
+    contact = record.get("ConvertedContactId")
+    external = record.get(fields.external_id_field) if fields.external_id_field else None
+    return RemoteRecord(
+        object=fields.object,
+        id=to_18(record["Id"]),
+        stamp=parse_stamp(record["SystemModstamp"]),
+        values=fields.there(record),
+        is_deleted=bool(record.get("IsDeleted")),
+        is_converted=bool(record.get("IsConverted")),
+        contact_id=to_18(contact) if contact else "",
+        master_id=reference["MasterRecordId"],
+        owner_id=reference["OwnerId"],
+        owner_name=_name(record.get("Owner")),
+        editor=_name(record.get("LastModifiedBy")),
+        external_id=str(external or ""),
+    )
+
+
+def already_merged(merged: datetime | None, read_at: datetime | None, stamp: datetime) -> bool:
+    """A state with this stamp was merged last (stamp ``merged``, asked for at ``read_at``), and nothing can hide
+    behind the same stamp."""
+    return merged == stamp and read_at is not None and read_at >= stamp + SETTLED_AFTER
+
+
+def _name(related: Any) -> str:
+    return str(related.get("Name") or "") if isinstance(related, Mapping) else ""

@@ -1,0 +1,204 @@
+"""What the sync user can access: the describe of each object, and the field mappings that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.sync.fields import PERSON_COLUMNS
+
+OBJECTS = ("Lead", "Contact")
+
+#: Salesforce field → person field, as Marketo maps them (Marketo: "Default Field Mapping" of the Salesforce sync).
+DEFAULT_FIELDS: dict[str, dict[str, str]] = {
+    "Lead": {
+        "Email": "email",
+        "FirstName": "first_name",
+        "LastName": "last_name",
+        "Salutation": "salutation",
+        "Title": "title",
+        "Company": "company",
+        "Phone": "phone",
+        "MobilePhone": "mobile_phone",
+        "Fax": "fax",
+        "Website": "website",
+        "Street": "street",
+        "City": "city",
+        "State": "state",
+        "PostalCode": "postal_code",
+        "Country": "country",
+        "LeadSource": "lead_source",
+        "Status": "lead_status",
+        "Industry": "industry",
+        "Rating": "rating",
+        "AnnualRevenue": "annual_revenue",
+        "NumberOfEmployees": "number_of_employees",
+        "Description": "description",
+        "HasOptedOutOfEmail": "unsubscribed",
+        "DoNotCall": "do_not_call",
+    },
+    "Contact": {
+        "Email": "email",
+        "FirstName": "first_name",
+        "LastName": "last_name",
+        "Salutation": "salutation",
+        "Title": "title",
+        "Account.Name": "company",
+        "Phone": "phone",
+        "MobilePhone": "mobile_phone",
+        "Fax": "fax",
+        "MailingStreet": "street",
+        "MailingCity": "city",
+        "MailingState": "state",
+        "MailingPostalCode": "postal_code",
+        "MailingCountry": "country",
+        "LeadSource": "lead_source",
+        "Description": "description",
+        "HasOptedOutOfEmail": "unsubscribed",
+        "DoNotCall": "do_not_call",
+    },
+}
+#: The company of a contact is its account's name: read through the relationship, never written.
+ACCOUNT_NAME = FieldDescribe.from_dict(
+    {"name": "Account.Name", "label": "Account Name", "type": "string", "length": 255, "nillable": True}
+)
+NUMBERS = frozenset({"int", "double", "currency", "percent"})
+#: Types that are values of a group of fields; their parts are fields of their own.
+COMPOUND = frozenset({"address", "location"})
+#: Only received, whatever the access: a reference means nothing without its record, masked text is not the value.
+RECEIVE_ONLY = frozenset({"reference", "encryptedstring", "base64", "anyType", "complexvalue"})
+
+
+@dataclass(slots=True)
+class SchemaChange:
+    """What a describe changed: fields that appeared (and are to be filled for all), went, or changed access."""
+
+    object: str
+    added: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.hidden or self.changed)
+
+
+def store_describe(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
+    """Keep a fresh describe and bring the mappings of its object in line with it, in one transaction."""
+    with transaction.atomic():
+        SalesforceObject.objects.update_or_create(
+            sync_user=sync_user,
+            name=described.name,
+            defaults={
+                "description": described.to_dict(),
+                "last_modified": described.last_modified or "",
+                "described_at": timezone.now(),
+            },
+        )
+        return _bring_in_line(sync_user, described)
+
+
+def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
+    change = SchemaChange(described.name)
+    visible = dict(described.fields)
+    if described.name == "Contact" and "AccountId" in visible:
+        visible["Account.Name"] = ACCOUNT_NAME
+    mappings = {m.salesforce_field: m for m in sync_user.mappings.filter(object=described.name)}
+    taken = {m.person_field for m in mappings.values()}
+
+    for name, mapping in mappings.items():
+        seen = visible.get(name)
+        before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
+        was_readable = mapping.readable
+        if seen is None:
+            mapping.readable = mapping.createable = mapping.updateable = False
+        else:
+            _take_over(mapping, seen)
+        after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
+        if before == after:
+            continue
+        mapping.save()
+        if seen is None:
+            change.hidden.append(name)
+        elif not was_readable:
+            change.added.append(name)
+        else:
+            change.changed.append(name)
+
+    for name, person_field in _wanted(sync_user, described, visible).items():
+        if name in mappings or person_field in taken:
+            continue
+        mapping = FieldMapping(
+            sync_user=sync_user,
+            object=described.name,
+            salesforce_field=name,
+            person_field=person_field,
+            direction=Direction.RECEIVE if visible[name].type in RECEIVE_ONLY else Direction.TWO_WAY,
+            automatic=True,
+        )
+        _take_over(mapping, visible[name])
+        mapping.save()
+        taken.add(person_field)
+        change.added.append(name)
+    return change
+
+
+def _wanted(sync_user: SyncUser, described: ObjectDescribe, visible: dict[str, FieldDescribe]) -> dict[str, str]:
+    """The mappings that the application makes by itself: the default ones, the score, every custom field."""
+    wanted = {name: person for name, person in DEFAULT_FIELDS[described.name].items() if name in visible}
+    custom = [f for f in visible.values() if f.custom and f.type not in COMPOUND]
+    custom = [f for f in custom if f.name != sync_user.external_id_field]
+    score = next((f for f in custom if f.type in NUMBERS and f.label.strip().lower() == "lead score"), None)
+    other = "Contact" if described.name == "Lead" else "Lead"
+    elsewhere = {m.salesforce_field: m for m in sync_user.mappings.filter(object=other)}
+    for f in custom:
+        if f is score:
+            wanted[f.name] = "person_score"
+        elif f.name in elsewhere and not _lossless(elsewhere[f.name].described, f):
+            wanted[f.name] = f"{described.name}.{f.name}"
+        else:
+            wanted[f.name] = f.name
+    return wanted
+
+
+def _lossless(one: dict[str, Any], other: FieldDescribe) -> bool:
+    """Whether values of both fields can share one custom field: the same kind of value, numbers of the same scale."""
+    described = FieldDescribe.from_dict(one)
+    if described.type == other.type:
+        return described.scale == other.scale
+    text = {"string", "textarea", "picklist", "phone", "url", "email", "combobox"}
+    return described.type in text and other.type in text
+
+
+def _take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
+    """What the describe says of a mapped field. A changed type suspends the mapping rather than lose data."""
+    earlier = FieldDescribe.from_dict(mapping.described) if mapping.described else None
+    mapping.label = seen.label
+    mapping.readable = True
+    mapping.createable = seen.createable and not seen.calculated
+    mapping.updateable = seen.updateable and not seen.calculated
+    if earlier and earlier.type != seen.type and not _lossless(earlier.to_dict(), seen):
+        # The describe that the stored values belong to is kept, so that the mapping stays suspended until a person acts.
+        mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
+        return
+    mapping.described = seen.to_dict()
+    mapping.problem = _problem(mapping.person_field, seen)
+
+
+def _problem(person_field: str, seen: FieldDescribe) -> str:
+    """Why values of this field can't be kept in that field of the person; empty when they can."""
+    column = PERSON_COLUMNS.get(person_field)
+    if column is None:
+        return ""
+    kind = column.get_internal_type()
+    if kind == "BooleanField" and seen.type != "boolean":
+        return f"A {seen.type} field can't be kept in “{column.verbose_name}”, which is a checkbox."
+    if kind == "BigIntegerField" and (seen.type not in NUMBERS or seen.scale):
+        return f"A {seen.type} field with {seen.scale} decimals can't be kept in “{column.verbose_name}”."
+    if kind in {"CharField", "TextField", "EmailField"} and seen.type == "boolean":
+        return f"A checkbox can't be kept in “{column.verbose_name}”, which is text."
+    return ""

@@ -1,0 +1,117 @@
+"""One statement per batch: inserts and updates of many rows on SQLite (``json_each``) and PostgreSQL (``unnest``).
+
+``bulk_update`` is about twenty times slower, and ``bulk_create`` of 2,000 persons is 67 statements on SQLite, where
+Django allows 999 parameters a statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, models
+
+
+def insert(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    conflict: str = "",
+    returning: Sequence[str] = (),
+) -> list[tuple[Any, ...]]:
+    """Insert ``rows`` (values in the order of ``columns``, field attnames); gives the ``returning`` columns of each.
+
+    ``conflict`` is the clause after ``ON CONFLICT``. The order of what is returned is not that of the rows.
+    """
+    if not rows:
+        return []
+    fields = _fields(model, columns)
+    source, params = _source(fields, rows)
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    values = ", ".join(f"s.c{i}" for i in range(len(fields)))
+    # "WHERE true" keeps SQLite from reading ON CONFLICT as a join condition.
+    sql = f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {values} FROM {source} AS s WHERE true'  # noqa: S608
+    if conflict:
+        sql += f" ON CONFLICT {conflict}"
+    return _run(model, sql, params, returning)
+
+
+def update(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    keys: Sequence[str],
+    returning: Sequence[str] = (),
+) -> list[tuple[Any, ...]]:
+    """Update ``columns`` of the rows whose ``keys`` match: each row holds the key values first, then the columns'.
+
+    Rows that don't match (edited meanwhile, deleted) are left out of what is returned. The keys are compared with
+    columns of the same row: a join with another table would lose an edit that commits meanwhile on PostgreSQL.
+    """
+    if not rows:
+        return []
+    fields = _fields(model, [*keys, *columns])
+    source, params = _source(fields, rows)
+    assignments = ", ".join(f'"{fields[i].column}" = s.c{i}' for i in range(len(keys), len(fields)))
+    matches = " AND ".join(f't."{fields[i].column}" = s.c{i}' for i in range(len(keys)))
+    table = model._meta.db_table
+    sql = f'UPDATE "{table}" AS t SET {assignments} FROM {source} AS s WHERE {matches}'  # noqa: S608
+    return _run(model, sql, params, returning, prefix="t.")
+
+
+def _fields(model: type[models.Model], names: Sequence[str]) -> list[models.Field[Any, Any]]:
+    by_name = {field.attname: field for field in model._meta.concrete_fields}
+    return [by_name[name] for name in names]
+
+
+def _source(fields: Sequence[models.Field[Any, Any]], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    prepared = [[_prepared(field, value) for field, value in zip(fields, row, strict=True)] for row in rows]
+    if connection.vendor == "postgresql":
+        arrays: list[Any] = []
+        casts = []
+        for i, field in enumerate(fields):
+            arrays.append([row[i] for row in prepared])
+            casts.append(f"%s::{_array_type(field)}[]")
+        names = ", ".join(f"a{i}" for i in range(len(fields)))
+        selected = ", ".join(
+            f"a{i}::jsonb AS c{i}" if isinstance(field, models.JSONField) else f"a{i} AS c{i}"
+            for i, field in enumerate(fields)
+        )
+        return f"(SELECT {selected} FROM unnest({', '.join(casts)}) AS u({names}))", arrays  # noqa: S608
+    selected = ", ".join(f"json_extract(value, '$[{i}]') AS c{i}" for i in range(len(fields)))
+    return f"(SELECT {selected} FROM json_each(%s))", [json.dumps(prepared, default=str)]  # noqa: S608
+
+
+def _prepared(field: models.Field[Any, Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(field, models.JSONField):
+        return json.dumps(value)
+    return field.get_db_prep_value(value, connection, prepared=False)
+
+
+def _array_type(field: models.Field[Any, Any]) -> str:
+    # Not varchar(n): an explicit cast to it would cut longer text silently instead of refusing it.
+    if isinstance(field, models.JSONField | models.CharField | models.TextField):
+        return "text"
+    return (field.rel_db_type(connection) if field.is_relation else field.db_type(connection)) or "text"
+
+
+def _run(
+    model: type[models.Model], sql: str, params: list[Any], returning: Sequence[str], prefix: str = ""
+) -> list[tuple[Any, ...]]:
+    if returning:
+        fields = _fields(model, returning)
+        sql += " RETURNING " + ", ".join(f'{prefix}"{field.column}"' for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        if not returning:
+            return []
+        found = cursor.fetchall()
+    converted = []
+    for row in found:
+        converted.append(tuple(field.to_python(value) for field, value in zip(fields, row, strict=True)))
+    return converted

@@ -1,0 +1,67 @@
+"""What a cycle or an action works with: the connection, the maps of the fields, the clock, the run it reports to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from syncer.models import ReadSequence, SyncMode, SyncRun, SyncUser
+from syncer.salesforce.client import Org
+from syncer.sync.fields import ObjectMap, object_map
+from syncer.sync.schema import OBJECTS
+
+#: What is counted for each direction (``runsync --json``).
+COUNTERS = ("created", "updated", "unchanged", "failed")
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def no_progress(phase: str, done: int, total: int | None) -> None:
+    """Nobody watches."""
+
+
+@dataclass(slots=True)
+class Work:
+    """``claim`` names this worker in the outbox. ``fence`` is called first in every write transaction: it raises when
+    another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce."""
+
+    sync_user: SyncUser
+    org: Org
+    run: SyncRun
+    claim: str
+    actor: str
+    now: Callable[[], datetime] = timezone.now
+    fence: Callable[[], None] = lambda: None
+    checkpoint: Callable[[], None] = lambda: None
+    progress: Progress = no_progress
+    maps: dict[str, ObjectMap] = field(default_factory=dict)
+    received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    conflicts: int = 0
+
+    @property
+    def organisation(self) -> str:
+        return self.sync_user.organisation_id
+
+    @property
+    def sending(self) -> bool:
+        return self.sync_user.mode == SyncMode.TWO_WAY
+
+    def load_maps(self) -> None:
+        self.maps = {name: object_map(self.sync_user, name) for name in OBJECTS}
+
+    def counters(self) -> dict[str, Any]:
+        return {"received": dict(self.received), "sent": dict(self.sent)}
+
+
+def next_sequence() -> int:
+    """A new number of the application's sequence of reads and pushes; taken before the request that it stands for."""
+    while True:
+        if ReadSequence.objects.filter(pk=1).update(value=F("value") + 1):
+            return ReadSequence.objects.values_list("value", flat=True).get(pk=1)
+        ReadSequence.objects.get_or_create(pk=1)
