@@ -1,0 +1,238 @@
+"""The organisation as the engine uses it: composite calls, queries, describes, and who we are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from syncer.salesforce import composite as messages
+from syncer.salesforce import faults
+from syncer.salesforce.caller import Caller, Reply, SessionExpired
+from syncer.salesforce.composite import Answer, Subrequest, Subresponse
+from syncer.salesforce.describe import ObjectDescribe, parse_object
+from syncer.salesforce.errors import (
+    OutcomeUnknown,
+    Refused,
+    RequestLimitExceeded,
+    SalesforceError,
+    Unavailable,
+)
+from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.soql import equals, identifier, query_path, select
+from syncer.salesforce.usage import ApiUsage
+
+__all__ = [
+    "Answer",
+    "ApiUsage",
+    "Org",
+    "OrganisationInfo",
+    "Page",
+    "Subrequest",
+    "Subresponse",
+    "UserInfo",
+]
+
+# A GET beyond some 16,000 characters is refused with 414 or 431 (wire 2.4); headers share that room.
+LONGEST_PATH = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a query. ``next_url`` leads to the next one; ``total`` counts all rows of the query."""
+
+    records: list[dict[str, Any]]
+    next_url: str | None
+    total: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationInfo:
+    """Which organisation this is. ``id`` has 18 characters; a refreshed sandbox has a new one."""
+
+    id: str
+    name: str
+    org_type: str
+    is_sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """Who is signed in."""
+
+    id: str
+    username: str
+    name: str
+
+
+class Org(Caller):
+    """One organisation, for one thread. It raises what stands in errors.py; ValueError is a mistake of ours."""
+
+    def composite(self, subrequests: Sequence[Subrequest], *, safe: bool) -> Answer:
+        """Several requests in one API call, in order, each with its own outcome in the answer.
+
+        safe=True (reads): repeated after anything that passes, also when it struck a single subrequest; what is
+        still refused at the end stands in the answer. A used-up daily limit raises RequestLimitExceeded.
+        safe=False: sent once. Only what certainly did nothing is sent again; whatever may have been carried out
+        raises OutcomeUnknown. Rows with ``@{`` in them travel in a call of their own (see `must_travel_alone`).
+        """
+        messages.check(subrequests)
+        responses: dict[str, Subresponse] = {}
+        asked_at: list[datetime] = []
+        for group in messages.groups(subrequests):
+            try:
+                answer = self._alone(group[0], safe) if group[0].must_travel_alone else self._together(group, safe)
+            except SalesforceError as error:
+                if safe or not responses:
+                    raise
+                raise OutcomeUnknown(
+                    f"The request was carried out in part, then: {error}",
+                    code=error.code,
+                    http_status=error.http_status,
+                ) from None
+            responses |= answer.responses
+            asked_at.append(answer.asked_at)
+        return Answer(responses, min(asked_at))
+
+    def query(self, soql: str, *, deleted: bool = False) -> Page:
+        """The first page of a query; ``deleted`` adds deleted and merged rows. Long queries travel in a body."""
+        path = query_path(soql, deleted)
+        if len(path) <= LONGEST_PATH:
+            return self._page(self.through(lambda client, rest: client.query(soql, deleted, **rest), safe=True))
+        answer = self.composite([Subrequest("GET", path, "query")], safe=True)
+        response = answer["query"]
+        if not response.ok:
+            raise faults.of_answer(response.status, response.body, self.host, safe=True, secrets=self._secrets())
+        return self._page(Reply(response.status, response.body, response.headers, answer.asked_at))
+
+    def query_more(self, next_url: str) -> Page:
+        """The next page. A dropped list raises Refused or Unavailable with a code that begins INVALID_QUERY_LOCATOR."""
+        return self._page(self.follow(next_url))
+
+    def describe(self, object: str) -> ObjectDescribe:  # noqa: A002 - the contract's name, and Salesforce's word
+        """The object as this user sees it. Refused with NOT_FOUND if he does not see it at all."""
+        reply = self.get(f"sobjects/{identifier(object)}/describe")
+        try:
+            return parse_object(reply.body or {}, reply.headers.get("Last-Modified"))
+        except ValueError as error:
+            raise faults.of_nonsense(str(error).rstrip("."), self.host, safe=True) from None
+
+    def organisation(self) -> OrganisationInfo:
+        """Which organisation this is (its own row in Organization)."""
+        row = self._only(select(["Id", "Name", "OrganizationType", "IsSandbox"], "Organization", limit=1))
+        return OrganisationInfo(
+            str(row.get("Id") or ""),
+            str(row.get("Name") or ""),
+            str(row.get("OrganizationType") or ""),
+            row.get("IsSandbox") is True,
+        )
+
+    def user_info(self) -> UserInfo:
+        """Who is signed in: by the id that the sign-in told, else by the configured name, else by asking userinfo."""
+        self.sign_in()
+        user_id = self.signed_in.user_id if self.signed_in else ""
+        if user_id:
+            where = equals("Id", user_id)
+        elif self.credentials.username:
+            where = equals("Username", self.credentials.username)
+        else:
+            return self._openid_user()
+        row = self._only(select(["Id", "Username", "Name"], "User", where, limit=1))
+        return UserInfo(str(row.get("Id") or ""), str(row.get("Username") or ""), str(row.get("Name") or ""))
+
+    def _openid_user(self) -> UserInfo:
+        # `query_more` is the library's GET of a path on the instance; its own `oauth2` takes no hooks.
+        reply = self.through(
+            lambda client, rest: client.query_more("/services/oauth2/userinfo", identifier_is_url=True, **rest),
+            safe=True,
+        )
+        body = reply.body if isinstance(reply.body, Mapping) else {}
+        if not is_salesforce_id(str(body.get("user_id") or "")):
+            raise faults.of_nonsense("userinfo names no user", self.host, safe=True)
+        return UserInfo(to_18(body["user_id"]), str(body.get("preferred_username") or ""), str(body.get("name") or ""))
+
+    def _together(self, group: Sequence[Subrequest], safe: bool) -> Answer:
+        """One Composite call."""
+        data = messages.payload(group, self.base_path).encode()
+        answers: list[dict[str, Subresponse]] = []
+
+        def judge(reply: Reply) -> None:
+            answers.append(self._judged(reply, group, safe))
+
+        try:
+            reply = self.through(
+                lambda client, rest: client.restful("composite", method="POST", data=data, **rest),
+                safe=safe,
+                judge=judge,
+            )
+        except _StillPassing as error:
+            return error.answer
+        return Answer(answers[-1], reply.asked_at)
+
+    def _judged(self, reply: Reply, group: Sequence[Subrequest], safe: bool) -> dict[str, Subresponse]:
+        """The subresponses, unless they call for something to be done with the call as a whole."""
+        try:
+            found = messages.parse(reply.body, group)
+        except ValueError as error:
+            raise faults.of_nonsense(str(error).rstrip("."), self.host, safe=safe) from None
+        if "" in found:  # the call as a whole was refused, in the shape of a subresponse
+            whole = found[""]
+            raise faults.of_answer(whole.status, whole.body, self.host, safe=safe, secrets=self._secrets())
+        errors = [refusal for part in found.values() if (refusal := part.error()) is not None]
+        # Whatever all subrequests were refused for, none was carried out. Reads may be repeated anyway.
+        decides = any if safe else all
+        if len(errors) == len(found) or safe:
+            if errors and decides(error.code == "INVALID_SESSION_ID" for error in errors):
+                raise SessionExpired("Session expired or invalid")
+            if errors and decides(faults.is_daily_limit(error) for error in errors):
+                raise RequestLimitExceeded(errors[0].message, http_status=403)
+            if safe and any(faults.is_passing(error) for error in errors):
+                raise _StillPassing(Answer(found, reply.asked_at))
+        self._check_rows(found, safe)
+        return found
+
+    def _alone(self, request: Subrequest, safe: bool) -> Answer:
+        """One subrequest as a call of its own, answered in the same form."""
+        try:
+            reply = self.call(request.method, request.path[1:], safe=safe, data=request.text, headers=request.headers)
+            asked_at = reply.asked_at
+            headers = dict(reply.headers)
+            response = Subresponse(request.reference, reply.status, reply.body, headers, request.rows)
+        except Refused as refused:
+            asked_at = self.org_time()
+            body = [{"errorCode": refused.code, "message": refused.message, "fields": list(refused.fields)}]
+            response = Subresponse(request.reference, refused.http_status or 400, body, {}, request.rows)
+        found = {request.reference: response}
+        self._check_rows(found, safe)
+        return Answer(found, asked_at)
+
+    def _check_rows(self, found: Mapping[str, Subresponse], safe: bool) -> None:
+        """An answer that does not speak of every row leaves open what happened to them."""
+        for response in found.values():
+            if response.ok and response.rows and len(response.body or ()) != response.rows:
+                raise faults.of_nonsense(f"{response.reference} tells of other rows", self.host, safe=safe)
+
+    def _page(self, reply: Reply) -> Page:
+        body = reply.body
+        if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
+            raise faults.of_nonsense("it holds no records", self.host, safe=True)
+        next_url = body.get("nextRecordsUrl")
+        if not body.get("done", True) and not next_url:
+            raise faults.of_nonsense("more rows are announced, but not where", self.host, safe=True)
+        return Page(body["records"], next_url or None, int(body.get("totalSize") or 0), reply.asked_at)
+
+    def _only(self, query: str) -> dict[str, Any]:
+        records = self.query(query).records
+        if not records:
+            raise Refused(f"{self.host} shows no row for: {query}", code="NOT_FOUND")
+        return records[0]
+
+
+class _StillPassing(Unavailable):
+    """Internal: a read of which a part failed in passing. When the tries run out, it is the answer after all."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("A part of the request failed in passing.")
+        self.answer = answer

@@ -1,0 +1,178 @@
+"""The messages of the Composite resource: several requests in one call, answered one by one.
+
+"Composite", REST API Developer Guide: at most 25 subrequests, at most 5 of them queries or collections; names of
+letters, digits and underscores; without collation they run in the given order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from syncer.salesforce import jsontext
+from syncer.salesforce.rows import RowError, errors_of
+
+MOST_SUBREQUESTS = 25
+MOST_QUERIES_AND_COLLECTIONS = 5
+
+_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_HEAVY = re.compile(r"/(?:query|queryAll|composite/sobjects)(?:[/?]|$)")
+_SUBSTITUTION = "@{"
+
+
+@dataclass(frozen=True, slots=True)
+class Subrequest:
+    """One request inside a Composite call. ``path`` begins with ``/`` below ``/services/data/vXX.X`` and is already
+    percent-encoded; ``reference`` names its answer. ValueError if it can't be sent."""
+
+    method: str
+    path: str
+    reference: str
+    body: object | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in _METHODS:
+            raise ValueError(f"{self.method!r} is not a method of Composite.")
+        if not self.path.startswith("/") or re.search(r"[\s#\\]|^//|\.\.", self.path) or not self.path.isascii():
+            raise ValueError(f"{self.path[:80]!r} is not a percent-encoded path that begins with one slash.")
+        if not _REFERENCE.fullmatch(self.reference):
+            raise ValueError(f"{self.reference[:80]!r} is not a reference: letters, digits, underscores.")
+
+    @property
+    def rows(self) -> int:
+        """How many rows a collection call carries; 0 for anything else."""
+        if isinstance(self.body, Mapping) and isinstance(self.body.get("records"), (list, tuple)):
+            return len(self.body["records"])
+        ids = re.match(r"/composite/sobjects\?(?:[^#]*&)?ids=([^&]+)", self.path)
+        return len(ids[1].split(",")) if ids and self.method == "DELETE" else 0
+
+    @property
+    def text(self) -> str:
+        """The body as JSON; empty without one."""
+        return "" if self.body is None else jsontext.dumps(self.body)
+
+    @property
+    def must_travel_alone(self) -> bool:
+        """Whether its data hold ``@{``, which Composite would take for a reference to another answer and replace.
+
+        No escape is documented, so somebody's text would be changed or the call refused; outside of Composite it is
+        plain text.
+        """
+        return self.body is not None and _SUBSTITUTION in self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Subresponse:
+    """The answer to one subrequest, whatever it says. ``body`` is parsed JSON (decimals as Decimal), or a text."""
+
+    reference: str
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rows: int = 0  # rows in the request, so that a refusal of the whole can be told for each of them
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request as a whole was carried out (its rows may still be refused each)."""
+        return 200 <= self.status < 300
+
+    @property
+    def not_modified(self) -> bool:
+        """Whether a conditional request found nothing new (304)."""
+        return self.status == 304
+
+    def error(self) -> RowError | None:
+        """Why the request as a whole was refused; None if it was carried out or nothing is new."""
+        return None if self.ok or self.not_modified else errors_of(self.body, self.status)[0]
+
+    def header(self, name: str) -> str | None:
+        """One header, by its name in any case."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answers by reference. ``asked_at`` is the organisation's time when the request left, or a little earlier:
+    whatever was committed before it is in the answers. UTC, whole seconds."""
+
+    responses: dict[str, Subresponse]
+    asked_at: datetime
+
+    def __getitem__(self, reference: str) -> Subresponse:
+        return self.responses[reference]
+
+
+def check(subrequests: Sequence[Subrequest]) -> None:
+    """ValueError if Composite would refuse them as a whole."""
+    if not 1 <= len(subrequests) <= MOST_SUBREQUESTS:
+        raise ValueError(f"A Composite request takes 1 to {MOST_SUBREQUESTS} subrequests, not {len(subrequests)}.")
+    if len({request.reference for request in subrequests}) < len(subrequests):
+        raise ValueError("Two subrequests have the same reference.")
+    heavy = sum(1 for request in subrequests if _HEAVY.match(request.path))
+    if heavy > MOST_QUERIES_AND_COLLECTIONS:
+        raise ValueError(
+            f"A Composite request takes {MOST_QUERIES_AND_COLLECTIONS} queries and collections, not {heavy}."
+        )
+    if any(_SUBSTITUTION in request.path for request in subrequests) and any(
+        request.must_travel_alone for request in subrequests
+    ):
+        raise ValueError('A request that refers to other answers can\'t carry data with "@{".')
+
+
+def groups(subrequests: Sequence[Subrequest]) -> list[list[Subrequest]]:
+    """The subrequests in the calls that they travel in: one, unless data with ``@{`` must travel alone."""
+    result: list[list[Subrequest]] = []
+    alone_before = True
+    for request in subrequests:
+        alone = request.must_travel_alone
+        if alone or alone_before:
+            result.append([])
+        result[-1].append(request)
+        alone_before = alone
+    return result
+
+
+def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
+    """The JSON of the call; ``base_path`` is ``/services/data/vXX.X``."""
+    entries: list[dict[str, object]] = []
+    for request in subrequests:
+        entry: dict[str, object] = {
+            "method": request.method,
+            "url": base_path + request.path,
+            "referenceId": request.reference,
+        }
+        if request.body is not None:
+            entry["body"] = request.body
+        if request.headers:
+            entry["httpHeaders"] = dict(request.headers)
+        entries.append(entry)
+    # Not collated: a read before and a read after the writes must stay before and after them.
+    return jsontext.dumps({"allOrNone": False, "collateSubrequests": False, "compositeRequest": entries})
+
+
+def parse(body: object, subrequests: Sequence[Subrequest]) -> dict[str, Subresponse]:
+    """The answers by reference, in the order asked. ValueError if one is missing or the body has another shape."""
+    items = body.get("compositeResponse") if isinstance(body, Mapping) else None
+    if not isinstance(items, list):
+        raise ValueError("The answer is not that of a Composite request.")
+    rows = {request.reference: request.rows for request in subrequests}
+    found: dict[str, Subresponse] = {}
+    for item in items:
+        if not isinstance(item, Mapping) or not isinstance(item.get("httpStatusCode"), int):
+            raise ValueError("A part of the Composite answer has no status.")
+        reference, headers = item.get("referenceId"), item.get("httpHeaders")
+        names = {str(k): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
+        if reference is None:  # a refusal of the whole: "can't contain more than 25 operations" (wire 2.8)
+            reference = ""
+        status = item["httpStatusCode"]
+        found[str(reference)] = Subresponse(str(reference), status, item.get("body"), names, rows.get(reference, 0))
+    if missing := [name for name in rows if name not in found]:
+        if "" in found:
+            return {"": found[""]}
+        raise ValueError(f"The Composite answer lacks {', '.join(missing)}.")
+    return {name: found[name] for name in rows}

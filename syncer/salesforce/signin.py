@@ -1,0 +1,291 @@
+"""Signing in through simple-salesforce's SalesforceLogin, at the configured host, with errors that people understand.
+
+SalesforceLogin can only name hosts as ``{domain}.salesforce.com``. The session that it is given here sends its one
+POST to the login URL instead, follows no redirect with the credentials, and keeps the answer, because the library
+turns every kind of failure into one exception and drops the ids of user and organisation.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
+
+import requests
+from jwt.exceptions import PyJWTError
+from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+from simple_salesforce.login import SalesforceLogin
+from simple_salesforce.util import getUniqueElementValueFromXmlString
+
+from syncer.salesforce import faults, jsontext
+from syncer.salesforce.errors import (
+    ConfigurationError,
+    RequestLimitExceeded,
+    SalesforceError,
+    SignInRefused,
+    Unavailable,
+    one_line,
+)
+from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.rows import RowError, errors_of
+from syncer.salesforce.transport import base_of, check_url, host_and_port, is_loopback
+
+Method = Literal["client-credentials", "jwt", "password"]
+
+LAST_SOAP_LOGIN = 64  # SOAP login() exists up to API version 64.0 (wire 2.1)
+OLDEST_VERSION = 46  # since then an upsert tells whether it created (wire 2.7)
+
+_VERSION = re.compile(r"(\d{2,3})\.0")
+_IDENTITY = re.compile(r"/id/([A-Za-z0-9]{15,18})/([A-Za-z0-9]{15,18})$")
+# Refusals that pass: parallel sign-ins of one user collide, or the sign-in service is down.
+_PASSING = frozenset(
+    {"unknown_error", "server_error", "temporarily_unavailable", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW"}
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to sign in. The repr shows method, host and user, never a secret."""
+
+    method: Method
+    login_url: str
+    client_id: str = field(default="", repr=False)
+    client_secret: str = field(default="", repr=False)
+    username: str = ""
+    private_key: str = field(default="", repr=False)  # PEM, for jwt
+    password: str = field(default="", repr=False)
+    security_token: str = field(default="", repr=False)
+    api_version: str = "62.0"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never be shown."""
+        return tuple(s for s in (self.client_secret, self.private_key, self.password, self.security_token) if s)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """An open session. ``instance_url`` is checked; ids are empty where the answer did not tell them."""
+
+    access_token: str = field(repr=False)
+    instance_url: str
+    signed_in_at: datetime
+    user_id: str = ""
+    organisation_id: str = ""
+
+
+def check(credentials: Credentials, allowed_hosts: Collection[str] = ()) -> None:
+    """ConfigurationError if the credentials can't work, whatever Salesforce says. Sends nothing."""
+    check_url(credentials.login_url, allowed_hosts)
+    version = _VERSION.fullmatch(credentials.api_version)
+    if version is None or int(version[1]) < OLDEST_VERSION:
+        raise ConfigurationError(
+            f"{credentials.api_version[:20]!r} is not an API version: a number such as 62.0, from {OLDEST_VERSION}.0."
+        )
+    host = urlsplit(credentials.login_url).hostname or ""
+    if credentials.method == "client-credentials":
+        _need(credentials, "client_id", "client_secret")
+        if host.lower() in ("login.salesforce.com", "test.salesforce.com"):
+            raise ConfigurationError(
+                f"Client ID and secret work at the My Domain URL only (https://acme.my.salesforce.com), not at {host}."
+            )
+    elif credentials.method == "jwt":
+        _need(credentials, "client_id", "username", "private_key")
+    elif credentials.method == "password":
+        _need(credentials, "username", "password")
+        if int(version[1]) > LAST_SOAP_LOGIN:
+            raise ConfigurationError(
+                f"User name and password work up to API version {LAST_SOAP_LOGIN}.0 only. "
+                "Choose an older version, or better: sign in with client ID and secret."
+            )
+    else:
+        raise ConfigurationError(f"{str(credentials.method)[:40]!r} is not a way to sign in.")
+
+
+def sign_in(
+    credentials: Credentials,
+    session: requests.Session,
+    *,
+    allowed_hosts: Collection[str] = (),
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> SignIn:
+    """Signs in once, without any retry.
+
+    Raises ConfigurationError (nothing sent, or the answer leads to a strange host), SignInRefused, Unreachable,
+    Unavailable (also a broken answer: signing in again does no harm) or RequestLimitExceeded.
+    """
+    check(credentials, allowed_hosts)
+    host = host_and_port(credentials.login_url)
+    route = _LoginRoute(session, base_of(credentials.login_url))
+    problem: SalesforceError | None = None
+    token: Any = ""
+    instance: Any = ""
+    try:
+        with warnings.catch_warnings():  # its advice about approving the app repeats what the refusal says
+            warnings.simplefilter("ignore", UserWarning)
+            token, instance = _call(credentials, route)
+    except requests.RequestException as error:
+        problem = faults.of_connection(error, host, safe=True)
+    except SalesforceAuthenticationFailed as error:
+        problem = _refusal(error, route.answer, host, credentials)
+    except (ValueError, TypeError, AttributeError, ExpatError, RecursionError, PyJWTError) as error:
+        # The library assumes a well-formed answer; without an answer it is our own key that it choked on.
+        if route.answer is None:
+            problem = ConfigurationError(f"The private key can't be used ({type(error).__name__}): PEM is expected.")
+        elif route.answer.status_code >= 400:
+            problem = _refusal(_first_error(route.answer), route.answer, host, credentials)
+        else:
+            problem = faults.of_nonsense(_shape(route.answer), host, safe=True)
+    if problem is None and not (token and instance and isinstance(token, str)):
+        problem = faults.of_nonsense("it holds no session", host, safe=True)
+    if problem is not None:
+        logger.warning("Sign-in at %s failed: %s", host, problem)
+        raise problem  # outside of the handlers: the library's exceptions hold the server's raw words
+    instance_url = _instance_url(route.answer, instance, credentials, allowed_hosts)
+    organisation_id, user_id = _identity(route.answer)
+    logger.info("Signed in at %s (%s)", host, credentials.method)
+    return SignIn(token, instance_url, now(), user_id, organisation_id)
+
+
+def _call(credentials: Credentials, route: Any) -> tuple[Any, Any]:
+    """SalesforceLogin's (session id, host). Its ``domain`` has no part in where the request goes, see _LoginRoute."""
+    if credentials.method == "client-credentials":
+        return SalesforceLogin(
+            session=route,
+            domain="my-domain",
+            consumer_key=credentials.client_id,
+            consumer_secret=credentials.client_secret,
+        )
+    if credentials.method == "jwt":
+        return SalesforceLogin(
+            session=route,
+            domain=_audience(credentials.login_url),
+            username=credentials.username,
+            consumer_key=credentials.client_id,
+            privatekey=credentials.private_key,
+        )
+    return SalesforceLogin(
+        session=route,
+        username=credentials.username,
+        password=credentials.password,
+        security_token=escape(credentials.security_token),
+        sf_version=credentials.api_version,
+    )
+
+
+def _audience(login_url: str) -> str:
+    """The ``domain`` whose URL becomes the assertion's audience: that of production or of sandboxes.
+
+    "OAuth 2.0 JWT Bearer Flow": the audience is https://login.salesforce.com, or https://test.salesforce.com for a
+    sandbox, whichever My Domain the request is sent to.
+    """
+    host = (urlsplit(login_url).hostname or "").lower()
+    return "test" if host == "test.salesforce.com" or ".scratch.my." in host or "--" in host else "login"
+
+
+class _LoginRoute:
+    """Stands in for the session of SalesforceLogin, which calls its ``post`` once: same path, our host."""
+
+    def __init__(self, session: requests.Session, base: str) -> None:
+        self._session = session
+        self._base = base
+        self.answer: requests.Response | None = None
+
+    def post(self, url: str, data: Any, *, headers: Any = None, proxies: Any = None) -> requests.Response:
+        """Sends the library's request to the configured host."""
+        self.answer = self._session.post(
+            self._base + urlsplit(url).path, data, headers=headers, proxies=proxies, allow_redirects=False
+        )
+        return self.answer
+
+
+def _refusal(
+    error: SalesforceAuthenticationFailed, answer: requests.Response | None, host: str, credentials: Credentials
+) -> SalesforceError:
+    """What an answered sign-in means: its own fault (refused for good), or that of the service (passes)."""
+    status = answer.status_code if answer is not None else None
+    code = str(error.code or "").removeprefix("sf:")
+    words = one_line(error.auth_message or "", credentials.secrets)
+    if status is not None and 300 <= status < 400:
+        return ConfigurationError(f"{host} sends us elsewhere ({status}). Use the My Domain URL.", http_status=status)
+    if code == "UNSUPPORTED_API_VERSION":
+        return ConfigurationError(f"{host} does not offer this API version: {words}", code=code, http_status=status)
+    limit = RowError(code, words)
+    if faults.is_daily_limit(limit):
+        return RequestLimitExceeded(words, code=code, http_status=status)
+    answered = bool(code) and not code.isdigit()
+    passing = code in _PASSING or faults.is_concurrent_limit(limit)
+    if passing or (not answered and (status is None or status in (200, 408, 429) or status >= 500)):
+        return Unavailable(f"The sign-in service of {host} answered {status}: {words}", code=code, http_status=status)
+    if not answered:
+        return SignInRefused(f"{host} refused the sign-in with the status {status}: {words}", http_status=status)
+    return SignInRefused(
+        f"Salesforce refused the sign-in: {words or 'no reason given'} ({code})", code=code, http_status=status
+    )
+
+
+def _instance_url(
+    answer: requests.Response | None, instance: str, credentials: Credentials, allowed_hosts: Collection[str]
+) -> str:
+    """The instance's URL, checked like the login URL: a token is never sent to a host that an answer made up."""
+    url = instance
+    if credentials.method != "password" and answer is not None:
+        body = jsontext.loads(answer.content)
+        url = str(body.get("instance_url") or "") if isinstance(body, dict) else ""
+    elif "://" not in url:
+        scheme = "http" if urlsplit(credentials.login_url).scheme == "http" and _is_local(f"//{url}") else "https"
+        url = f"{scheme}://{url}"
+    check_url(url, allowed_hosts)
+    if _is_local(url) and not _is_local(credentials.login_url):
+        raise ConfigurationError("The sign-in names this computer as the instance. Refused.")
+    return url.rstrip("/")
+
+
+def _is_local(url: str) -> bool:
+    return is_loopback((urlsplit(url).hostname or "").lower())
+
+
+def _identity(answer: requests.Response | None) -> tuple[str, str]:
+    """Ids of organisation and user, from a token answer's ``id`` URL or SOAP's ``userInfo``; empty if not told."""
+    if answer is None:
+        return "", ""
+    if answer.headers.get("Content-Type", "").startswith("application/json"):
+        body = jsontext.loads(answer.content)
+        found = _IDENTITY.search(str(body.get("id") or "")) if isinstance(body, dict) else None
+        ids = (found[1], found[2]) if found else ("", "")
+    else:
+        ids = (
+            getUniqueElementValueFromXmlString(answer.content, "organizationId") or "",
+            getUniqueElementValueFromXmlString(answer.content, "userId") or "",
+        )
+    organisation, user = (to_18(text) if is_salesforce_id(text) else "" for text in ids)
+    return organisation, user
+
+
+def _first_error(answer: requests.Response) -> SalesforceAuthenticationFailed:
+    """An answer in the form of the REST API (a list), which SalesforceLogin does not expect of a sign-in."""
+    try:
+        error = errors_of(jsontext.loads(answer.content), answer.status_code)[0]
+    except (ValueError, RecursionError):
+        return SalesforceAuthenticationFailed(answer.status_code, answer.text)
+    return SalesforceAuthenticationFailed(error.code.removeprefix("HTTP_"), error.message)
+
+
+def _need(credentials: Credentials, *names: str) -> None:
+    missing = [name.replace("_", " ") for name in names if not getattr(credentials, name).strip()]
+    if missing:
+        raise ConfigurationError(f"To sign in, the connection still needs: {', '.join(missing)}.")
+
+
+def _shape(answer: requests.Response) -> str:
+    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+    return f"status {answer.status_code}, {kind}, {len(answer.content)} bytes, but no session in it"

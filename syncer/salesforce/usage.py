@@ -1,0 +1,28 @@
+"""How many API calls were made, and how many of the day's are left, as Salesforce counts them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# "Sforce-Limit-Info: api-usage=18/5000", optionally followed by per-app-api-usage (wire 2.11)
+_USAGE = re.compile(r"(?:^|[;,\s])api-usage=(\d+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiUsage:
+    """Calls of the last 24 hours by all apps together, and how many the organisation may make."""
+
+    used: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """The part that is used: 0.0 to 1.0 and, when Salesforce is lenient, beyond."""
+        return self.used / self.limit if self.limit else 1.0
+
+
+def parse_usage(header: str | None) -> ApiUsage | None:
+    """The usage in a Sforce-Limit-Info header; None without one or if it can't be read."""
+    found = _USAGE.search(header or "")
+    return ApiUsage(int(found[1]), int(found[2])) if found else None
