@@ -14,20 +14,20 @@ LOCAL_POSTGRES := postgres://postgres@127.0.0.1:5432/test
 PIP_COMPILE := .venv/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 
-help:.*## List these targets
-	@awk -F ':.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:.*## Build .venv, write .env with new keys, create the database
+setup: .venv/.installed ## Build .venv, write .env with new keys, create the database
 	@$(PY) -m marketo.dotenv
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py collectstatic --noinput --verbosity 0
 	@echo "Ready. Next: $(PY) manage.py createsuperuser, then add_sync_user (see README.md)."
 
-demo:.*## Try it: a sandbox Salesforce, a first sync and the admin, on this machine only
+demo: .venv/.installed ## Try it: a sandbox Salesforce, a first sync and the admin, on this machine only
 	@$(PY) -m marketo.dotenv --demo .demo
 	@exec env ENV_FILE=.demo/env $(PY) manage.py demo $(ARGS)
 
-test:.*## Check the style and run all tests, on SQLite and on a PostgreSQL if there is one
+test: .venv/.installed-dev ## Check the style and run all tests, on SQLite and on a PostgreSQL if there is one
 	@$(PY) -m ruff check .
 	@echo "Tests on SQLite"
 	@env -u TEST_DATABASE_URL $(PYTEST) $(ARGS)
@@ -41,16 +41,16 @@ test:.*## Check the style and run all tests, on SQLite and on a PostgreSQL if th
 		echo "Skipped the tests on PostgreSQL: $$reason Set TEST_DATABASE_URL to run them."; \
 	fi
 
-lint:.*## Check style, layout and types
+lint: .venv/.installed-dev ## Check style, layout and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-lock:.*## Write both lock files anew from pyproject.toml
+lock: .venv/.installed-dev ## Write both lock files anew from pyproject.toml
 	@$(PIP_COMPILE) --extra=postgres --extra=redis --output-file=requirements.txt pyproject.toml
 	@$(PIP_COMPILE) --extra=dev --extra=postgres --extra=redis --output-file=requirements-dev.txt pyproject.toml
 
-clean:.*## Remove what was built and cached; keeps .env, the databases and the demo's data
+clean: ## Remove what was built and cached; keeps .env, the databases and the demo's data
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build staticfiles *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -22,7 +22,7 @@ PLAIN_HTTP_ON_LOOPBACK=true
 """
 
 DEMO_TEMPLATE = """\
-# Written once by the demo for its own processes. Everything it keeps is in this folder; delete the folder to start over.
+# Written once by the demo for its own processes. It keeps everything in this folder: delete that to start over.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEY={field_encryption_key}
 DEBUG=false
@@ -66,12 +66,15 @@ def write_demo_settings(directory: Path) -> Path:
     """Make the demo's folder, readable by this user only, with settings and keys of its own; returns the file."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "env"
+    # Relative to manage.py where it can be, as the settings read it: the checkout may be moved.
+    project = Path(__file__).resolve().parent.parent
+    kept = directory.relative_to(project) if directory.is_relative_to(project) else directory
     write_once(
         path,
         DEMO_TEMPLATE.format(
             secret_key=new_secret_key(),
             field_encryption_key=new_field_encryption_key(),
-            directory=directory.as_posix(),
+            directory=kept.as_posix(),
         ),
     )
     return path

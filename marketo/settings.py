@@ -156,6 +156,8 @@ STORAGES: dict[str, dict[str, Any]] = {
         )
     },
 }
+# While developing, from where they are; otherwise as `collectstatic` has gathered them.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- E-mail ----------------------------------------------------------------------------------------------------------
 
