@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from axes.utils import reset
+from axes.models import AccessAttempt
 from django.contrib.auth import get_user_model
 
 USERNAME = "admin"
@@ -23,5 +23,5 @@ def set_up() -> str:
     user.is_staff = user.is_superuser = user.is_active = True
     user.set_password(password)
     user.save()
-    reset(username=USERNAME)  # wrong guesses of the last password do not count against this one
+    AccessAttempt.objects.filter(username=USERNAME).delete()  # wrong guesses of the last password do not count against this one
     return password

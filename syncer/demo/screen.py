@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +45,7 @@ class Screen:
 
     def log(self, text: str) -> None:
         """The end of a process's log, under the line that tells of its failure."""
-        self._console.print(Padding(Text(text, style="dim"), (0, 0, 0, 2)))
+        self._console.print(Text(textwrap.indent(text, "  "), style="dim"))
 
     def box(self, title: str, rows: Sequence[tuple[str, str]], foot: str) -> None:
         """Names and values. A value stands on one line, for copying."""
