@@ -23,5 +23,6 @@ def set_up() -> str:
     user.is_staff = user.is_superuser = user.is_active = True
     user.set_password(password)
     user.save()
-    AccessAttempt.objects.filter(username=USERNAME).delete()  # wrong guesses of the last password do not count against this one
+    # Wrong guesses of the last password do not count against this one.
+    AccessAttempt.objects.filter(username=USERNAME).delete()
     return password
