@@ -30,7 +30,6 @@ PLAIN_HTTP_ON_LOOPBACK=true
 DATABASE_URL=sqlite:///{directory}/db.sqlite3
 CACHE_DIR={directory}/cache
 STATIC_ROOT={directory}/static
-SALESFORCE_ALLOWED_HOSTS=127.0.0.1
 """
 
 

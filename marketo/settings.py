@@ -39,7 +39,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 FIELD_ENCRYPTION_KEYS = environment.field_encryption_keys(env)
 # The wait between the end of a cycle and the start of the next one.
 SYNC_INTERVAL_MINUTES = environment.whole_number(env, "SYNC_INTERVAL_MINUTES", default=5, least=1, most=1440)
-# Hosts beside Salesforce's own domains that a login URL may name.
+# Hosts beside Salesforce's own domains and this machine that a login URL may name.
 SALESFORCE_ALLOWED_HOSTS: list[str] = [host.strip() for host in env.list("SALESFORCE_ALLOWED_HOSTS", default=[])]
 
 # --- Applications ----------------------------------------------------------------------------------------------------
