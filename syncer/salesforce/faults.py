@@ -146,9 +146,9 @@ def _reason(chain: list[BaseException]) -> str:
             return f"its certificate is not trusted ({error.verify_message})"
         if isinstance(error, ssl.SSLError):
             return f"no encrypted connection came about ({error.reason or 'TLS'})"
-    if any(isinstance(error, (urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)) for error in chain):
-        return "it does not answer"
     for error in chain:
         if isinstance(error, OSError) and error.strerror and not isinstance(error, requests.RequestException):
             return error.strerror.lower()
+    if isinstance(chain[0], requests.ConnectTimeout):
+        return "it does not answer"
     return str(chain[-1]).rstrip(".") or type(chain[-1]).__name__

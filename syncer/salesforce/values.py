@@ -47,9 +47,7 @@ class BadValue(ValueError):
         self.field = field.name
         self.value = value
         self.reason = reason
-        shown = repr(value) if isinstance(value, str) else str(value)
-        shown = shown if len(shown) <= 80 else shown[:79] + "…"
-        super().__init__(f"{field.label}: {shown} {reason}")
+        super().__init__(f"{field.label}: {_shown(value)} {reason}")
 
 
 def from_wire(field: FieldDescribe, raw: object) -> Canonical:
@@ -106,9 +104,18 @@ def same(field_type: str, a: Canonical, b: Canonical) -> bool:
     return a == b
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > MOST_DIGITS * 4:
+        return "a number of more than 40 digits"
+    shown = repr(value) if isinstance(value, str) else str(value)
+    return shown if len(shown) <= 80 else shown[:79] + "…"
+
+
 def _canonical(field: FieldDescribe, raw: object, from_people: bool) -> Canonical:
     if raw is None:
         return None
+    if isinstance(raw, int) and raw.bit_length() > MOST_DIGITS * 4:  # Python refuses to write very long ones
+        raise BadValue(field, raw, "is too large.")
     if isinstance(raw, str):
         if from_people and (found := _UNSTORABLE.search(raw)):
             raise BadValue(field, raw, f"holds a character that can't be stored (U+{ord(found[0]):04X}).")
@@ -166,8 +173,6 @@ def _number(field: FieldDescribe, raw: object, exact: bool = False) -> Decimal:
     if isinstance(raw, str) and not _NUMBER.fullmatch(raw):
         hint = " Use a point for decimals and no separators." if "," in raw else ""
         raise BadValue(field, raw, f"is not a number.{hint}")
-    if isinstance(raw, int) and raw.bit_length() > MOST_DIGITS * 4:  # before it is turned into text
-        raise BadValue(field, "The number", "is too large.")
     try:
         number = Decimal(raw)
         if not number.is_finite():

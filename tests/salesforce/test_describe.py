@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from syncer.salesforce.describe import ObjectDescribe, PicklistValue, describe_request, parse_object
+
+
+def raw_field(name: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    flags = {"nillable": True, "createable": True, "updateable": True, "defaultedOnCreate": False, "filterable": True}
+    return {"name": name, "label": name, "type": kind, "length": 0, "custom": name.endswith("__c")} | flags | more
+
+
+LEAD: dict[str, Any] = {
+    "name": "Lead",
+    "label": "Lead",
+    "keyPrefix": "00Q",
+    "createable": True,
+    "updateable": True,
+    "queryable": True,
+    "deletable": False,
+    "fields": [
+        raw_field("LastName", length=80, nillable=False, compoundFieldName="Name"),
+        raw_field("Status", "picklist", nillable=False, defaultedOnCreate=True),
+        raw_field("Territory__c", calculated=True, createable=False, updateable=False, htmlFormatted=True),
+        raw_field("OwnerId", "reference", referenceTo=["Group", "User"]),
+        raw_field("Secret__c", "encryptedstring"),
+        raw_field(
+            "Region__c",
+            "picklist",
+            restrictedPicklist=True,
+            picklistValues=[
+                {"value": "EU", "label": "Europe", "defaultValue": True, "active": True, "validFor": None},
+                {"value": "XX", "label": None, "defaultValue": False, "active": False},
+            ],
+        ),
+    ],
+}
+
+
+def test_a_describe_is_understood_and_survives_being_stored() -> None:
+    lead = parse_object(LEAD, "Tue, 01 Sep 2026 10:00:00 GMT")
+    assert (lead.name, lead.key_prefix, lead.deletable) == ("Lead", "00Q", False)
+    assert lead.fields["Region__c"].picklist == (
+        PicklistValue("EU", "Europe", True, True),
+        PicklistValue("XX", "XX", False, False),
+    )
+    assert lead.fields["OwnerId"].reference_to == ("Group", "User")
+    assert lead.fields["LastName"].compound == "Name"
+    assert lead.fields["Secret__c"].encrypted
+    assert ObjectDescribe.from_dict(json.loads(json.dumps(lead.to_dict()))) == lead
+
+
+def test_required_and_read_only_follow_from_the_flags() -> None:
+    fields = parse_object(LEAD).fields
+    assert [name for name, field in fields.items() if field.required_on_create] == ["LastName"]
+    assert [name for name, field in fields.items() if field.read_only] == ["Territory__c"]
+
+
+def test_what_an_older_or_newer_version_stored_is_read() -> None:
+    stored = parse_object(LEAD).to_dict() | {"something_new": 1}
+    del stored["fields"][0]["html"]
+    stored["fields"][0]["something_new"] = 2
+    assert ObjectDescribe.from_dict(stored) == parse_object(LEAD)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"fields": []}, {"name": "Lead", "fields": [1]}, {"name": "Lead", "fields": [{}]}]
+)
+def test_anything_else_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not the describe of an object"):
+        parse_object(body)
+
+
+def test_a_describe_can_be_asked_for_conditionally() -> None:
+    assert describe_request("d", "Lead").headers == {}
+    request = describe_request("d", "Lead", "Tue, 01 Sep 2026 10:00:00 GMT")
+    assert (request.path, request.headers) == (
+        "/sobjects/Lead/describe",
+        {"If-Modified-Since": "Tue, 01 Sep 2026 10:00:00 GMT"},
+    )

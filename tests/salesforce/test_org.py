@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from syncer.salesforce import soql, writing
+from syncer.salesforce.client import Org, OrganisationInfo, Subrequest, UserInfo
+from syncer.salesforce.errors import OutcomeUnknown, Refused, RequestLimitExceeded, Unavailable
+from syncer.salesforce.signin import SignIn
+from tests.salesforce.server import Say, Scripted, composite, refusal
+from tests.salesforce.test_describe import LEAD
+
+ONE, TWO = "00Q000000000001EAA", "00Q000000000002EAA"
+EXPIRED = refusal("INVALID_SESSION_ID", "Session expired or invalid")
+READS = [Subrequest("GET", "/limits", "r"), Subrequest("GET", "/limits/recordCount", "s")]
+
+
+def rows(*records: dict[str, object], **more: object) -> Say:
+    return Say(200, {"totalSize": len(records), "done": True, "records": list(records)} | more)
+
+
+def update(reference: str, *titles: str) -> Subrequest:
+    found = [{"Id": record_id, "Title": title} for record_id, title in zip((ONE, TWO), titles, strict=False)]
+    return writing.update(reference, "Lead", found)
+
+
+def test_a_refused_part_is_an_answer_like_any_other(server: Scripted, org: Org) -> None:
+    body = refusal("INVALID_FIELD", "No such column 'X__c' on entity 'Lead'.")
+    server.script.append(composite(("r", 400, body), ("s", 200, {"a": 1})))
+    answer = org.composite(READS, safe=True)
+    error = answer["r"].error()
+    assert error is not None
+    assert (error.code, answer["s"].body) == ("INVALID_FIELD", {"a": 1})
+    assert list(answer.responses) == ["r", "s"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, refusal("UNABLE_TO_LOCK_ROW")),
+        (400, refusal("QUERY_TIMEOUT")),
+        (503, "<html>busy</html>"),
+        (403, refusal("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded.")),
+    ],
+)
+def test_a_read_of_which_a_part_failed_in_passing_is_repeated(
+    server: Scripted, org: Org, naps: list[float], status: int, body: object
+) -> None:
+    part = composite(("r", status, body), ("s", 200, {}))
+    server.script.extend([part, composite(("r", 200, {}), ("s", 200, {}))])
+    assert org.composite(READS, safe=True)["r"].ok
+    server.otherwise = part
+    assert org.composite(READS, safe=True)["r"].status == status
+    assert len(server.calls) == 2 + 5
+
+
+def test_a_write_of_which_a_part_failed_in_passing_is_not(server: Scripted, org: Org) -> None:
+    server.script.append(composite(("r", 500, refusal("UNABLE_TO_LOCK_ROW")), ("s", 200, {})))
+    assert not org.composite(READS, safe=False)["r"].ok
+    assert len(server.calls) == 1
+
+
+def test_the_daily_limit_in_a_part_ends_a_read_and_is_told_of_a_write(server: Scripted, org: Org) -> None:
+    limit = refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    server.script.extend([composite(("r", 200, {}), ("s", 403, limit))] * 2)
+    with pytest.raises(RequestLimitExceeded):
+        org.composite(READS, safe=True)
+    assert org.composite(READS, safe=False)["s"].status == 403
+    server.script.append(composite(("r", 403, limit), ("s", 403, limit)))
+    with pytest.raises(RequestLimitExceeded):
+        org.composite(READS, safe=False)
+
+
+def test_a_session_that_expires_between_the_parts_is_renewed_for_reads(server: Scripted, org: Org) -> None:
+    part = composite(("r", 200, {}), ("s", 401, EXPIRED))
+    server.script.extend([part, composite(("r", 200, {}), ("s", 200, {}))])
+    assert org.composite(READS, safe=True)["s"].ok
+    assert len(server.logins) == 2
+    server.script.append(part)
+    assert org.composite(READS, safe=False)["s"].status == 401
+
+
+def test_a_write_that_expired_as_a_whole_is_repeated(server: Scripted, org: Org) -> None:
+    server.script.extend(
+        [composite(("r", 401, EXPIRED), ("s", 401, EXPIRED)), composite(("r", 200, {}), ("s", 200, {}))]
+    )
+    assert org.composite(READS, safe=False)["r"].ok
+
+
+def test_a_refusal_of_the_whole_in_the_shape_of_a_part_is_raised(server: Scripted, org: Org) -> None:
+    item = {"referenceId": None, "httpStatusCode": 400, "body": refusal("LIMIT_EXCEEDED"), "httpHeaders": {}}
+    server.script.append(Say(200, {"compositeResponse": [item]}))
+    with pytest.raises(Refused, match="LIMIT_EXCEEDED"):
+        org.composite(READS, safe=True)
+
+
+def test_an_answer_that_does_not_tell_of_every_row_is_an_unknown_outcome(server: Scripted, org: Org) -> None:
+    server.script.append(composite(("u", 200, [{"id": ONE, "success": True, "errors": []}])))
+    with pytest.raises(OutcomeUnknown, match="tells of other rows"):
+        org.composite([update("u", "a", "b")], safe=False)
+
+
+def test_text_that_composite_would_replace_goes_out_as_it_is(server: Scripted, org: Org) -> None:
+    done = [{"id": ONE, "success": True, "errors": []}]
+    server.script.extend([composite(("r", 200, {}), ("a", 200, done)), Say(200, done), composite(("z", 200, {}))])
+    requests = [READS[0], update("a", "x"), update("b", "@{r.Id}"), Subrequest("GET", "/limits", "z")]
+    answer = org.composite(requests, safe=False)
+    assert list(answer.responses) == ["r", "a", "b", "z"]
+    assert writing.results(answer["b"])[0].id == ONE
+    alone = server.calls[1]
+    assert (alone.method, alone.path) == ("PATCH", "/services/data/v62.0/composite/sobjects")
+    assert alone.headers["sforce-auto-assign"] == "FALSE"
+    assert alone.json["records"][0]["Title"] == "@{r.Id}"
+
+
+def test_a_refusal_of_such_a_call_is_an_answer_too(server: Scripted, org: Org) -> None:
+    server.script.append(Say(400, refusal("INVALID_FIELD", "no", fields=["Title"])))
+    result = writing.results(org.composite([update("b", "@{x}", "y")], safe=False)["b"])
+    assert [row.errors[0].code for row in result] == ["INVALID_FIELD"] * 2
+
+
+def test_a_failure_after_a_part_was_carried_out_is_an_unknown_outcome(
+    server: Scripted, make_org: Callable[..., Org]
+) -> None:
+    """It should not report a refusal, or an unsent request, when an earlier call already wrote."""
+    limit = Say(403, refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+    server.script.extend([composite(("a", 200, [{"id": ONE, "success": True, "errors": []}])), limit])
+    with pytest.raises(OutcomeUnknown, match="in part, then: TotalRequests"):
+        make_org(attempts=1).composite([update("a", "x"), update("b", "@{r.Id}")], safe=False)
+
+
+def test_pages_follow_each_other(server: Scripted, org: Org) -> None:
+    next_url = "/services/data/v62.0/queryAll/01gx-2000"
+    server.script.extend([rows({"Id": ONE}, totalSize=2, done=False, nextRecordsUrl=next_url), rows({"Id": TWO})])
+    page = org.query("SELECT Id FROM Lead WHERE Name = 'a+b&c'", deleted=True)
+    assert (page.records, page.total, page.next_url) == ([{"Id": ONE}], 2, next_url)
+    assert org.query_more(next_url).next_url is None
+    first, second = server.calls
+    assert urlsplit(first.path).path.rstrip("/") == "/services/data/v62.0/queryAll"
+    assert parse_qs(urlsplit(first.path).query)["q"] == ["SELECT Id FROM Lead WHERE Name = 'a+b&c'"]
+    assert second.path == next_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "@evil.example/services/data/",
+        ".evil.example/",
+        "https://evil.example/services/data/",
+        "",
+        "/services/data/a b",
+        "/x",
+    ],
+)
+def test_the_token_never_follows_a_page_to_another_host(server: Scripted, org: Org, url: str) -> None:
+    with pytest.raises(ValueError, match="not the path"):
+        org.query_more(url)
+    assert server.seen == []
+
+
+def test_a_long_query_travels_in_a_body(server: Scripted, org: Org) -> None:
+    query = soql.select([f"An_Uncommonly_Long_Field_Name_{n:04}__c" for n in range(600)], "Lead")
+    server.script.extend(
+        [composite(("query", 200, rows({"Id": ONE}).body)), composite(("query", 400, refusal("INVALID_FIELD")))]
+    )
+    assert org.query(query, deleted=True).records == [{"Id": ONE}]
+    sent = server.calls[0].json["compositeRequest"][0]["url"]
+    assert sent == "/services/data/v62.0" + soql.query_path(query, deleted=True)
+    with pytest.raises(Refused, match="INVALID_FIELD"):
+        org.query(query)
+
+
+@pytest.mark.parametrize("body", [{}, {"records": 5}, {"records": [], "done": False}, []])
+def test_an_answer_that_is_no_page_is_not_taken_for_an_empty_one(
+    server: Scripted, make_org: Callable[..., Org], body: object
+) -> None:
+    server.otherwise = Say(200, body)
+    with pytest.raises(Unavailable):
+        make_org(attempts=1).query("SELECT Id FROM Lead")
+
+
+def test_an_object_is_described(server: Scripted, org: Org, make_org: Callable[..., Org]) -> None:
+    server.script.append(Say(200, LEAD, {"Last-Modified": "Tue, 01 Sep 2026 10:00:00 GMT"}))
+    lead = org.describe("Lead")
+    assert (lead.name, lead.last_modified) == ("Lead", "Tue, 01 Sep 2026 10:00:00 GMT")
+    server.script.append(Say(200, {"name": "Lead"}))
+    with pytest.raises(Unavailable, match="not the describe"):
+        make_org(attempts=1).describe("Lead")
+    with pytest.raises(ValueError, match="not a name"):
+        org.describe("../../oauth2")
+
+
+def test_the_organisation_tells_who_it_is(server: Scripted, org: Org) -> None:
+    row = {"Id": "00D000000000001EAA", "Name": "Acme", "OrganizationType": "Developer Edition", "IsSandbox": False}
+    server.script.append(rows(row))
+    assert org.organisation() == OrganisationInfo("00D000000000001EAA", "Acme", "Developer Edition", False)
+
+
+def test_the_user_is_found_by_the_id_of_the_sign_in(server: Scripted, org: Org) -> None:
+    server.script.append(rows({"Id": "005000000000001AAA", "Username": "u@x", "Name": "U"}))
+    assert org.user_info() == UserInfo("005000000000001AAA", "u@x", "U")
+    assert "005000000000001AAA" in server.calls[0].path
+
+
+def test_the_user_of_a_session_without_id_is_asked_for(server: Scripted, make_org: Callable[..., Org]) -> None:
+    org = make_org(saved=SignIn("t", server.url, datetime.now(UTC)))
+    body = {"user_id": "005000000000001AAA", "preferred_username": "u@x", "name": "U"}
+    server.next = lambda request: Say(200, body)  # type: ignore[method-assign]
+    assert org.user_info() == UserInfo("005000000000001AAA", "u@x", "U")
+    assert server.seen[0].path == "/services/oauth2/userinfo"
+    assert org.api_calls == 0
