@@ -81,9 +81,9 @@ class Org(Caller):
         messages.check(subrequests)
         responses: dict[str, Subresponse] = {}
         asked_at: list[datetime] = []
-        for group in messages.groups(subrequests):
+        for alone, group in messages.groups(subrequests):
             try:
-                answer = self._alone(group[0], safe) if group[0].must_travel_alone else self._together(group, safe)
+                answer = self._alone(group[0], safe) if alone else self._together(group, safe)
             except SalesforceError as error:
                 if safe or not responses:
                     raise
@@ -108,7 +108,7 @@ class Org(Caller):
         return self._page(Reply(response.status, response.body, response.headers, answer.asked_at))
 
     def query_more(self, next_url: str) -> Page:
-        """The next page. A dropped list raises Refused or Unavailable with a code that begins INVALID_QUERY_LOCATOR."""
+        """The next page. If Salesforce dropped the list: Refused with INVALID_QUERY_LOCATOR."""
         return self._page(self.follow(next_url))
 
     def describe(self, object: str) -> ObjectDescribe:  # noqa: A002 - the contract's name, and Salesforce's word

@@ -124,16 +124,14 @@ def check(subrequests: Sequence[Subrequest]) -> None:
         raise ValueError('A request that refers to other answers can\'t carry data with "@{".')
 
 
-def groups(subrequests: Sequence[Subrequest]) -> list[list[Subrequest]]:
-    """The subrequests in the calls that they travel in: one, unless data with ``@{`` must travel alone."""
-    result: list[list[Subrequest]] = []
-    alone_before = True
+def groups(subrequests: Sequence[Subrequest]) -> list[tuple[bool, list[Subrequest]]]:
+    """The subrequests in the calls that they travel in: one, unless data with ``@{`` must travel alone (then True)."""
+    result: list[tuple[bool, list[Subrequest]]] = []
     for request in subrequests:
         alone = request.must_travel_alone
-        if alone or alone_before:
-            result.append([])
-        result[-1].append(request)
-        alone_before = alone
+        if alone or not result or result[-1][0]:
+            result.append((alone, []))
+        result[-1][1].append(request)
     return result
 
 

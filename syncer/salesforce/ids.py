@@ -7,6 +7,7 @@ an index into A–Z0–5 (Salesforce help, "ID field type", Object Reference).
 from __future__ import annotations
 
 import re
+import string
 
 KEY_PREFIXES = {
     "Account": "001",
@@ -23,13 +24,13 @@ KEY_PREFIXES = {
 _OBJECTS = {prefix: name for name, prefix in KEY_PREFIXES.items()}
 _ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_UPPER = {ord(c): "1" if c.isupper() else "0" for c in string.ascii_letters + string.digits}
+_CHECKS = {format(number, "05b")[::-1]: character for number, character in enumerate(_ALPHABET)}
 
 
 def _suffix(id15: str) -> str:
-    return "".join(
-        _ALPHABET[sum(1 << bit for bit, character in enumerate(id15[start : start + 5]) if "A" <= character <= "Z")]
-        for start in (0, 5, 10)
-    )
+    bits = id15.translate(_UPPER)
+    return _CHECKS[bits[:5]] + _CHECKS[bits[5:10]] + _CHECKS[bits[10:]]
 
 
 def to_18(id15_or_18: object) -> str:

@@ -43,6 +43,7 @@ LAST_SOAP_LOGIN = 64  # SOAP login() exists up to API version 64.0 (wire 2.1)
 OLDEST_VERSION = 46  # since then an upsert tells whether it created (wire 2.7)
 
 _VERSION = re.compile(r"(\d{2,3})\.0")
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in a header
 _IDENTITY = re.compile(r"/id/([A-Za-z0-9]{15,18})/([A-Za-z0-9]{15,18})$")
 # Refusals that pass: parallel sign-ins of one user collide, or the sign-in service is down.
 _PASSING = frozenset(
@@ -145,7 +146,7 @@ def sign_in(
             problem = _refusal(_first_error(route.answer), route.answer, host, credentials)
         else:
             problem = faults.of_nonsense(_shape(route.answer), host, safe=True)
-    if problem is None and not (token and instance and isinstance(token, str)):
+    if problem is None and not (instance and isinstance(token, str) and _TOKEN.fullmatch(token)):
         problem = faults.of_nonsense("it holds no session", host, safe=True)
     if problem is not None:
         logger.warning("Sign-in at %s failed: %s", host, problem)

@@ -156,6 +156,6 @@ def test_data_that_composite_would_replace_travel_alone() -> None:
 
     read = Subrequest("GET", "/limits", "r")
     requests = [read, update("a", "x"), update("b", "@{r.Id}"), update("c", "y"), Subrequest("GET", "/limits", "z")]
-    assert [[r.reference for r in group] for group in composite.groups(requests)] == [["r", "a"], ["b"], ["c", "z"]]
+    assert [[r.reference for r in group] for _, group in composite.groups(requests)] == [["r", "a"], ["b"], ["c", "z"]]
     with pytest.raises(ValueError, match="refers to other answers"):
         composite.check([update("b", "@{r.Id}"), Subrequest("GET", "/sobjects/Lead/@{r.id}", "z")])
