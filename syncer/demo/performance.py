@@ -11,7 +11,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connections
 
-from syncer.demo import account
+from syncer.demo import account, supervisor
 from syncer.demo.interrupts import Interrupts, Stopped
 from syncer.demo.preparation import HOST
 from syncer.demo.screen import Screen
@@ -178,16 +178,16 @@ class Performance:
                 ("Salesforce", f"{sandbox_url.rstrip('/')}/  (change a lead there, then sync)"),
                 ("Sync now", self._sync_command()),
             ],
-            f"Ctrl-C ends all of it. What happens is logged in {self._logs}.",
+            f"Ctrl-C ends all of it. What happens is logged in {self._short(self._logs)}.",
         )
 
     def _sync_command(self) -> str:
         """What to type in another window. The demo's settings are found by themselves where there are no others."""
         options = self._options
-        python = Path(sys.executable)
-        shown = python.relative_to(options.project) if python.is_relative_to(options.project) else python
-        command = f"{shown} manage.py runsync"
-        usual = options.directory == options.project / ".demo"
-        if usual and not (options.project / ".env").exists():
+        command = f"{self._short(Path(sys.executable))} manage.py runsync"
+        if options.directory == options.project / ".demo" and not (options.project / ".env").exists():
             return command
-        return f"ENV_FILE={'.demo' if usual else options.directory}/env {command}"
+        return f"ENV_FILE={self._short(options.directory)}/env {command}"
+
+    def _short(self, path: Path) -> Path:
+        return supervisor.seen_from(self._options.project, path)

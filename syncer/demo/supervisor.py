@@ -152,12 +152,18 @@ class Supervisor:
             delay = min(FIRST_DELAY * 2**failures, LONGEST_DELAY)
             self._restarts.append(_Restart(running.service, time.monotonic() + delay))
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            self._say(f"{name} {how}. Starting it again in {delay:.0f} s; its log is {running.service.log}.")
+            log = seen_from(self._directory, running.service.log)
+            self._say(f"{name} {how}. Starting it again in {delay:.0f} s; its log is {log}.")
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         groups.end(process.pid, grace=GRACE, reap=process.poll, hurry=lambda: self._interrupts.impatient)
         process.wait()
         self._guard.forget(process.pid)
+
+
+def seen_from(directory: Path, path: Path) -> Path:
+    """The path as one would type it in the directory."""
+    return path.relative_to(directory) if path.is_relative_to(directory) else path
 
 
 def tail(path: Path, lines: int = 15) -> str:
