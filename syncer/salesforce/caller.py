@@ -24,7 +24,7 @@ from syncer.salesforce import faults, signin
 from syncer.salesforce.clock import OrgClock, backoff
 from syncer.salesforce.errors import SalesforceError, SignInRefused, Unavailable, Unreachable, one_line
 from syncer.salesforce.signin import Credentials, SignIn
-from syncer.salesforce.transport import base_of, check_url, host_and_port
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
 from syncer.salesforce.usage import ApiUsage, parse_usage
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Caller:
 
     ``api_calls`` counts those that Salesforce counts against the day's limit, as far as can be seen from here: every
     answered one but refused sessions, and those whose answer was lost. ``api_usage`` is Salesforce's own last word.
+    ``timeout``: seconds for connecting, and between two pieces of an answer; ``attempts``: tries of a call in all.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Caller:
         attempts: int = 5,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     ) -> None:
         self.credentials = credentials
         self.signed_in: SignIn | None = saved
@@ -79,6 +81,7 @@ class Caller:
         self._attempts = max(attempts, 1)
         self._now = now
         self._monotonic = monotonic
+        self._timeout = timeout
         self._clock = OrgClock(now, monotonic)
         self._client: Salesforce | None = None
         signin.check(credentials, self._allowed_hosts)
@@ -181,7 +184,13 @@ class Caller:
         )(attempt)
 
     def _sign_in(self) -> SignIn:
-        session = signin.sign_in(self.credentials, self._session, allowed_hosts=self._allowed_hosts, now=self._now)
+        session = signin.sign_in(
+            self.credentials,
+            self._session,
+            allowed_hosts=self._allowed_hosts,
+            now=self._now,
+            timeout=self._timeout,
+        )
         self.signed_in, self._client = session, None
         self._on_sign_in(session)
         return session
@@ -217,7 +226,7 @@ class Caller:
         sent = self._monotonic()
         problem: SalesforceError
         try:
-            body = use(client, {"hooks": hooks, "allow_redirects": False})
+            body = use(client, {"hooks": hooks, "allow_redirects": False, "timeout": self._timeout})
             if seen:
                 response, answered = seen[-1]
                 asked_at = self._clock.asked_at(response.headers.get("Date"), sent, answered)
@@ -230,7 +239,7 @@ class Caller:
             if not seen and not isinstance(problem, Unreachable):
                 self.api_calls += 1  # the answer was lost, the call was not
         except LibraryError as error:
-            if error.status == 401:
+            if error.status == 401 or (error.status == 403 and "Bad_OAuth_Token" in str(error.content)):
                 raise SessionExpired(one_line(str(error.content), self._secrets())) from None
             problem = faults.of_answer(error.status, error.content, self.host, safe=safe, secrets=self._secrets())
         except (ValueError, TypeError, RecursionError):  # the library assumes JSON with a length

@@ -35,7 +35,7 @@ from syncer.salesforce.errors import (
 )
 from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.salesforce.rows import RowError, errors_of
-from syncer.salesforce.transport import base_of, check_url, host_and_port, is_loopback
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port, is_loopback
 
 Method = Literal["client-credentials", "jwt", "password"]
 
@@ -118,6 +118,7 @@ def sign_in(
     *,
     allowed_hosts: Collection[str] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
 ) -> SignIn:
     """Signs in once, without any retry.
 
@@ -126,7 +127,7 @@ def sign_in(
     """
     check(credentials, allowed_hosts)
     host = host_and_port(credentials.login_url)
-    route = _LoginRoute(session, base_of(credentials.login_url))
+    route = _LoginRoute(session, base_of(credentials.login_url), timeout)
     problem: SalesforceError | None = None
     token: Any = ""
     instance: Any = ""
@@ -196,15 +197,21 @@ def _audience(login_url: str) -> str:
 class _LoginRoute:
     """Stands in for the session of SalesforceLogin, which calls its ``post`` once: same path, our host."""
 
-    def __init__(self, session: requests.Session, base: str) -> None:
+    def __init__(self, session: requests.Session, base: str, timeout: tuple[float, float]) -> None:
         self._session = session
         self._base = base
+        self._timeout = timeout
         self.answer: requests.Response | None = None
 
     def post(self, url: str, data: Any, *, headers: Any = None, proxies: Any = None) -> requests.Response:
         """Sends the library's request to the configured host."""
         self.answer = self._session.post(
-            self._base + urlsplit(url).path, data, headers=headers, proxies=proxies, allow_redirects=False
+            self._base + urlsplit(url).path,
+            data,
+            headers=headers,
+            proxies=proxies,
+            allow_redirects=False,
+            timeout=self._timeout,
         )
         return self.answer
 

@@ -40,7 +40,8 @@ def credentials(server: Scripted) -> Credentials:
 @pytest.fixture
 def make_org(credentials: Credentials, session: requests.Session, naps: list[float]) -> Callable[..., Org]:
     def make(**settings: Any) -> Org:
-        settings = {"sleep": naps.append, "random": random.Random(7)} | settings
+        settings.setdefault("sleep", naps.append)
+        settings.setdefault("random", random.Random(7))
         return Org(credentials, settings.pop("session", session), **settings)
 
     return make

@@ -91,7 +91,12 @@ def test_a_write_that_expired_as_a_whole_is_repeated(server: Scripted, org: Org)
 
 
 def test_a_refusal_of_the_whole_in_the_shape_of_a_part_is_raised(server: Scripted, org: Org) -> None:
-    item = {"referenceId": None, "httpStatusCode": 400, "body": refusal("LIMIT_EXCEEDED"), "httpHeaders": {}}
+    item: dict[str, object] = {
+        "referenceId": None,
+        "httpStatusCode": 400,
+        "body": refusal("LIMIT_EXCEEDED"),
+        "httpHeaders": {},
+    }
     server.script.append(Say(200, {"compositeResponse": [item]}))
     with pytest.raises(Refused, match="LIMIT_EXCEEDED"):
         org.composite(READS, safe=True)
@@ -212,3 +217,17 @@ def test_the_user_of_a_session_without_id_is_asked_for(server: Scripted, make_or
     assert org.user_info() == UserInfo("005000000000001AAA", "u@x", "U")
     assert server.seen[0].path == "/services/oauth2/userinfo"
     assert org.api_calls == 0
+
+
+def test_an_expired_session_is_renewed_before_the_user_is_asked_for(
+    server: Scripted, make_org: Callable[..., Org]
+) -> None:
+    """It should know that the OpenID endpoint refuses an expired session with 403, unlike the API."""
+    body = {"user_id": "005000000000001AAA", "preferred_username": "u@x", "name": "U"}
+    token = server.token("new")
+    del token.body["id"]
+    server.sign_ins.append(token)
+    known = {"Bearer old": Say(403, "Bad_OAuth_Token"), "Bearer new": Say(200, body)}
+    usual = server.next
+    server.next = lambda request: known.get(request.headers["authorization"]) or usual(request)  # type: ignore[method-assign]
+    assert make_org(saved=SignIn("old", server.url, datetime.now(UTC))).user_info().name == "U"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_a_code_tells_what_happens_next(code: str, action: Action) -> None:
     assert policy_for(code).action is action
 
 
-def said(code: str, sent: dict[str, object] | None = None, message: str = "", *fields: str, **more: object) -> str:
+def said(code: str, sent: Mapping[str, object] | None = None, message: str = "", *fields: str, **more: object) -> str:
     error = RowError(code, message, fields, **more)  # type: ignore[arg-type]
     explanation = explain(error, sent or {}, {"FirstName": "First Name"}, {"FirstName": 40}, time="02:00")
     return f"{explanation.cause} | {explanation.remedy}"
