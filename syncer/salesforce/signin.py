@@ -138,6 +138,8 @@ def sign_in(
     except requests.RequestException as error:
         problem = faults.of_connection(error, host, safe=True)
     except SalesforceAuthenticationFailed as error:
+        if route.answer is not None and str(error.code).isdigit():  # the library found no code of Salesforce's
+            error = _first_error(route.answer)
         problem = _refusal(error, route.answer, host, credentials)
     except (ValueError, TypeError, AttributeError, ExpatError, RecursionError, PyJWTError) as error:
         # The library assumes a well-formed answer; without an answer it is our own key that it choked on.
