@@ -1,0 +1,143 @@
+"""The whole demo, as `make demo` runs it: a few records, other ports, a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from syncer.demo.preparation import read_settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+LEADS, CONTACTS = 20, 5
+
+
+def free_ports(count: int) -> list[int]:
+    with closing(socket.socket()) as one, closing(socket.socket()) as two:
+        sockets = [one, two][:count]
+        for number in sockets:
+            number.bind(("127.0.0.1", 0))
+        return [number.getsockname()[1] for number in sockets]
+
+
+class Demo:
+    """A running demo, read up to the line that says it is complete."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port, self.sandbox_port = free_ports(2)
+        known = read_settings(PROJECT / ".env.example")
+        environment = {name: value for name, value in os.environ.items() if name not in known}
+        environment |= {"DJANGO_SETTINGS_MODULE": "marketo.settings", "ENV_FILE": str(directory / "env")}
+        subprocess.run(
+            [sys.executable, "-m", "marketo.dotenv", "--demo", str(directory)], cwd=PROJECT, check=True, env=environment
+        )
+        arguments = ["--directory", str(directory), "--port", str(self.port), "--sandbox-port", str(self.sandbox_port)]
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "manage.py", "demo", *arguments),
+                *("--leads", str(LEADS), "--contacts", str(CONTACTS)),
+            ],
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+        self.output = ""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+            if line.startswith("Ctrl-C ends all of it"):
+                break
+        else:
+            self.process.communicate(timeout=30)
+            pytest.fail("The demo did not get going:\n" + self.output)
+        self.descendants = psutil.Process(self.process.pid).children(recursive=True)
+
+    @property
+    def password(self) -> str:
+        found = re.search(r"Password: (\S+)", self.output)
+        assert found, self.output
+        return found[1]
+
+    def end(self, number: signal.Signals) -> None:
+        """Send the signal and wait; at the end nothing of the demo is left."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=30)
+        self.output += rest
+        _, alive = psutil.wait_procs(self.descendants, timeout=10)
+        assert alive == []
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Demo]:
+    demo = Demo(directory)
+    try:
+        yield demo
+    finally:
+        if demo.process.poll() is None:
+            demo.end(signal.SIGTERM)
+
+
+def persons(directory: Path) -> int:
+    with closing(sqlite3.connect(directory / "db.sqlite3")) as database:
+        count: int = database.execute("SELECT count(*) FROM syncer_person").fetchone()[0]
+        return count
+
+
+def can_log_in(demo: Demo) -> bool:
+    address = f"http://127.0.0.1:{demo.port}/admin/login/"
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.get(address, timeout=10)
+        form = {"username": "admin", "password": demo.password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        return browser.post(address, form, allow_redirects=False, timeout=10).status_code == 302
+
+
+@pytest.mark.skipif(bool(os.environ.get("TEST_DATABASE_URL")), reason="the demo has a database of its own")
+def test_the_demo_from_nothing_to_a_second_start(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    with running(directory) as demo:
+        assert persons(directory) == LEADS + CONTACTS
+        assert can_log_in(demo)
+        first_password = demo.password
+        demo.end(signal.SIGINT)
+    assert demo.process.returncode == 0
+    with running(directory) as demo:
+        assert persons(directory) == LEADS + CONTACTS
+        assert demo.password != first_password
+        assert can_log_in(demo)
+        demo.end(signal.SIGTERM)
+    assert demo.process.returncode == 0
+
+
+def test_a_port_in_use_is_one_line_and_starts_nothing(tmp_path: Path) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = subprocess.run(
+            [sys.executable, "manage.py", "demo", "--directory", str(tmp_path), "--port", str(taken.getsockname()[1])],
+            cwd=PROJECT,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "marketo.settings"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "in use by another program" in result.stderr
+    assert not (tmp_path / "db.sqlite3").exists()
