@@ -114,17 +114,13 @@ class Performance:
         return line if end else ""
 
     def _connect(self, credentials: dict[str, object]) -> None:
-        """Create the sync user; one that an earlier run left is led to where the sandbox is now."""
-        url = str(credentials["url"])
-        known = SyncUser.objects.filter(name=SYNC_USER).first()
-        if known is not None:
-            if known.login_url != url:
-                known.login_url, known.instance_url, known.encrypted_session = url, "", ""
-                known.save(update_fields=["login_url", "instance_url", "encrypted_session"])
-            connections.close_all()
+        """Create the sync user, or lead the one of an earlier run to where the sandbox is now."""
+        url = str(credentials["url"]).rstrip("/")
+        known = SyncUser.objects.filter(name=SYNC_USER, login_url=url).exists()
+        connections.close_all()
+        if known:
             self._screen.done("Sync user ready")
             return
-        connections.close_all()
         code = self._supervisor.run(
             [*self._manage, "add_sync_user", SYNC_USER, "--method", "client-credentials", "--login-url", url],
             SALESFORCE_CLIENT_ID=str(credentials["client_id"]),
