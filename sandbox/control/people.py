@@ -1,0 +1,69 @@
+"""Users, queues, sharing and sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sandbox import ids
+from sandbox.clock import wire_datetime
+from sandbox.errors import unknown_id
+from sandbox.org import Org
+from sandbox.signin.jwt import public_key
+from sandbox.users import SYNC_USERNAME
+
+
+def put_user(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{username, password?, security_token?, active?, locked?, password_expired?, certificates?}``: make, change."""
+    for pem in given.get("certificates", []):
+        public_key(str(pem))
+    username = str(given["username"])
+    user_id = org.users.put(username, given, wire_datetime(org.clock.now()))
+    return {"id": user_id, "username": username}
+
+
+def put_queue(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{name, objects?}``: a new queue."""
+    name = str(given["name"])
+    return {
+        "id": org.users.put_queue(
+            name, [str(item) for item in given.get("objects", ["Lead"])], wire_datetime(org.clock.now())
+        ),
+        "name": name,
+    }
+
+
+def _user(org: Org, given: dict[str, Any]) -> str:
+    username = str(given.get("username", SYNC_USERNAME))
+    user_id = org.users.by_username(username)
+    if user_id is None:
+        raise ValueError(f"there is no user {username}")
+    return user_id
+
+
+def share(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{id, visible, username?}``: let sharing hide a record from a user, or show it again. No stamp moves."""
+    user_id = _user(org, given)
+    record_id = ids.long_form(str(given["id"]))
+    item = org.catalog.whole.object_of(record_id) if record_id else None
+    if record_id is None or item is None or org.database.row(item.name, record_id) is None:
+        raise unknown_id()
+    visible = given["visible"]
+    if not isinstance(visible, bool):
+        raise ValueError("visible must be true or false")
+    if visible:
+        org.database.execute("DELETE FROM _hidden WHERE user = ? AND id = ?", (user_id, record_id))
+    else:
+        org.database.execute("INSERT OR IGNORE INTO _hidden VALUES (?, ?)", (user_id, record_id))
+    return {"id": record_id, "visible": visible}
+
+
+def set_sessions(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{lifetime_seconds}``: how long a session lives unused; for those that start from now on and at each use."""
+    org.sessions.lifetime = timedelta(seconds=float(given["lifetime_seconds"]))
+    return {"lifetime_seconds": org.sessions.lifetime.total_seconds(), "open": len(org.sessions.open)}
+
+
+def end_sessions(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """End every session, or those of ``username``."""
+    return {"ended": org.sessions.end_all(_user(org, given) if "username" in given else None)}

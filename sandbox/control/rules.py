@@ -1,0 +1,167 @@
+"""Validation rules, duplicate rules, assignment, flows, limits and switches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox import ids
+from sandbox.dml import checks
+from sandbox.dml.context import Saver
+from sandbox.errors import SalesforceError
+from sandbox.org import Org
+from sandbox.schema.sobject import SObject
+from sandbox.users import SYSTEM_USER
+
+
+def _object(org: Org, name: object) -> SObject:
+    item = org.catalog.whole.object(str(name))
+    if item is None:
+        raise ValueError(f"there is no object {name}")
+    return item
+
+
+def add_rule(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, name, when, field?, message}``: saves after which ``when`` holds fail. One rule per name."""
+    item = _object(org, given["object"])
+    rule = {
+        "object": item.name,
+        "name": str(given["name"]),
+        "when": str(given["when"]),
+        "message": str(given["message"]),
+    }
+    if given.get("field"):
+        field = item.field(str(given["field"]))
+        if field is None:
+            raise ValueError(f"{item.name} has no field {given['field']}")
+        rule["field"] = field.name
+    # a condition that cannot be compiled is refused now, not at the next save
+    checks.matches(Saver(org, SYSTEM_USER), item, "", rule["when"])
+    _put(org.settings.validation_rules, rule)
+    org.save_settings()
+    return rule
+
+
+def _put(rules: list[dict[str, Any]], rule: dict[str, Any]) -> None:
+    rules[:] = [other for other in rules if (other["object"], other["name"]) != (rule["object"], rule["name"])]
+    rules.append(rule)
+
+
+def _remove(rules: list[dict[str, Any]], given: dict[str, Any]) -> None:
+    rules[:] = [
+        rule
+        for rule in rules
+        if (given.get("object", rule["object"]).lower(), given.get("name", rule["name"]))
+        != (rule["object"].lower(), rule["name"])
+    ]
+
+
+def list_rules(org: Org, _: dict[str, Any]) -> dict[str, Any]:
+    """All validation rules."""
+    return {"rules": org.settings.validation_rules}
+
+
+def remove_rules(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """All of them, or those of ``object`` and ``name``."""
+    _remove(org.settings.validation_rules, given)
+    org.save_settings()
+    return list_rules(org, {})
+
+
+def add_duplicate_rule(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, name, fields?, matches?, action: "block"|"allow", message?}``.
+
+    By default the same e-mail address in the same object blocks.
+    """
+    item = _object(org, given["object"])
+    action = str(given.get("action", "block"))
+    if action not in ("block", "allow"):
+        raise ValueError("action must be block or allow")
+    fields = given.get("fields") or ["Email"]
+    for name in fields:
+        if not item.has(str(name)):
+            raise ValueError(f"{item.name} has no field {name}")
+    rule = {
+        "object": item.name,
+        "name": str(given.get("name") or f"Standard_{item.name}_Duplicate_Rule"),
+        "fields": [str(name) for name in fields],
+        "matches": [_object(org, name).name for name in given.get("matches") or [item.name]],
+        "action": action,
+        "message": given.get("message"),
+    }
+    _put(org.settings.duplicate_rules, rule)
+    org.save_settings()
+    return rule
+
+
+def list_duplicate_rules(org: Org, _: dict[str, Any]) -> dict[str, Any]:
+    """All duplicate rules."""
+    return {"rules": org.settings.duplicate_rules}
+
+
+def remove_duplicate_rules(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """All of them, or those of ``object`` and ``name``."""
+    _remove(org.settings.duplicate_rules, given)
+    org.save_settings()
+    return list_duplicate_rules(org, {})
+
+
+def assignment(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{active?, owner?}``: the lead assignment rule; ``owner`` is a user's or a queue's id."""
+    settings = org.settings
+    if "owner" in given:
+        owner = ids.long_form(str(given["owner"])) or ""
+        if not (org.users.is_active(owner) or org.users.is_queue_for(owner, "Lead")):
+            raise SalesforceError(
+                400, "INVALID_CROSS_REFERENCE_KEY", "owner is neither an active user nor a lead queue"
+            )
+        settings.assignment_owner = owner
+    settings.assignment_active = bool(given.get("active", settings.assignment_active))
+    org.save_settings()
+    return {
+        "rule": settings.assignment_rule_id,
+        "active": settings.assignment_active,
+        "owner": settings.assignment_owner,
+    }
+
+
+def flow(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, failing, name?}``: a record-triggered flow that fails every save."""
+    item = _object(org, given["object"])
+    if given.get("failing", True):
+        org.settings.failing_flows[item.name] = str(given.get("name") or f"{item.name} after save")
+    else:
+        org.settings.failing_flows.pop(item.name, None)
+    org.save_settings()
+    return {"failing": org.settings.failing_flows}
+
+
+def limits(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{daily?, concurrent?}``."""
+    settings = org.settings
+    settings.daily_limit = int(given.get("daily", settings.daily_limit))
+    settings.concurrent_limit = int(given.get("concurrent", settings.concurrent_limit))
+    org.save_settings()
+    return {
+        "daily": settings.daily_limit,
+        "used": org.usage.used(org.clock.now()),
+        "concurrent": settings.concurrent_limit,
+    }
+
+
+def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{state_country_picklists?, username?, edit_converted?, view_encrypted?}``."""
+    settings = org.settings
+    settings.state_country_picklists = bool(given.get("state_country_picklists", settings.state_country_picklists))
+    for name in ("edit_converted", "view_encrypted"):
+        if name in given:
+            user_id = org.users.by_username(str(given["username"]))
+            if user_id is None:
+                raise ValueError(f"there is no user {given['username']}")
+            holders = [other for other in getattr(settings, name) if other != user_id]
+            setattr(settings, name, [*holders, user_id] if given[name] else holders)
+    org.save_settings()
+    return {
+        "state_country_picklists": settings.state_country_picklists,
+        "edit_converted": settings.edit_converted,
+        "view_encrypted": settings.view_encrypted,
+    }

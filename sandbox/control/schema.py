@@ -1,0 +1,110 @@
+"""Custom fields at run time, and who may see which field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.errors import SalesforceError
+from sandbox.org import Org
+from sandbox.schema.describe import describe_field
+from sandbox.schema.field import Field
+from sandbox.schema.formula import FormulaError, compile_formula
+from sandbox.schema.sobject import SObject
+from sandbox.store.database import quote
+
+
+def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """Add a custom field, or change one; gives its describe."""
+    before_definitions, before_objects = list(org.catalog.definitions), dict(org.catalog.objects)
+    item, field, before = org.catalog.put_field(given)
+    try:
+        if field.formula is not None:
+            expression = compile_formula(field, org.catalog.objects[item.name].fields, "t0")
+            org.database.one(f"SELECT {expression} FROM {quote(item.name)} t0 LIMIT 1")
+        _move_values(org, item, before, field)
+    except (FormulaError, SalesforceError, RecursionError) as error:
+        org.catalog.take_back(before_definitions, before_objects)
+        if isinstance(error, SalesforceError):
+            raise
+        raise ValueError(str(error) or "a formula cannot refer to itself") from error
+    org.schema_moved()
+    return describe_field(field)
+
+
+def _move_values(org: Org, item: SObject, before: Field | None, field: Field) -> None:
+    """Bring the column into line with the changed field."""
+    database, table = org.database, quote(item.name)
+    if before is None or not before.stored:
+        database.add_column(item, field)
+    elif not field.stored:
+        database.drop_column(item, before)
+    elif before.type != field.type or before.column_type != field.column_type:
+        _convert(org, item, before, field)
+    elif field.is_number and before.scale != field.scale:
+        factor = 10.0 ** (field.scale - before.scale)
+        column = quote(field.name)
+        database.execute(
+            f"UPDATE {table} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) WHERE {column} IS NOT NULL"
+        )
+    if field.stored and (field.external_id or field.unique):
+        database.index(item, field)
+    if field.default is not None and before is None and field.type == "boolean":
+        database.execute(f"UPDATE {table} SET {quote(field.name)} = ?", (field.default,))
+
+
+def _convert(org: Org, item: SObject, before: Field, field: Field) -> None:
+    """Between kinds of text, and of numbers, values stay; everything else starts empty, as Salesforce warns."""
+    database, table, column = org.database, quote(item.name), quote(field.name)
+    keeps = before.is_text and field.is_text or before.is_number and field.is_number
+    kept = database.execute(f"SELECT Id, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall() if keeps else []
+    database.drop_column(item, before)
+    database.add_column(item, field)
+    for record_id, value in kept:
+        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_number else value
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE Id = ?", (moved, record_id))
+
+
+def remove_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, name}``: delete a custom field with its values."""
+    item = org.catalog.whole.object(str(given["object"]))
+    field = item.field(str(given["name"])) if item else None
+    if item is None or field is None or not org.catalog.remove_field(item.name, field.name):
+        raise ValueError(f"there is no custom field {given['object']}.{given['name']}")
+    org.database.drop_column(item, field)
+    org.schema_moved()
+    return {"removed": f"{item.name}.{field.name}"}
+
+
+def set_access(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{username, object, field, access}``; without ``field`` it is the access to the whole object."""
+    user_id = org.users.by_username(str(given["username"]))
+    item = org.catalog.whole.object(str(given["object"]))
+    if user_id is None or item is None:
+        raise ValueError(f"there is no user {given['username']} or no object {given['object']}")
+    access = str(given["access"])
+    if access not in ("hidden", "read", "edit"):
+        raise ValueError("access must be hidden, read or edit")
+    name = "*"
+    if given.get("field", "*") != "*":
+        field = item.field(str(given["field"]))
+        if field is None:
+            raise ValueError(f"{item.name} has no field {given['field']}")
+        if not field.permissionable and not field.custom:
+            raise SalesforceError(
+                400, "INVALID_FIELD", f"field-level security cannot be set on {item.name}.{field.name}"
+            )
+        name = field.name
+    org.catalog.set_access(user_id, item.name, name, access)
+    org.schema_moved()
+    return {"username": str(given["username"]), "object": item.name, "field": name, "access": access}
+
+
+def list_access(org: Org, _: dict[str, Any]) -> dict[str, Any]:
+    """Every rule that differs from "edit"."""
+    return {
+        "access": [
+            {"username": org.users.row(user).get("Username"), "object": item, "field": field, "access": access}
+            for (user, item, field), access in sorted(org.catalog.access.items())
+            if access != "edit"
+        ]
+    }

@@ -1,0 +1,1 @@
+"""Saving: what Salesforce takes, how it keeps it, and why it refuses."""

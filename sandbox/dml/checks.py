@@ -1,0 +1,143 @@
+"""Checks on the values of a record: fields, references, unique ones, the organisation's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox import ids
+from sandbox.dml import values
+from sandbox.dml.context import Saver
+from sandbox.errors import SalesforceError, bad_id, deleted_record, no_column, unknown_id
+from sandbox.schema.field import Field
+from sandbox.schema.sobject import SObject
+from sandbox.soql.conditions import Conditions
+from sandbox.soql.parser import malformed, parse_condition
+from sandbox.soql.scope import Scope
+from sandbox.store.database import quote
+
+
+def read_fields(saver: Saver, item: SObject, given: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+    """The given values as they are stored. The record is refused as a whole if one field cannot be taken."""
+    changes: dict[str, Any] = {}
+    refused: list[str] = []
+    for name, value in given.items():
+        if name.lower() == "attributes":
+            continue
+        field = item.field(name)
+        if field is None:
+            field, value = _by_relationship(saver, item, name, value)
+        if not (field.createable if creating else field.updateable) or not field.stored:
+            refused.append(field.name)
+            continue
+        changes[field.name] = values.stored(field, value)
+    if refused:
+        raise SalesforceError(
+            400,
+            "INVALID_FIELD_FOR_INSERT_UPDATE",
+            f"Unable to create/update fields: {', '.join(refused)}. Please check the security settings of this "
+            "field and verify that it "
+            "is read/write for your profile or permission set.",
+            refused,
+        )
+    return changes
+
+
+def _by_relationship(saver: Saver, item: SObject, name: str, value: Any) -> tuple[Field, Any]:
+    """``"Account": {"Ext__c": "x"}``: a reference given by the external id of the other record."""
+    reference = item.relationship(name)
+    if reference is None or not isinstance(value, dict):
+        raise no_column(name, item.name)
+    keys = [key for key in value if key.lower() != "attributes"]
+    target = saver.view.object(reference.reference_to[0])
+    field = target.field(keys[0]) if target and len(keys) == 1 else None
+    if target is None or field is None or not field.id_lookup:
+        raise SalesforceError(
+            400, "INVALID_FIELD", f"Foreign key external ID: {name} is not an external id or indexed field", [name]
+        )
+    wanted = values.stored(field, value[keys[0]])
+    sql = f"SELECT Id FROM {quote(target.name)} WHERE {quote(field.name)} = ?" + (
+        " AND IsDeleted = 0" if target.has("IsDeleted") else ""
+    )
+    found = [row[0] for row in saver.org.database.execute(sql, (wanted,))]
+    if len(found) != 1:
+        message = f"Foreign key external ID: {value[keys[0]]} not found for field {field.name} in entity {target.name}"
+        raise SalesforceError(400, "INVALID_FIELD", message, [])
+    return reference, found[0]
+
+
+def check_required(item: SObject, row: Mapping[str, Any], names: list[str]) -> None:
+    """None of these fields may be empty."""
+    missing = [name for name in names if row.get(name) is None]
+    if missing:
+        listed = ", ".join(missing)
+        raise SalesforceError(400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{listed}]", missing)
+
+
+def check_references(saver: Saver, item: SObject, changes: Mapping[str, Any]) -> None:
+    """Every id in a reference field is the id of a record of the right kind that is there."""
+    for name, value in changes.items():
+        field = item.fields[name]
+        if value is None or field.type != "reference" or not field.is_id:
+            continue
+        target = saver.org.catalog.whole.object_of(value)
+        if target is None or target.name not in field.reference_to:
+            if target is None and not any(saver.org.catalog.whole.object(each) for each in field.reference_to):
+                raise unknown_id(400)
+            raise bad_id(field.label, value, field.name)
+        found = saver.org.database.one(
+            f"SELECT {'IsDeleted' if target.has('IsDeleted') else '0'} FROM {quote(target.name)} WHERE Id = ?", (value,)
+        )
+        if found is None:
+            raise unknown_id(400)
+        if found[0]:
+            error = deleted_record()
+            raise SalesforceError(400, error.code, error.message, [name])
+        if name == "OwnerId" and target.name == "User" and not saver.org.users.is_active(value):
+            raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [value])
+        if name == "OwnerId" and target.name == "Group" and not saver.org.users.is_queue_for(value, item.name):
+            raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "Owner ID: owner cannot be blank", [name])
+
+
+def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[str, Any]) -> None:
+    """No other record, also among those not yet visible, has the value of a unique field."""
+    for name, value in changes.items():
+        field = item.fields[name]
+        if value is None or not field.unique:
+            continue
+        alive = " AND IsDeleted = 0" if item.has("IsDeleted") else ""
+        sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(name)} = ? AND Id <> ?{alive}"
+        other = saver.org.database.one(sql, (value, record_id))
+        if other is not None:
+            message = f"duplicate value found: {name} duplicates value on record with id: {other[0][:15]}"
+            raise SalesforceError(400, "DUPLICATE_VALUE", message, [])
+
+
+def check_rules(saver: Saver, item: SObject, record_id: str) -> None:
+    """The validation rules of the object, on the record as it has just been written."""
+    for rule in saver.org.settings.validation_rules:
+        if rule["object"] != item.name or not matches(saver, item, record_id, rule["when"]):
+            continue
+        field = rule.get("field")
+        raise SalesforceError(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", rule["message"], [field] if field else [])
+
+
+def matches(saver: Saver, item: SObject, record_id: str, condition: str) -> bool:
+    """Whether a record fulfils a SOQL condition, as the system sees it."""
+    reader = saver.org.system_reader()
+    scope = Scope(reader, item, condition)
+
+    def refuse(*_: Any) -> Any:
+        raise malformed("a rule's condition cannot have a subquery")
+
+    fragment = Conditions(scope, refuse).compile(parse_condition(condition))
+    sql = f"SELECT 1 FROM {scope.source()} WHERE {scope.root}.Id = ? AND {fragment.sql}"
+    return saver.org.database.one(sql, (record_id, *fragment.parameters)) is not None
+
+
+def own_id(item: SObject, text: str) -> str:
+    """The 18-character id of a record of this object, from a path or a row."""
+    full = ids.long_form(text)
+    if full is None or full[:3] != item.key_prefix:
+        raise bad_id(f"{item.label} ID", text, "Id")
+    return full

@@ -1,0 +1,45 @@
+"""Merging records (SOAP ``merge``): up to three of a kind; the losers go to the recycle bin and name the winner."""
+
+from __future__ import annotations
+
+from sandbox.clock import wire_datetime
+from sandbox.dml import remove, save
+from sandbox.dml.context import Saver
+from sandbox.errors import SalesforceError
+from sandbox.store.database import quote
+
+_MOST = 2
+
+
+def merge(saver: Saver, object_name: str, winner: str, losers: list[str]) -> None:
+    """Move the losers' children to the winner, which gets a new stamp, and delete the losers."""
+    item = saver.object(object_name)
+    if not item.mergeable:
+        raise SalesforceError(400, "INVALID_TYPE", f"{item.name} cannot be merged", [])
+    if not 1 <= len(losers) <= _MOST or winner in losers or len(set(losers)) < len(losers):
+        raise SalesforceError(
+            400, "INVALID_NUMBER_OF_DUPLICATES", "merge takes one record to keep and one or two others", []
+        )
+    whole = saver.whole(item.name)
+    for record_id in (winner, *losers):
+        row = save.current(saver, item, record_id)
+        if row.get("IsConverted"):
+            raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
+    stamp = wire_datetime(saver.org.clock.now())
+    for child in saver.org.catalog.objects.values():
+        for field in child.fields.values():
+            if (
+                field.type == "reference"
+                and item.name in field.reference_to
+                and field.stored
+                and field.name != "MasterRecordId"
+            ):
+                stamped = ", SystemModstamp = ?" if child.has("SystemModstamp") else ""
+                for loser in losers:
+                    sql = (
+                        f"UPDATE {quote(child.name)} SET {quote(field.name)} = ?{stamped} WHERE {quote(field.name)} = ?"
+                    )
+                    saver.org.database.execute(sql, (winner, *([stamp] if stamped else []), loser))
+    save.write(saver, whole, winner, {})
+    for loser in losers:
+        remove.mark_merged(saver, whole, loser, winner)

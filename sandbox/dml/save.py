@@ -1,0 +1,229 @@
+"""Insert, update and upsert of one record. The caller opens the transaction that makes it all or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from sandbox.clock import wire_datetime
+from sandbox.dml import checks, duplicates, values
+from sandbox.dml.context import Saver
+from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
+from sandbox.schema.field import Field
+from sandbox.schema.sobject import SObject
+from sandbox.store.database import quote
+
+
+def insert(saver: Saver, object_name: str, given: Mapping[str, Any]) -> str:
+    """Make a record; gives its id."""
+    item = saver.object(object_name)
+    if not item.createable:
+        raise SalesforceError(
+            400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be inserted: {item.label}", []
+        )
+    if any(name.lower() == "id" for name in given):
+        raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"])
+    changes = checks.read_fields(saver, item, given, creating=True)
+    return insert_stored(saver, saver.whole(item.name), changes)
+
+
+def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
+    """Make a record of values that are already as the table keeps them."""
+    row = {field.name: field.value_default() for field in whole.fields.values() if field.stored}
+    row.update({name: value for name, value in changes.items() if value is not None or row.get(name) is None})
+    checks.check_required(whole, row, [field.name for field in whole.fields.values() if field.required])
+    record_id = saver.org.database.next_id(whole.key_prefix)
+    row |= _creation_values(saver, whole, record_id)
+    if whole.has("OwnerId") and row["OwnerId"] is None:
+        row["OwnerId"] = saver.user_id
+    _assign(saver, whole, row)
+    _derive(whole, row)
+    _autonumber(saver, whole, row)
+    checks.check_references(saver, whole, changes)
+    checks.check_unique(saver, whole, record_id, changes)
+    _special(saver, whole, row)
+    saver.org.database.insert(whole.name, row)
+    _after(saver, whole, record_id, creating=True)
+    if saver.late_seconds:
+        _hold_back(saver, whole, record_id, None)
+    return record_id
+
+
+def _creation_values(saver: Saver, item: SObject, record_id: str) -> dict[str, Any]:
+    stamp = _now(saver)
+    values_of_creation = {
+        "CreatedDate": stamp,
+        "CreatedById": saver.user_id,
+        "LastModifiedDate": stamp,
+        "LastModifiedById": saver.user_id,
+        "SystemModstamp": stamp,
+        "PhotoUrl": f"/services/images/photo/{record_id}",
+    }
+    return {"Id": record_id} | {name: value for name, value in values_of_creation.items() if item.has(name)}
+
+
+def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, Any]) -> None:
+    """Change fields of a record. A save that changes nothing moves the stamps as well."""
+    item = saver.object(object_name)
+    if not item.updateable:
+        raise no_access()
+    before = current(saver, item, record_id)
+    changes = checks.read_fields(saver, item, given, creating=False)
+    whole = saver.whole(item.name)
+    if before.get("IsConverted") and not saver.org.settings.edits_converted(saver.user_id):
+        raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
+    needed = [name for name in changes if not whole.fields[name].nillable]
+    checks.check_required(whole, changes, needed)
+    after = before | changes
+    _assign(saver, whole, after)
+    _derive(whole, after)
+    touched = {name: value for name, value in changes.items() if value != before[name]}
+    checks.check_references(saver, whole, touched)
+    checks.check_unique(saver, whole, record_id, touched)
+    _special(saver, whole, after)
+    write(saver, whole, record_id, {name: value for name, value in after.items() if value != before[name]})
+    _after(saver, whole, record_id, creating=False)
+    if saver.late_seconds:
+        _hold_back(saver, whole, record_id, before)
+
+
+def write(saver: Saver, item: SObject, record_id: str, changes: dict[str, Any]) -> None:
+    """Store changed columns and move the stamps."""
+    stamp = _now(saver)
+    stamps = {"LastModifiedDate": stamp, "LastModifiedById": saver.user_id, "SystemModstamp": stamp}
+    saver.org.database.update(
+        item.name, record_id, changes | {name: value for name, value in stamps.items() if item.has(name)}
+    )
+
+
+def current(saver: Saver, item: SObject, record_id: str) -> dict[str, Any]:
+    """The stored row of a record that the user may change; otherwise the refusal."""
+    row = saver.org.database.row(item.name, record_id)
+    if row is None or saver.org.is_hidden(saver.user_id, record_id):
+        raise unknown_id()
+    if row.get("IsDeleted"):
+        raise deleted_record()
+    if record_id in saver.locked_ids or saver.org.is_uncommitted(record_id):
+        raise row_locked(record_id, saver.lock_status)
+    return row
+
+
+def upsert(
+    saver: Saver, object_name: str, field_name: str, value: Any, given: Mapping[str, Any], *, update_only: bool = False
+) -> tuple[str, bool]:
+    """Change the record with this external id, or make it; gives the id and whether it was made."""
+    item = saver.object(object_name)
+    field = lookup_field(item, field_name)
+    if any(name.lower() == field.name.lower() for name in given):
+        raise SalesforceError(
+            400, "INVALID_FIELD", f"The {field.name} field should not be specified in the sobject data."
+        )
+    found = find(saver, item, field, value)
+    if len(found) > 1:
+        raise ManyMatches(field.name, str(value), found, item.name)
+    if found:
+        update(saver, item.name, found[0], given)
+        return found[0], False
+    if field.name == "Id" or update_only:
+        raise unknown_id()
+    return insert(saver, item.name, {**given, field.name: value}), True
+
+
+def lookup_field(item: SObject, name: str) -> Field:
+    """The field of this name, if records can be found by it."""
+    field = item.field(name)
+    if field is None or not (field.external_id or field.id_lookup):
+        message = f"Provided external ID field does not exist or is not accessible: {name}"
+        raise SalesforceError(404, "NOT_FOUND", message)
+    return field
+
+
+def find(saver: Saver, item: SObject, field: Field, value: Any) -> list[str]:
+    """The ids of the records, not deleted and in sight, that have this value in an external-id field."""
+    if value is None or value == "":
+        message = f"{field.name} not specified"
+        raise SalesforceError(400, "MISSING_ARGUMENT", message, [])
+    wanted = values.stored(replace(field, restricted_picklist=False), value)
+    alive = " AND IsDeleted = 0" if item.has("IsDeleted") else ""
+    sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(field.name)} = ?{alive} ORDER BY Id LIMIT 20"
+    found = [row[0] for row in saver.org.database.execute(sql, (wanted,))]
+    return [record_id for record_id in found if not saver.org.is_hidden(saver.user_id, record_id)]
+
+
+def _now(saver: Saver) -> str:
+    return wire_datetime(saver.org.clock.now())
+
+
+def _assign(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
+    """Lead assignment rules, unless the caller switched them off. They run on create and on update."""
+    if item.name != "Lead" or saver.options.assignment == "FALSE":
+        return
+    target = saver.org.settings.assignment_target(saver.options.assignment)
+    if target is not None:
+        row["OwnerId"] = target
+
+
+def _derive(item: SObject, row: dict[str, Any]) -> None:
+    """Fields that follow from others."""
+    if item.name_fields():
+        row["Name"] = " ".join(part for part in (row["FirstName"], row["LastName"]) if part)
+    if item.has("IsEmailBounced"):
+        row["IsEmailBounced"] = int(row["EmailBouncedReason"] is not None or row["EmailBouncedDate"] is not None)
+    if item.name == "CampaignMember":
+        row["HasResponded"] = int(row["Status"] == "Responded")
+
+
+def _autonumber(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
+    for field in item.fields.values():
+        if field.auto_number:
+            row[field.name] = f"{saver.org.database.next_number(f'{item.name}.{field.name}'):08d}"
+
+
+def _special(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
+    """Rules of single objects."""
+    if item.name == "CampaignMember":
+        people = [name for name in ("LeadId", "ContactId") if row[name]]
+        if len(people) != 1:
+            raise SalesforceError(
+                400,
+                "FIELD_INTEGRITY_EXCEPTION",
+                "A campaign member must be one lead or one contact.",
+                ["LeadId", "ContactId"],
+            )
+        field = people[0]
+        sql = f"SELECT 1 FROM CampaignMember WHERE CampaignId = ? AND {quote(field)} = ? AND IsDeleted = 0 AND Id <> ?"
+        if saver.org.database.one(sql, (row["CampaignId"], row[field], row["Id"])):
+            raise SalesforceError(400, "DUPLICATE_VALUE", "Already a campaign member.", [])
+    saver.org.settings.check_addresses(item, row)
+
+
+def _after(saver: Saver, item: SObject, record_id: str, *, creating: bool) -> None:
+    """What runs once the row is written and may still refuse it, in Salesforce's order of execution."""
+    checks.check_rules(saver, item, record_id)
+    duplicates.check(saver, item, record_id)
+    flow = saver.org.settings.failing_flow(item.name)
+    if flow is not None:
+        kind = "create" if creating else "update"
+        message = (
+            f"We can't save this record because the “{flow}” process failed. Give your Salesforce admin these details. "
+            f"This error occurred when the flow tried to {kind} records: An unhandled fault has occurred in this flow."
+        )
+        raise SalesforceError(400, "CANNOT_EXECUTE_FLOW_TRIGGER", message, [])
+
+
+def _hold_back(saver: Saver, item: SObject, record_id: str, before: dict[str, Any] | None) -> None:
+    """Keep the saved row out of sight until its transaction commits; it keeps the stamp that it has now."""
+    database = saver.org.database
+    after = database.row(item.name, record_id)
+    if after is None:
+        return
+    visible = wire_datetime(saver.org.clock.now() + timedelta(seconds=saver.late_seconds or 0))
+    after.pop("_row")
+    database.execute("INSERT INTO _late VALUES (?, ?, ?, ?)", (record_id, item.name, visible, json.dumps(after)))
+    if before is None:
+        database.execute(f"DELETE FROM {quote(item.name)} WHERE Id = ?", (record_id,))
+    else:
+        database.update(item.name, record_id, {name: value for name, value in before.items() if name != "_row"})

@@ -1,0 +1,332 @@
+"""The pages: lists, a record, its form and the buttons. Saving goes through the same rules as the API's."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote as url_quote
+from urllib.parse import urlencode
+
+from sandbox import ids
+from sandbox.control.life import saver
+from sandbox.dml import convert, merge, remove, save
+from sandbox.errors import SalesforceError, not_found
+from sandbox.org import Org
+from sandbox.page import forms
+from sandbox.page.markup import alert, frame, text
+from sandbox.schema.sobject import SObject
+from sandbox.soql.ast import Query
+from sandbox.soql.scope import Scope
+from sandbox.soql.selection import Selection
+from sandbox.store.database import quote
+from sandbox.users import SALES_USER
+from sandbox.wire import Request, Response
+
+_PAGE = 25
+_KEY = secrets.token_bytes(32)
+_OBJECTS = {"leads": "Lead", "contacts": "Contact"}
+_LISTED = {
+    "Lead": ("Name", "Company", "Email", "Phone", "Status", "SystemModstamp"),
+    "Contact": ("Name", "Title", "Email", "Phone", "Department", "SystemModstamp"),
+}
+_SEARCHED = ("Name", "Email", "Company", "Phone", "Id")
+
+
+def answer(org: Org, request: Request) -> Response:
+    """Any path outside ``/services`` and ``/sandbox``."""
+    parts = [part for part in request.segments if part]
+    if not parts:
+        return _list(org, request, "leads")
+    if parts[0] in _OBJECTS and len(parts) == 1:
+        return _list(org, request, parts[0])
+    record_id = ids.long_form(parts[0])
+    item = org.catalog.view(SALES_USER).object_of(record_id) if record_id else None
+    if record_id is None or item is None or item.name not in _LISTED:
+        raise not_found()
+    if len(parts) == 1 and request.method in ("GET", "HEAD"):
+        return _record(org, item, record_id, saved=request.query.get("said"))
+    if len(parts) == 2 and request.method == "POST":
+        return _post(org, request, item, record_id, parts[1])
+    raise SalesforceError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed")
+
+
+def _html(org: Org, title: str, current: str, body: str, status: int = 200) -> Response:
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    now = org.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Response.text(frame(title, current, body, now), "text/html;charset=UTF-8", status, headers)
+
+
+# Lists
+
+
+def _number(value: str | None) -> int:
+    return int(value) if value and value.isdigit() and len(value) < 9 else 0
+
+
+def _list(org: Org, request: Request, path: str) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        raise SalesforceError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed")
+    item = org.catalog.view(SALES_USER).objects[_OBJECTS[path]]
+    search, start, bin_shown = (
+        request.query.get("q", "").strip()[:200],
+        _number(request.query.get("from")),
+        "bin" in request.query,
+    )
+    where, parameters = f"IsDeleted = {int(bin_shown)}", []
+    if search:
+        found = [name for name in _SEARCHED if item.has(name)]
+        where += " AND (" + " OR ".join(f"{quote(name)} LIKE ? ESCAPE '\\'" for name in found) + ")"
+        pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        parameters = [pattern] * len(found)
+    names = [name for name in _LISTED[item.name] if item.has(name)]
+    total = org.database.one(f"SELECT COUNT(*) FROM {quote(item.name)} WHERE {where}", parameters)[0]
+    columns = ", ".join(quote(name) for name in ("Id", *names))
+    sql = (
+        f"SELECT {columns} FROM {quote(item.name)} WHERE {where} ORDER BY SystemModstamp DESC, Id LIMIT {_PAGE} "
+        f"OFFSET {start}"
+    )
+    rows = org.database.execute(sql, parameters).fetchall()
+    return _html(
+        org, item.label_plural, item.name, _list_html(item, path, names, rows, total, start, search, bin_shown)
+    )
+
+
+def _list_html(
+    item: SObject, path: str, names: list[str], rows: list[Any], total: int, start: int, search: str, bin_shown: bool
+) -> str:
+    head = "".join(f"<th scope=col>{text(_label(item, name))}</th>" for name in names)
+    body = "".join(_row(item, names, row) for row in rows)
+    if not rows:
+        body = f'<tr><td colspan="{len(names)}">{"Nothing found." if search else "There are no records yet."}</td></tr>'
+
+    def link(offset: int, label: str) -> str:
+        query = {"q": search, "from": str(offset), **({"bin": "1"} if bin_shown else {})}
+        return f'<a class="button plain" href="/{path}?{urlencode(query)}">{label}</a>'
+
+    back = link(max(0, start - _PAGE), "Previous") if start else ""
+    forth = link(start + _PAGE, "Next") if start + _PAGE < total else ""
+    last = min(start + _PAGE, total)
+    shown = f"{start + 1 if total else 0}–{last} of {total}"
+    other = f'<a href="/{path}">Records</a>' if bin_shown else f'<a href="/{path}?bin=1">Recycle bin</a>'
+    title = f"{item.label_plural} in the recycle bin" if bin_shown else item.label_plural
+    in_bin = "<input type=hidden name=bin value=1>" if bin_shown else ""
+    return (
+        f"<h1>{title}</h1><p class=sub>Newest change first. {other}</p><div class=card>"
+        f'<form class=tools method=get action="/{path}" role=search>'
+        "<label for=q>Search by name, e-mail, company, phone or id"
+        f'<input id=q name=q type=search value="{text(search)}"></label>{in_bin}<button>Search</button></form>'
+        f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<div class=pages><span>{shown}</span><span class=bar>{back}{forth}</span></div></div>"
+    )
+
+
+def _label(item: SObject, name: str) -> str:
+    return "Last change" if name == "SystemModstamp" else item.fields[name].label
+
+
+def _row(item: SObject, names: list[str], row: Any) -> str:
+    cells = []
+    for name, value in zip(names, row[1:], strict=True):
+        shown = text(_moment(value)) if name == "SystemModstamp" else text(value)
+        if name == "Name":
+            shown = f'<a href="/{row[0]}">{shown or "(no name)"}</a>'
+        cells.append(f'<td data-label="{text(_label(item, name))}">{shown}</td>')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _moment(value: str | None) -> str:
+    return value[:19].replace("T", " ") if value else ""
+
+
+# A record
+
+
+def _values(org: Org, item: SObject, record_id: str) -> dict[str, Any] | None:
+    """The record as the second user sees it, deleted ones too."""
+    selection = Selection(Scope(org.reader(SALES_USER, deleted_too=True), item, ""), Query((), item.name, 0))
+    selection.take_all(list(item.fields.values()))
+    scope = selection.scope
+    restrictions = "".join(f" AND {condition}" for condition in scope.restrictions())
+    row = org.database.one(
+        f"SELECT {', '.join(selection.columns)} FROM {scope.source()} WHERE {scope.root}.Id = ?{restrictions}",
+        (record_id,),
+    )
+    return selection.shape.build(row) if row else None
+
+
+def _record(
+    org: Org,
+    item: SObject,
+    record_id: str,
+    *,
+    error: SalesforceError | None = None,
+    form: dict[str, str] | None = None,
+    saved: str | None = None,
+) -> Response:
+    values = _values(org, item, record_id)
+    if values is None:
+        raise not_found()
+    name = values.get("Name") or record_id
+    body = f"<h1>{text(name)}</h1><p class=sub>{text(item.label)} · {record_id} {_state(values)}</p>"
+    if error is not None:
+        body += alert(f"Not saved. {error.message} ({error.code})")
+    elif saved in _SAID:
+        body += alert(_SAID[saved], good=True)
+    body += f"<div class=card><dl>{_facts(org, values)}</dl></div>"
+    if not values["IsDeleted"] and not values.get("IsConverted"):
+        body += _form(org, item, record_id, values, error, form)
+    body += _buttons(org, item, record_id, values)
+    return _html(org, str(name), item.name, body, 200 if error is None else error.status if error.status < 500 else 409)
+
+
+_SAID = {
+    "saved": "Saved.",
+    "same": "Nothing was changed.",
+    "converted": "Converted.",
+    "deleted": "Moved to the recycle bin.",
+    "undeleted": "Restored from the recycle bin.",
+    "purged": "Deleted for ever.",
+}
+
+
+def _state(values: dict[str, Any]) -> str:
+    pills = []
+    if values["IsDeleted"]:
+        pills.append('<span class="pill bad">Deleted</span>')
+    if master := values.get("MasterRecordId"):
+        pills.append(f'<span class="pill bad">Merged into <a href="/{master}">{master}</a></span>')
+    if values.get("IsConverted"):
+        contact = values.get("ConvertedContactId")
+        pills.append(f'<span class=pill>Converted to <a href="/{contact}">contact {contact}</a></span>')
+    return " ".join(pills)
+
+
+def _facts(org: Org, values: dict[str, Any]) -> str:
+    def user(record_id: str | None) -> str:
+        row = org.database.one('SELECT Name FROM "Name" WHERE Id = ?', (record_id,)) if record_id else None
+        return text(row[0]) if row else text(record_id)
+
+    facts = [
+        ("Owner", user(values.get("OwnerId"))),
+        ("Created", f"{_moment(values['CreatedDate'])} by {user(values['CreatedById'])}"),
+        ("Last modified", f"{_moment(values['LastModifiedDate'])} by {user(values['LastModifiedById'])}"),
+        ("System Modstamp", _moment(values["SystemModstamp"])),
+    ]
+    facts += [(name.removesuffix("__c"), text(values[name])) for name in ("Territory__c",) if values.get(name)]
+    return "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts)
+
+
+def token(record_id: str) -> str:
+    """What shows that a form came from this page: only it and this process know the key."""
+    return hmac.new(_KEY, record_id.encode(), sha256).hexdigest()
+
+
+def _hidden_token(record_id: str) -> str:
+    return f'<input type=hidden name=token value="{token(record_id)}">'
+
+
+def _form(
+    org: Org,
+    item: SObject,
+    record_id: str,
+    values: dict[str, Any],
+    error: SalesforceError | None,
+    form: dict[str, str] | None,
+) -> str:
+    controls = []
+    for field in forms.editable(item):
+        before = forms.as_text(field, values.get(field.name))
+        value = before if form is None else form.get(field.name, "false" if field.type == "boolean" else "")
+        was = before if form is None else form.get(f"was:{field.name}", before)
+        wrong = error.message if error is not None and field.name in (error.fields or ()) else None
+        controls.append(forms.field_html(field, value, was, wrong))
+    return (
+        f'<form class=card method=post action="/{record_id}/save">{_hidden_token(record_id)}<div '
+        f"class=grid>{''.join(controls)}</div>"
+        '<p class=bar style="margin:18px 0 0"><button>Save</button><a class="button plain" '
+        f'href="/{record_id}">Cancel</a></p></form>'
+    )
+
+
+def _buttons(org: Org, item: SObject, record_id: str, values: dict[str, Any]) -> str:
+    def button(action: str, label: str, style: str = "plain") -> str:
+        return (
+            f'<form method=post action="/{record_id}/{action}">{_hidden_token(record_id)}<button '
+            f"class={style}>{label}</button></form>"
+        )
+
+    if values["IsDeleted"]:
+        parts = [] if values.get("MasterRecordId") else [button("undelete", "Restore")]
+        parts.append(button("purge", "Delete for ever", "bad"))
+    else:
+        parts = [button("convert", "Convert")] if item.name == "Lead" and not values.get("IsConverted") else []
+        if not values.get("IsConverted"):
+            parts.append(_merge_form(item, record_id))
+        parts.append(button("delete", "Delete", "bad"))
+    return f'<div class=card><div class=bar style="align-items:end">{"".join(parts)}</div></div>'
+
+
+def _merge_form(item: SObject, record_id: str) -> str:
+    return (
+        f'<form method=post action="/{record_id}/merge" class=bar style="align-items:end">{_hidden_token(record_id)}'
+        f"<label for=loser>Merge another {item.label.lower()} into this one (its id)<input id=loser name=loser "
+        "required></label>"
+        "<button class=plain>Merge</button></form>"
+    )
+
+
+def _post(org: Org, request: Request, item: SObject, record_id: str, action: str) -> Response:
+    form = request.form()
+    origin = request.headers.get("origin")
+    if not hmac.compare_digest(form.get("token", "").encode(), token(record_id).encode()) or origin not in (
+        None,
+        request.origin,
+    ):
+        raise SalesforceError(403, "FORBIDDEN", "The form did not come from this page. Open the record again.")
+    try:
+        with org.database.atomic():
+            said = _act(org, item, record_id, action, form)
+    except SalesforceError as error:
+        return _record(org, item, record_id, error=error, form=form if action == "save" else None)
+    target = f"/{_OBJECT_PATH[item.name]}" if said == "purged" else f"/{record_id}"
+    return Response.empty(303, {"Location": f"{target}?said={url_quote(said)}"})
+
+
+_OBJECT_PATH = {name: path for path, name in _OBJECTS.items()}
+
+
+def _act(org: Org, item: SObject, record_id: str, action: str, form: dict[str, str]) -> str:
+    who = saver(org)
+    if action == "save":
+        changes = forms.wanted(forms.editable(item), form, _values(org, item, record_id) or {})
+        if not changes:
+            return "same"
+        save.update(who, item.name, record_id, changes)
+        return "saved"
+    if action == "convert" and item.name == "Lead":
+        convert.convert(who, record_id, None, None)
+        return "converted"
+    if action == "merge":
+        loser = ids.long_form(form.get("loser", "").strip())
+        if loser is None:
+            raise SalesforceError(400, "MALFORMED_ID", f"malformed id {form.get('loser', '')}")
+        merge.merge(who, item.name, record_id, [loser])
+        return "saved"
+    if action == "delete":
+        remove.delete(who, item.name, record_id)
+        return "deleted"
+    if action == "undelete":
+        remove.undelete(who, record_id)
+        return "undeleted"
+    if action == "purge":
+        remove.purge(who, record_id)
+        return "purged"
+    raise not_found()

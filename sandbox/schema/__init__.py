@@ -1,0 +1,1 @@
+"""What the organisation's objects and fields are."""

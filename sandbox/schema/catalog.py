@@ -1,0 +1,135 @@
+"""The organisation's schema: standard objects plus custom fields, and each user's own view of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sandbox.schema.custom import DELIVERED, build
+from sandbox.schema.field import Field
+from sandbox.schema.sobject import SObject
+from sandbox.schema.standard import standard_objects
+
+Access = dict[tuple[str, str, str], str]
+
+
+class View:
+    """The objects as one user sees them: hidden fields are not there, read-only ones cannot be written."""
+
+    def __init__(self, objects: dict[str, SObject]) -> None:
+        self.objects = objects
+        self._by_lower = {name.lower(): item for name, item in objects.items()}
+        self._by_prefix = {item.key_prefix: item for item in objects.values()}
+
+    def object(self, name: str) -> SObject | None:
+        """The object of this name, in any case."""
+        return self._by_lower.get(name.lower())
+
+    def object_of(self, record_id: str) -> SObject | None:
+        """The object that an id belongs to."""
+        return self._by_prefix.get(record_id[:3])
+
+
+class Catalog:
+    """All objects and fields, and who may see which field."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, SObject] = {item.name: item for item in standard_objects()}
+        self.definitions: list[dict[str, Any]] = []
+        self.access: Access = {}
+        self._views: dict[str, View] = {}
+        self.whole = View(self.objects)
+
+    def deliver(self) -> None:
+        """Add the custom fields that Lead and Contact have from the start."""
+        for object_name in ("Lead", "Contact"):
+            for definition in DELIVERED:
+                self.put_field({**definition, "object": object_name})
+
+    def put_field(self, definition: dict[str, Any]) -> tuple[SObject, Field, Field | None]:
+        """Add or change a custom field; gives the object, the field and what it was before."""
+        item = self.whole.object(str(definition.get("object", "")))
+        if item is None:
+            raise KeyError(definition.get("object"))
+        before = item.field(str(definition.get("name", "")))
+        if before is not None:
+            earlier = self._definition(item.name, before.name) or {
+                "name": before.name,
+                "type": before.type,
+                "length": before.length,
+            }
+            definition = {**earlier, **definition, "name": before.name}
+        field = build(definition)
+        kept = {**definition, "object": item.name}
+        self.definitions = [
+            entry for entry in self.definitions if (entry["object"], entry["name"]) != (item.name, field.name)
+        ]
+        self.definitions.append(kept)
+        self._replace(item.with_fields({**item.fields, field.name: field}))
+        return item, field, before
+
+    def remove_field(self, object_name: str, name: str) -> bool:
+        """Take a custom field away; False if there is none."""
+        item = self.whole.object(object_name)
+        field = item.field(name) if item else None
+        if item is None or field is None or not field.custom:
+            return False
+        self.definitions = [
+            entry for entry in self.definitions if (entry["object"], entry["name"]) != (item.name, field.name)
+        ]
+        self._replace(item.with_fields({key: value for key, value in item.fields.items() if key != field.name}))
+        return True
+
+    def take_back(self, definitions: list[dict[str, Any]], objects: dict[str, SObject]) -> None:
+        """Return to an earlier schema."""
+        self.definitions, self.objects = definitions, objects
+        self.whole = View(self.objects)
+        self._views.clear()
+
+    def _definition(self, object_name: str, name: str) -> dict[str, Any] | None:
+        return next(
+            (entry for entry in self.definitions if (entry["object"], entry["name"]) == (object_name, name)), None
+        )
+
+    def _replace(self, item: SObject) -> None:
+        self.objects[item.name] = item
+        self.whole = View(self.objects)
+        self._views.clear()
+
+    def set_access(self, user_id: str, object_name: str, field: str, access: str) -> None:
+        """Let a user not see a field (``hidden``), ``read`` or ``edit`` it. The field ``*`` is the object itself."""
+        self.access[(user_id, object_name, field)] = access
+        self._views.pop(user_id, None)
+
+    def replace_access(self, access: Access) -> None:
+        """Take over the access rules of a stored organisation."""
+        self.access = access
+        self._views.clear()
+
+    def view(self, user_id: str) -> View:
+        """The schema as a user sees it."""
+        found = self._views.get(user_id)
+        if found is None:
+            found = self._views[user_id] = self._make_view(user_id)
+        return found
+
+    def _make_view(self, user_id: str) -> View:
+        rules = {(item, field): access for (user, item, field), access in self.access.items() if user == user_id}
+        if not rules:
+            return View(self.objects)
+        objects = {}
+        for name, item in self.objects.items():
+            whole = rules.get((name, "*"), "edit")
+            if whole == "hidden":
+                continue
+            fields = {}
+            for field in item.fields.values():
+                access = rules.get((name, field.name), "edit")
+                if access == "hidden":
+                    continue
+                fields[field.name] = replace(field, createable=False, updateable=False) if access == "read" else field
+            seen = item.with_fields(fields)
+            if whole == "read":
+                seen = replace(seen, createable=False, updateable=False, deletable=False, _by_lower={})
+            objects[name] = seen
+        return View(objects)

@@ -1,0 +1,111 @@
+"""What an administrator can switch: rules, assignment, limits. Kept in the database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sandbox.errors import SalesforceError
+from sandbox.schema.sobject import SObject
+
+DAILY_LIMIT = 5_000_000
+_STATES = {
+    "United States": {
+        "California",
+        "Colorado",
+        "Florida",
+        "Georgia",
+        "Illinois",
+        "Massachusetts",
+        "New York",
+        "Oregon",
+        "Texas",
+        "Washington",
+    },
+    "Canada": {"Alberta", "British Columbia", "Manitoba", "Ontario", "Quebec"},
+    "Australia": {"New South Wales", "Queensland", "Victoria"},
+}
+_COUNTRIES = set(_STATES) | {
+    "Austria",
+    "Belgium",
+    "France",
+    "Germany",
+    "Italy",
+    "Japan",
+    "Netherlands",
+    "Spain",
+    "Switzerland",
+    "United Kingdom",
+}
+
+
+@dataclass
+class Settings:
+    """The organisation's switches."""
+
+    validation_rules: list[dict[str, Any]] = field(default_factory=list)
+    duplicate_rules: list[dict[str, Any]] = field(default_factory=list)
+    assignment_active: bool = True
+    assignment_rule_id: str = ""
+    assignment_owner: str = ""
+    daily_limit: int = DAILY_LIMIT
+    concurrent_limit: int = 25
+    state_country_picklists: bool = False
+    failing_flows: dict[str, str] = field(default_factory=dict)
+    edit_converted: list[str] = field(default_factory=list)
+    view_encrypted: list[str] = field(default_factory=list)
+
+    def dumps(self) -> str:
+        """As text for the database."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def loads(cls, text: str) -> Settings:
+        """From the database's text; unknown switches of another version are left out."""
+        values = json.loads(text)
+        return cls(**{name: value for name, value in values.items() if name in cls.__dataclass_fields__})
+
+    def assignment_target(self, asked: str) -> str | None:
+        """Whom the lead assignment rule gives a lead to; None if no rule is active. A given id must be the rule's."""
+        if asked != "TRUE" and asked[:15] != self.assignment_rule_id[:15]:
+            raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", f"invalid assignment rule id: {asked}", [])
+        if asked == "TRUE" and not self.assignment_active:
+            return None
+        return self.assignment_owner or None
+
+    def failing_flow(self, object_name: str) -> str | None:
+        """The name of the flow that makes every save of this object fail."""
+        return self.failing_flows.get(object_name)
+
+    def edits_converted(self, user_id: str) -> bool:
+        """Whether the user has the permission "View and Edit Converted Leads"."""
+        return user_id in self.edit_converted
+
+    def check_addresses(self, item: SObject, row: dict[str, Any]) -> None:
+        """State and country picklists: only known states of known countries, and no state without a country."""
+        if not self.state_country_picklists:
+            return
+        for country_field in (name for name in item.fields if name.endswith("Country")):
+            state_field = country_field.removesuffix("Country") + "State"
+            country, state = row.get(country_field), row.get(state_field)
+            if country is not None and country not in _COUNTRIES:
+                message = (
+                    "There's a problem with this country, even though it may appear correct. Please select a "
+                    f"country/territory from the list of valid countries.: {item.fields[country_field].label}"
+                )
+                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [country_field])
+            if state is None:
+                continue
+            if country is None:
+                message = (
+                    "A country/territory must be specified before specifying a state value for field: "
+                    f"{item.fields[state_field].label}"
+                )
+                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [state_field])
+            if state not in _STATES.get(country, set()):
+                message = (
+                    "There's a problem with this state, even though it may appear correct. Please select a state "
+                    f"from the list of valid states.: {item.fields[state_field].label}"
+                )
+                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [state_field])

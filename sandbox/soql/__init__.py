@@ -1,0 +1,1 @@
+"""SOQL: parsed by a grammar, compiled to SQL, answered in pages."""
