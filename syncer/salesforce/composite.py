@@ -19,6 +19,7 @@ MOST_SUBREQUESTS = 25
 MOST_QUERIES_AND_COLLECTIONS = 5
 
 _REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_UNSAFE_PATH = re.compile(r"[\s#\\]|^//|/\.\.?(?:[/?]|$)")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _HEAVY = re.compile(r"/(?:query|queryAll|composite/sobjects)(?:[/?]|$)")
 _SUBSTITUTION = "@{"
@@ -38,7 +39,7 @@ class Subrequest:
     def __post_init__(self) -> None:
         if self.method not in _METHODS:
             raise ValueError(f"{self.method!r} is not a method of Composite.")
-        if not self.path.startswith("/") or re.search(r"[\s#\\]|^//|\.\.", self.path) or not self.path.isascii():
+        if not self.path.startswith("/") or _UNSAFE_PATH.search(self.path) or not self.path.isascii():
             raise ValueError(f"{self.path[:80]!r} is not a percent-encoded path that begins with one slash.")
         if not _REFERENCE.fullmatch(self.reference):
             raise ValueError(f"{self.reference[:80]!r} is not a reference: letters, digits, underscores.")

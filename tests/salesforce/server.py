@@ -34,7 +34,8 @@ class Seen:
 @dataclass(frozen=True)
 class Say:
     """What to answer. ``drop``: close without a word after reading; ``reset``: with a TCP reset; ``truncate``: send
-    half of the body; ``wait``: seconds before the answer; ``date``: None leaves the Date header out."""
+    half of the body; ``hang_up``: close after the answer, unannounced; ``wait``: seconds before the answer;
+    ``date``: None leaves the Date header out."""
 
     status: int = 200
     body: Any = None
@@ -42,6 +43,7 @@ class Say:
     drop: bool = False
     reset: bool = False
     truncate: bool = False
+    hang_up: bool = False
     wait: float = 0
     date: str | None = "now"
 
@@ -96,7 +98,7 @@ class Scripted:
                 self.end_headers()
                 if say.status not in (204, 304):
                     self.wfile.write(body[: len(body) // 2] if say.truncate else body)
-                if say.truncate:
+                if say.truncate or say.hang_up:
                     self.close_connection = True
 
             do_GET = do_POST = do_PATCH = do_DELETE = answer

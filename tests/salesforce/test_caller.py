@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -110,6 +111,13 @@ def test_a_dropped_write_says_what_happened(server: Scripted, org: Org) -> None:
 def test_a_connection_that_the_server_closed_while_idle_is_replaced(server: Scripted, org: Org) -> None:
     server.script.extend([Say(200, READ_OK.body, {"Connection": "close"}), WRITE_OK])
     org.composite(READ, safe=True)
+    assert org.composite(WRITE, safe=False)["w"].ok
+
+
+def test_a_write_does_not_go_out_on_a_connection_that_was_closed_unannounced(server: Scripted, org: Org) -> None:
+    server.script.extend([Say(200, READ_OK.body, hang_up=True), WRITE_OK])
+    org.composite(READ, safe=True)
+    time.sleep(0.05)  # until the end of the connection has arrived
     assert org.composite(WRITE, safe=False)["w"].ok
 
 
