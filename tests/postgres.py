@@ -1,4 +1,4 @@
-"""Tells whether tests can run on a PostgreSQL: `python -m tests.postgres URL` exits 0, or prints why not and exits 1."""
+"""Tells whether tests can run on a PostgreSQL: `python -m tests.postgres URL` exits 0, or 1 after saying why not."""
 
 from __future__ import annotations
 
