@@ -1,3 +1,81 @@
 """What every test shares."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncer.models import ActivityLogEntry, Person, SyncRun, SyncUser
+from tests.support.salesforce import ORIGIN, Sandbox, Time
+
+
+@pytest.fixture
+def time() -> Time:
+    """The time of both sides; it moves only when the test moves it."""
+    return Time()
+
+
+@pytest.fixture
+def sandbox(time: Time) -> Sandbox:
+    """An empty organisation in this process."""
+    return Sandbox(time)
+
+
+@pytest.fixture
+def sync_user(db: None) -> SyncUser:
+    """A connection with the sandbox organisation, not used yet."""
+    user = SyncUser(name="Sandbox", method="client-credentials", login_url=ORIGIN, api_version="62.0")
+    user.set_secrets({"client_id": "sandbox-client", "client_secret": "sandbox-secret"})
+    user.save()
+    return user
+
+
+@pytest.fixture
+def cycle(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[..., SyncRun]:
+    """Runs a cycle, a minute after whatever happened before."""
+    from syncer.sync.cycle import CycleOptions, run_cycle
+
+    def run(**options: Any) -> SyncRun:
+        time.pass_(60)
+        return run_cycle(
+            trigger="test",
+            options=CycleOptions(**options),
+            open_session=sandbox.open_session,
+            now=time,
+            pause=time.pass_,
+        )
+
+    return run
+
+
+@pytest.fixture
+def sync_person(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[..., Any]:
+    """*Sync Person to SFDC* for one or more persons; the outcome, or the outcomes."""
+    from syncer.sync.person import sync_persons
+
+    def run(*persons: Person, **options: Any) -> Any:
+        time.pass_(60)
+        outcomes = sync_persons(
+            [person.pk for person in persons],
+            actor="Eva",
+            open_session=sandbox.open_session,
+            now=time,
+            pause=time.pass_,
+            **options,
+        )
+        return outcomes[0] if len(persons) == 1 else outcomes
+
+    return run
+
+
+@pytest.fixture
+def log() -> Callable[..., list[ActivityLogEntry]]:
+    """The activity log of a person, of one type if wanted."""
+
+    def entries(person: Person, kind: str = "") -> list[ActivityLogEntry]:
+        found = ActivityLogEntry.objects.filter(person_id=person.pk).order_by("id")
+        return list(found.filter(type=kind) if kind else found)
+
+    return entries

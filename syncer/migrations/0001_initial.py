@@ -377,7 +377,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='salesforceobject',
             name='sync_user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='objects', to='syncer.syncuser'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="described", to='syncer.syncuser'),
         ),
         migrations.AddField(
             model_name='fieldmapping',

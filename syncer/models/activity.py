@@ -35,9 +35,7 @@ class ActivityLogEntry(models.Model):
     type = models.CharField(max_length=40, choices=ActivityType)
     at = models.DateTimeField("time", default=timezone.now)
     actor = models.CharField(max_length=150, blank=True, help_text="A user, the schedule, or the Salesforce user.")
-    run = models.ForeignKey(
-        "syncer.SyncRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="entries"
-    )
+    run = models.ForeignKey("syncer.SyncRun", on_delete=models.SET_NULL, null=True, blank=True, related_name="entries")
     status = models.CharField(max_length=10, choices=ActivityStatus, default=ActivityStatus.OK)
     field = models.CharField(max_length=100, blank=True)
     code = models.CharField("error code", max_length=80, blank=True)

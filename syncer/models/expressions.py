@@ -43,5 +43,3 @@ class PatchJSON(Func):
         kept = {key: value for key, value in self.patch.items() if value is not None}
         gone = [key for key, value in self.patch.items() if value is None]
         return f"(({column} || %s::jsonb) - %s::text[])", [*params, json.dumps(kept), gone]
-
-

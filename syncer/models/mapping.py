@@ -53,7 +53,9 @@ class FieldMapping(models.Model):
                 fields=["sync_user", "object", "salesforce_field"], name="syncer_mapping_salesforce_unique"
             ),
             # Two Salesforce fields of one object can't both be the value of one field here.
-            models.UniqueConstraint(fields=["sync_user", "object", "person_field"], name="syncer_mapping_person_unique"),
+            models.UniqueConstraint(
+                fields=["sync_user", "object", "person_field"], name="syncer_mapping_person_unique"
+            ),
         ]
 
     def __str__(self) -> str:

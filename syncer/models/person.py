@@ -102,6 +102,42 @@ class Person(models.Model):
     def __str__(self) -> str:
         return self.full_name or self.email or f"Person {self.pk}"
 
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Insert, or write only the columns changed since loading and only the keys of ``custom`` that changed.
+
+        A second writer's change to another field, or to another custom field, is therefore never undone.
+        """
+        if self._state.adding or "_loaded" not in self.__dict__ or kwargs.get("force_insert"):
+            super().save(*args, update_fields=update_fields, **kwargs)
+            self._remember([f.attname for f in self._meta.concrete_fields])
+            return
+        loaded = self.__dict__["_loaded"]
+        allowed = None if update_fields is None else set(update_fields)
+        changed = [
+            f.attname
+            for f in self._meta.concrete_fields
+            if f.attname in self.__dict__
+            and f.attname != "revision"
+            and self.__dict__[f.attname] != loaded.get(f.attname, _MISSING)
+            and (allowed is None or f.attname in allowed or f.name in allowed)
+        ]
+        if not changed:
+            return
+        if "updated_at" not in changed:
+            self.updated_at = timezone.now()
+            changed.append("updated_at")
+        custom = self.custom
+        if "custom" in changed and not hasattr(custom, "resolve_expression"):
+            old = loaded.get("custom") or {}
+            new = custom or {}
+            patch = {key: new.get(key) for key in set(old) | set(new) if old.get(key) != new.get(key)}
+            self.custom = PatchJSON("custom", patch)  # type: ignore[assignment]
+        try:
+            super().save(*args, update_fields=changed, **kwargs)
+        finally:
+            self.custom = custom
+        self._remember(changed)
+
     @property
     def full_name(self) -> str:
         return " ".join(part for part in (self.first_name, self.last_name) if part)
@@ -143,42 +179,6 @@ class Person(models.Model):
                 found[name] = (old, new)
         return found
 
-    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Insert, or write only the columns changed since loading and only the keys of ``custom`` that changed.
-
-        A second writer's change to another field, or to another custom field, is therefore never undone.
-        """
-        if self._state.adding or "_loaded" not in self.__dict__ or kwargs.get("force_insert"):
-            super().save(*args, update_fields=update_fields, **kwargs)
-            self._remember([f.attname for f in self._meta.concrete_fields])
-            return
-        loaded = self.__dict__["_loaded"]
-        allowed = None if update_fields is None else set(update_fields)
-        changed = [
-            f.attname
-            for f in self._meta.concrete_fields
-            if f.attname in self.__dict__
-            and f.attname != "revision"
-            and self.__dict__[f.attname] != loaded.get(f.attname, _MISSING)
-            and (allowed is None or f.attname in allowed or f.name in allowed)
-        ]
-        if not changed:
-            return
-        if "updated_at" not in changed:
-            self.updated_at = timezone.now()
-            changed.append("updated_at")
-        custom = self.custom
-        if "custom" in changed and not hasattr(custom, "resolve_expression"):
-            old = loaded.get("custom") or {}
-            new = custom or {}
-            patch = {key: new.get(key) for key in set(old) | set(new) if old.get(key) != new.get(key)}
-            self.custom = PatchJSON("custom", patch)  # type: ignore[assignment]
-        try:
-            super().save(*args, update_fields=changed, **kwargs)
-        finally:
-            self.custom = custom
-        self._remember(changed)
-
     def clean(self) -> None:
         if not isinstance(self.custom, dict):
             raise ValidationError({"custom": "Custom fields are an object of names and values."})
@@ -188,7 +188,7 @@ _MISSING = object()
 
 
 class FormerId(models.Model):
-    """A Salesforce id that a person had before (converted Lead, merged record, re-created Lead): it still finds them."""
+    """A Salesforce id that a person had before (converted Lead, merged record, new Lead): it still finds them."""
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="former_ids")
     organisation = models.CharField(max_length=18)
@@ -209,7 +209,7 @@ class FormerId(models.Model):
 
 
 class Tombstone(models.Model):
-    """A person deleted here whose record stays in Salesforce: it comes back only when the record changes after ``stamp``.
+    """A person deleted here whose record stays in Salesforce: back only when the record changes after ``stamp``.
 
     Written by a database trigger when a link disappears with its person, so no path of deleting misses it.
     """

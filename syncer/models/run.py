@@ -60,7 +60,7 @@ class SyncRun(models.Model):
 
 
 class SyncLease(models.Model):
-    """One cycle at a time: whoever holds the newest ``token`` may write, until ``expires_at`` by the database's clock."""
+    """One cycle at a time: who holds the newest ``token`` may write until ``expires_at``, by the database's clock."""
 
     sync_user = models.OneToOneField(SyncUser, on_delete=models.CASCADE, primary_key=True, related_name="lease")
     token = models.BigIntegerField(default=0)

@@ -109,7 +109,7 @@ class SyncUser(models.Model):
 class SalesforceObject(models.Model):
     """What Salesforce last described of an object to the sync user: its fields and when that changed."""
 
-    sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="objects")
+    sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="described")
     name = models.CharField(max_length=40)
     description = models.JSONField(default=dict)
     last_modified = models.CharField("Last-Modified of the describe", max_length=60, blank=True)

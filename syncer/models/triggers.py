@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the names in these statements come from the models, never from people
 """Database triggers: every edit of a person, by whatever path, raises its revision and fills the outbox.
 
 Generated from the model after each migration, because Django's ``AlterField`` on SQLite rebuilds the table and drops
@@ -159,12 +160,17 @@ def repair(connection: Any = default_connection) -> list[str]:
     absent = missing(connection)
     if absent:
         install(connection)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} "  # noqa: S608
-                "WHERE sfdc_type <> '' AND NOT sfdc_is_deleted ON CONFLICT (person_id) DO NOTHING"
-            )
+        compare_everything(connection)
     return absent
+
+
+def compare_everything(connection: Any = default_connection) -> None:
+    """Put every linked person in the outbox: the push compares it with its base, and sends only what differs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} "
+            "WHERE sfdc_type <> '' AND NOT sfdc_is_deleted ON CONFLICT (person_id) DO NOTHING"
+        )
 
 
 @contextmanager
@@ -186,4 +192,4 @@ def _flag(connection: Any, on: bool) -> None:
         elif on:
             cursor.execute(f"INSERT INTO {WRITING} (active) VALUES (1)")
         else:
-            cursor.execute(f"DELETE FROM {WRITING}")  # noqa: S608
+            cursor.execute(f"DELETE FROM {WRITING}")

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from syncer.models import ActivityType, FormerId, PendingChange, Person, SalesforceRecord
+from syncer.models import ActivityType, CreateIntent, FormerId, PendingChange, Person, SalesforceRecord
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.values import BadValue
 from syncer.sync import statements
@@ -73,9 +73,10 @@ def apply(
     reading: Reading,
     merged: Sequence[Merged],
     *,
-    also: Callable[[], None] | None = None,
+    also: Callable[[Sequence[Merged]], None] | None = None,
 ) -> Applied:
-    """Write persons, links, log and outbox for merged records; ``also`` runs in the same transaction."""
+    """Write persons, links, log and outbox for merged records; ``also`` runs in the same transaction, with those
+    that are written."""
     journal = Journal(work)
     with agreeing_writes():
         work.fence()
@@ -88,7 +89,7 @@ def apply(
         _write_outbox(ready)
         journal.write()
         if also is not None:
-            also()
+            also(ready)
     work.conflicts += journal.conflict_count
     return Applied(
         ready,
@@ -246,21 +247,24 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
 def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
     """Say which persons were linked, came back or changed owner; keep the id that a re-linked person had before."""
     former = []
+    CreateIntent.objects.filter(person_id__in=[m.person.id for m in ready if not m.person.linked]).delete()
     for m in ready:
         person, remote, link = m.person, m.remote, m.person.link
         where = f"{remote.object} {remote.id}"
         if m.link_reason:
             journal.entry(
-                person.id, person.name, ActivityType.LINK, f"Linked to {where}: {m.link_reason}", detail={"id": remote.id}
+                person.id,
+                person.name,
+                ActivityType.LINK,
+                f"Linked to {where}: {m.link_reason}",
+                detail={"id": remote.id},
             )
         if link is None:
             continue
         if link.record_id != remote.id:
             former.append([person.id, link.organisation, link.object, link.record_id, m.link_reason[:40], work.now()])
         elif person.sfdc_is_deleted:
-            journal.entry(
-                person.id, person.name, ActivityType.UNDELETED_IN_SFDC, f"{where} is back.", actor=_editor(m)
-            )
+            journal.entry(person.id, person.name, ActivityType.UNDELETED_IN_SFDC, f"{where} is back.", actor=_editor(m))
         if link.record_id == remote.id and link.owner_id and remote.owner_id and link.owner_id != remote.owner_id:
             journal.entry(
                 person.id,
@@ -290,7 +294,7 @@ def _write_outbox(ready: Sequence[Merged]) -> None:
         PendingChange,
         ["person_id", "revision"],
         [[person.id, person.revision] for person in waiting],
-        conflict="(person_id) DO UPDATE SET next_attempt = NULL, "
+        conflict="(person_id) DO UPDATE SET revision = excluded.revision, next_attempt = NULL, "
         "state = CASE syncer_pendingchange.state WHEN 'failed' THEN 'pending' ELSE syncer_pendingchange.state END",
     )
     if settled:

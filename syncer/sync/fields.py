@@ -10,7 +10,7 @@ from django.db import models
 
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import values
-from syncer.salesforce.describe import FieldDescribe
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.values import BadValue
 from syncer.sync.merge import FieldRule, Value
 
@@ -64,7 +64,9 @@ class MappedField:
             return value
         field = PERSON_COLUMNS[self.person_field]
         if isinstance(field, models.BooleanField):
-            return value if isinstance(value, bool) or value is None else _refuse(self, value, "is not a checkbox value")
+            return (
+                value if isinstance(value, bool) or value is None else _refuse(self, value, "is not a checkbox value")
+            )
         if isinstance(field, models.IntegerField):
             if value is None:
                 return None
@@ -126,14 +128,12 @@ class ObjectMap:
 
 def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
     """The map of an object from its stored mappings and describe."""
-    described = sync_user.objects.filter(name=sobject).first()
-    known = described.description.get("fields", {}) if described else {}
+    stored = sync_user.described.filter(name=sobject).first()
+    known = ObjectDescribe.from_dict(stored.description).fields if stored else {}
     mappings = sync_user.mappings.filter(object=sobject, enabled=True, readable=True, problem="")
     fields = tuple(_mapped_field(sync_user, mapping) for mapping in mappings)
     external = known.get(sync_user.external_id_field)
-    usable = bool(
-        external and external.get("external_id") and external.get("unique") and external.get("createable")
-    )
+    usable = bool(external and external.external_id and external.unique and external.createable)
     return ObjectMap(
         object=sobject,
         fields=fields,
@@ -162,7 +162,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
 
 
 def _select(
-    sobject: str, fields: Iterable[MappedField], known: Mapping[str, Any], external_id: str | None
+    sobject: str, fields: Iterable[MappedField], known: Mapping[str, FieldDescribe], external_id: str | None
 ) -> tuple[str, ...]:
     names = ["Id", "SystemModstamp"]
     names += [name for name in SYSTEM_FIELDS[sobject] if name in known]

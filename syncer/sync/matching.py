@@ -57,9 +57,9 @@ def buried(work: Work, records: Sequence[RemoteRecord]) -> set[str]:
     gone = set(
         FormerId.objects.filter(organisation=work.organisation, record_id__in=ids).values_list("record_id", flat=True)
     )
-    for record_id, stamp in Tombstone.objects.filter(
-        organisation=work.organisation, record_id__in=ids
-    ).values_list("record_id", "stamp"):
+    for record_id, stamp in Tombstone.objects.filter(organisation=work.organisation, record_id__in=ids).values_list(
+        "record_id", "stamp"
+    ):
         if stamp is not None and stamps[record_id] <= stamp:
             gone.add(record_id)
     return gone

@@ -1,13 +1,13 @@
 """The three-way merge: what happens to each field of a person and its record. Pure; the only place that decides it.
 
-Values are canonical (``syncer.salesforce.values``): ``None``, ``bool`` or ``str``. *Base* is what both sides last agreed
-on, *here* the person's value, *there* the record's. The rules are those of docs/merge.md.
+Values are canonical (``syncer.salesforce.values``): ``None``, ``bool`` or ``str``. *Base* is what both sides last
+agreed on, *here* the person's value, *there* the record's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Value = None | bool | str
@@ -45,6 +45,7 @@ class Decision:
     here: Value
     there: Value
     conflict: bool = False
+    forget_base: bool = False  # what was agreed with another record means nothing for this one
 
     @property
     def value(self) -> Value:
@@ -88,6 +89,8 @@ class Merge:
         for d in self.decisions:
             if d.outcome is not Outcome.HOLD:
                 after[d.field] = d.there
+            elif d.forget_base:
+                after.pop(d.field, None)
         return after
 
 
@@ -186,7 +189,7 @@ def _decide(
             return decision(Outcome.RECEIVE, "From the new record.", conflict=edited_here)
         if there is None and here is not None and rule.send:
             return send("Empty on the new record.")
-        return decision(Outcome.HOLD, "The new record lacks it; nothing is blanked.")
+        return replace(decision(Outcome.HOLD, "The new record lacks it; nothing is blanked."), forget_base=True)
 
     if edited_here and not edited_there:
         if rule.send:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from syncer.models import PendingChange, PendingState, Person
+from syncer.models import PendingChange, PendingState
 from syncer.sync import statements
 
 #: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
@@ -42,30 +43,104 @@ def claim(person_ids: Iterable[int], token: str) -> set[int]:
 
     One statement, in a transaction of its own: the row count of a conditional upsert decides, on both databases.
     """
-    ids = list(person_ids)
+    ids = sorted(person_ids)
     if not ids:
         return set()
     table = PendingChange._meta.db_table
-    now, until = _database_time()
-    # A row made only to carry the claim has revision 0: it goes with the claim.
-    taken = statements.insert(
-        PendingChange,
-        ["person_id", "revision", "state", "claim"],
-        [[pk, 0, PendingState.IN_FLIGHT, token] for pk in sorted(ids)],
-        conflict=f"(person_id) DO UPDATE SET claim = excluded.claim, state = '{PendingState.IN_FLIGHT}' "
-        f"WHERE {table}.claim = '' OR {table}.claimed_until IS NULL OR {table}.claimed_until < {now}",
-        returning=["person_id"],
-    )
-    claimed = {row[0] for row in taken}
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET claimed_until = {until} WHERE claim = %s", [token])  # noqa: S608
+    now = _DATABASE_NOW[connection.vendor]
+    with transaction.atomic(durable=True):
+        # A row made only to carry the claim has revision 0: it goes with the claim.
+        taken = statements.insert(
+            PendingChange,
+            ["person_id", "revision", "state", "claim"],
+            [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
+            conflict="(person_id) DO UPDATE SET claim = excluded.claim, state = excluded.state "
+            f"WHERE {table}.claim = '' OR {table}.claimed_until IS NULL OR {table}.claimed_until < {now}",
+            returning=["person_id"],
+        )
+        claimed = {row[0] for row in taken}
+        PendingChange.objects.filter(person_id__in=claimed, claim=token).update(claimed_until=Now() + CLAIM_LASTS)
     return claimed
 
 
-def _database_time() -> tuple[str, str]:
-    """Now and the end of a claim made now, as SQL, by the database's clock."""
-    seconds = int(CLAIM_LASTS.total_seconds())
-    if connection.vendor == "postgresql":
-        return "clock_timestamp()", f"clock_timestamp() + interval '{seconds} seconds'"
-    now = "strftime('%Y-%m-%d %H:%M:%f', 'now'"
-    return f"{now})", f"{now}, '+{seconds} seconds')"
+_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now')"}
+
+
+def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:
+    """Inside the transaction that locked the persons: rows of ``settled`` persons (nothing left to send at the revision
+    that was handled) go; ``waiting`` ones are to be sent later."""
+    mine = PendingChange.objects.filter(claim=token)
+    mine.filter(person_id__in=list(settled)).delete()
+    mine.filter(person_id__in=list(waiting)).update(state=PendingState.PENDING, claim="", claimed_until=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a person was not sent. ``retry_at`` None with ``failed``: waits for a change or for somebody."""
+
+    person_id: int
+    code: str
+    message: str
+    detail: dict[str, Any]
+    failed: bool
+    retry_at: datetime | None
+
+
+def fail(token: str, failures: Sequence[Failure]) -> None:
+    """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried."""
+    table = PendingChange._meta.db_table
+    statements.insert(
+        PendingChange,
+        [
+            "person_id",
+            "revision",
+            "state",
+            "claim",
+            "attempts",
+            "next_attempt",
+            "error_code",
+            "error_message",
+            "error_detail",
+        ],
+        [
+            [
+                f.person_id,
+                0,
+                PendingState.FAILED if f.failed else PendingState.PENDING,
+                "",
+                1,
+                f.retry_at,
+                f.code[:80],
+                f.message,
+                f.detail,
+            ]
+            for f in failures
+        ],
+        conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
+        f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
+        f"error_message = excluded.error_message, error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
+    )
+
+
+def let_go(token: str) -> None:
+    """Give back everything that this worker still holds: it waits as before. Unlinked persons have nothing to send."""
+    mine = PendingChange.objects.filter(claim=token)
+    mine.filter(person__sfdc_type="").delete()
+    mine.filter(revision=0, error_code="").delete()
+    mine.update(state=PendingState.PENDING, claim="", claimed_until=None)
+
+
+def recover(cycles: bool = False) -> None:
+    """Let go of what workers left behind that died: claims that ran out and, for a cycle that has just taken the lease,
+    those of earlier cycles."""
+    dead = Q(claimed_until__lt=Now())
+    if cycles:
+        dead |= Q(claim__startswith=CYCLE_CLAIM)
+    for token in PendingChange.objects.exclude(claim="").filter(dead).values_list("claim", flat=True).distinct():
+        rows = PendingChange.objects.filter(dead, claim=token)
+        rows.filter(person__sfdc_type="").delete()
+        rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
+
+
+#: How the claims of cycles begin: the holder of the lease may take over those of earlier cycles at once.
+CYCLE_CLAIM = "cycle-"

@@ -14,7 +14,7 @@ from syncer.models import ActivityType, PendingChange, Person, SalesforceRecord,
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
-from syncer.sync import matching, state, statements
+from syncer.sync import matching, runs, state, statements
 from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, lock, new_person_values
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
@@ -44,21 +44,22 @@ def cursor_for(work: Work, sobject: str) -> SyncCursor:
     return SyncCursor.objects.get_or_create(sync_user=work.sync_user, object=sobject)[0]
 
 
-def change_query(fields: ObjectMap, cursor: SyncCursor) -> ChangeQuery:
+def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -> ChangeQuery:
     """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
 
     The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too.
+    ``full``: everything, whenever it changed.
     """
     conditions = []
     first = cursor.read_to is None
     if cursor.resume_stamp is not None:
         conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
-    elif cursor.read_to is not None:
+    elif cursor.read_to is not None and not full:
         conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
     if first and fields.object == "Lead" and "IsConverted" in fields.select:
         conditions.append("IsConverted = false")
     where = soql.and_(*conditions) if conditions else None
-    text = soql.select(list(fields.select), fields.object, where=where, order_by="SystemModstamp, Id")
+    text = soql.select(list(fields.select), fields.object, where=where, order_by=["SystemModstamp", "Id"])
     return ChangeQuery(text, deleted=not first)
 
 
@@ -76,7 +77,7 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         postponed = receive_records(work, sobject, page.records, reading)
         _move(work, cursor, page.records, postponed)
         done += len(page.records)
-        work.progress(f"Receiving {sobject}s", done, max(done, page.total))
+        runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
     waiting, cursor.postponed = cursor.postponed, []
@@ -132,7 +133,12 @@ def receive_records(work: Work, sobject: str, rows: Sequence[dict[str, Any]], re
 
 
 def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows whose state was not merged before, recognised by id and stamp, without loading a person."""
+    """The rows whose state was not merged before, recognised by id and stamp, without loading a person.
+
+    When everything is re-checked the stamps are not trusted: a formula changes without moving one.
+    """
+    if work.full:
+        return list(rows)
     links = {
         link["record_id"]: link
         for link in SalesforceRecord.objects.filter(
@@ -174,7 +180,7 @@ def _merge_once(
         elif (match := matches.get(record.id)) is not None:
             merged.append(merge_with(work, fields, match.person, record, link_reason=match.reason))
 
-    applied = apply(work, fields, reading, merged)
+    applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
     again = [m.remote for m in applied.again]
     again += _mark_deleted(work, reading, gone)
     stale += [m.remote.id for m in applied.stale]
@@ -203,6 +209,23 @@ def merge_with(
         sending=work.sending,
     )
     return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad))
+
+
+def _is_known(m: Merged) -> bool:
+    """The very state that was merged last, read again because it was too fresh then: nothing to write."""
+    link = m.person.link
+    return (
+        link is not None
+        and not link.weak_base
+        and link.record_id == m.remote.id
+        and link.system_modstamp == m.remote.stamp
+        and not m.person.sfdc_is_deleted
+        and not m.merge.received
+        # What is to be sent waits already, or was refused and waits for a change: this is none.
+        and bool(m.merge.to_send or m.keeps_waiting) == bool(m.person.pending)
+        and m.merge.base_after_reading(link.base) == link.base
+        and link.owner_id == m.remote.owner_id
+    )
 
 
 def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
@@ -282,9 +305,7 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
     return len(inserted)
 
 
-def _mark_deleted(
-    work: Work, reading: Reading, gone: Sequence[tuple[PersonState, RemoteRecord]]
-) -> list[RemoteRecord]:
+def _mark_deleted(work: Work, reading: Reading, gone: Sequence[tuple[PersonState, RemoteRecord]]) -> list[RemoteRecord]:
     """The persons of deleted records stay; syncing of them stops."""
     gone = [(person, record) for person, record in gone if not person.sfdc_is_deleted]
     if not gone:

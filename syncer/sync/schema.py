@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
-from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
+from syncer.salesforce.errors import Refused
 from syncer.sync.fields import PERSON_COLUMNS
+
+if TYPE_CHECKING:
+    from syncer.sync.work import Work
 
 OBJECTS = ("Lead", "Contact")
 
@@ -182,7 +187,7 @@ def _take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
     mapping.createable = seen.createable and not seen.calculated
     mapping.updateable = seen.updateable and not seen.calculated
     if earlier and earlier.type != seen.type and not _lossless(earlier.to_dict(), seen):
-        # The describe that the stored values belong to is kept, so that the mapping stays suspended until a person acts.
+        # The describe that the stored values belong to is kept: the mapping stays suspended until a person acts.
         mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
         return
     mapping.described = seen.to_dict()
@@ -202,3 +207,49 @@ def _problem(person_field: str, seen: FieldDescribe) -> str:
     if kind in {"CharField", "TextField", "EmailField"} and seen.type == "boolean":
         return f"A checkbox can't be kept in “{column.verbose_name}”, which is text."
     return ""
+
+
+# -- reading describes ------------------------------------------------------------------------------------------------
+
+
+def describe_requests(work: Work, *, conditional: bool) -> list[Subrequest]:
+    """One describe of each object, answered by 304 when nothing changed since the last one (``conditional``)."""
+    known = {row.name: row.last_modified for row in work.sync_user.described.all()} if conditional else {}
+    return [describe_request(f"describe{name}", name, known.get(name) or None) for name in OBJECTS]
+
+
+def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
+    """Bring the mappings in line with the describes in an answer; gives what changed. An object that the sync user
+    does not see at all is left out, with nothing changed here."""
+    changes = []
+    for name in OBJECTS:
+        response = answer[f"describe{name}"]
+        if response.not_modified:
+            continue
+        if (error := response.error()) is not None:
+            raise Refused(
+                f"The sync user can't see the object {name}: {error.message}", code=error.code, fields=error.fields
+            )
+        change = store_describe(work.sync_user, parse_object(response.body, response.header("Last-Modified")))
+        changes.append(change)
+    if any(changes):
+        work.load_maps()
+    return [change for change in changes if change]
+
+
+def refresh(work: Work) -> list[SchemaChange]:
+    """Read the describes in full. One API call."""
+    work.checkpoint()
+    answer = work.org.composite(describe_requests(work, conditional=False), safe=True)
+    work.checkpoint()
+    changes = take_describes(work, answer)
+    work.load_maps()
+    return changes
+
+
+def ensure(work: Work) -> None:
+    """The maps are loaded; Salesforce is asked only if it never was."""
+    if work.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
+        refresh(work)
+    else:
+        work.load_maps()

@@ -59,7 +59,7 @@ def update(
     matches = " AND ".join(f't."{fields[i].column}" = s.c{i}' for i in range(len(keys)))
     table = model._meta.db_table
     sql = f'UPDATE "{table}" AS t SET {assignments} FROM {source} AS s WHERE {matches}'  # noqa: S608
-    return _run(model, sql, params, returning, prefix="t.")
+    return _run(model, sql, params, returning)
 
 
 def _fields(model: type[models.Model], names: Sequence[str]) -> list[models.Field[Any, Any]]:
@@ -100,12 +100,10 @@ def _array_type(field: models.Field[Any, Any]) -> str:
     return (field.rel_db_type(connection) if field.is_relation else field.db_type(connection)) or "text"
 
 
-def _run(
-    model: type[models.Model], sql: str, params: list[Any], returning: Sequence[str], prefix: str = ""
-) -> list[tuple[Any, ...]]:
+def _run(model: type[models.Model], sql: str, params: list[Any], returning: Sequence[str]) -> list[tuple[Any, ...]]:
     if returning:
         fields = _fields(model, returning)
-        sql += " RETURNING " + ", ".join(f'{prefix}"{field.column}"' for field in fields)
+        sql += " RETURNING " + ", ".join(f'"{field.column}"' for field in fields)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         if not returning:

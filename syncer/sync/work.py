@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random as random_module
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +41,9 @@ class Work:
     fence: Callable[[], None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
+    full: bool = False  # everything is compared by value, whatever its stamp says
+    pause: Callable[[float], None] = time.sleep  # seconds
+    random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))

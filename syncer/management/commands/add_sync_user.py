@@ -1,0 +1,136 @@
+"""``manage.py add_sync_user``: connect a Salesforce organisation. Signs in, reads the fields, says what it found."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, SyncUserState
+from syncer.salesforce.errors import SalesforceError
+from syncer.sync import schema
+from syncer.sync.connect import connect
+from syncer.sync.errors import CannotSync
+from syncer.sync.fields import object_map
+
+#: What each method needs, and the environment variable that it comes from.
+SECRETS: dict[str, dict[str, str]] = {
+    SignInMethod.CLIENT_CREDENTIALS: {
+        "client_id": "SALESFORCE_CLIENT_ID",
+        "client_secret": "SALESFORCE_CLIENT_SECRET",
+    },
+    SignInMethod.JWT: {"client_id": "SALESFORCE_CLIENT_ID", "private_key": "SALESFORCE_PRIVATE_KEY_FILE"},
+    SignInMethod.PASSWORD: {
+        "password": "SALESFORCE_PASSWORD",
+        "security_token": "SALESFORCE_SECURITY_TOKEN",
+    },
+}
+#: A user trusted by IP address has no security token.
+OPTIONAL = {"security_token"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Connect a Salesforce organisation, or correct a connection of the same name. Secrets come from "
+        "SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY_FILE, SALESFORCE_PASSWORD and "
+        "SALESFORCE_SECURITY_TOKEN or are asked for; never from the command line. Nothing is saved unless the sign-in "
+        "works."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="What to call the connection.")
+        parser.add_argument("--method", choices=SignInMethod.values, default=SignInMethod.CLIENT_CREDENTIALS)
+        parser.add_argument("--login-url", required=True, help="https://YOURS.my.salesforce.com")
+        parser.add_argument("--username", default="", help="For the methods jwt and password.")
+        parser.add_argument("--mode", choices=SyncMode.values, default=SyncMode.TWO_WAY)
+        parser.add_argument("--api-version", default="", help="62.0 unless the method needs an older one.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        method = options["method"]
+        if method == SignInMethod.PASSWORD:
+            self.stderr.write(
+                "Salesforce retires user name and password sign-in (SOAP login) in Summer '27. "
+                "Prefer --method client-credentials."
+            )
+        secrets = {key: self._secret(key, variable) for key, variable in SECRETS[method].items()}
+        try:
+            sync_user = self._save(options, secrets)
+        except (CannotSync, SalesforceError) as error:
+            self.stderr.write(f"Not connected, and nothing was changed: {error}")
+            sys.exit(1)
+        self._tell(sync_user)
+
+    def _save(self, options: dict[str, Any], secrets: dict[str, str]) -> SyncUser:
+        """Sign in and read, then store everything in one transaction; a failure leaves the database as it was."""
+        existing = SyncUser.objects.filter(name=options["name"]).first()
+        sync_user = existing or SyncUser(name=options["name"])
+        sync_user.method = options["method"]
+        sync_user.login_url = options["login_url"].strip().rstrip("/")
+        sync_user.username = options["username"]
+        sync_user.mode = options["mode"]
+        default = "64.0" if options["method"] == SignInMethod.PASSWORD else "62.0"
+        sync_user.api_version = options["api_version"] or default
+        sync_user.set_secrets(secrets)
+        sync_user.is_active = True
+        # Not saved yet: the edge is asked first, outside of any transaction.
+        probe = SyncUser(**{f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields})
+        probe.pk = None
+        org = connect(probe)
+        org.sign_in()
+        organisation, user = org.organisation(), org.user_info()
+        if other := SalesforceRecord.objects.exclude(organisation=organisation.id).first():
+            raise CannotSync(
+                f"This is organisation {organisation.id} ({organisation.name}), but the persons here are linked with "
+                f"{other.organisation}.",
+                "WRONG_ORGANISATION",
+            )
+        describes = [org.describe(name) for name in schema.OBJECTS]
+        with transaction.atomic():
+            SyncUser.objects.exclude(pk=sync_user.pk).update(is_active=False)
+            sync_user.encrypted_session, sync_user.instance_url = probe.encrypted_session, probe.instance_url
+            sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
+            sync_user.user_id = user.id
+            sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
+            sync_user.save()
+            for described in describes:
+                schema.store_describe(sync_user, described)
+        self._signed_in_as = user.username or user.name
+        return sync_user
+
+    def _tell(self, sync_user: SyncUser) -> None:
+        self.stdout.write(
+            f"Connected to {sync_user.organisation_name} ({sync_user.organisation_id}) as {self._signed_in_as}."
+        )
+        for name in schema.OBJECTS:
+            mappings = sync_user.mappings.filter(object=name, readable=True)
+            custom = mappings.filter(automatic=True, salesforce_field__endswith="__c").count()
+            may_edit = mappings.filter(updateable=True).count()
+            self.stdout.write(
+                f"{name}: {mappings.count()} fields mapped ({custom} of them custom), {may_edit} may be edited."
+            )
+        guarantee = object_map(sync_user, "Lead").external_id_field
+        self.stdout.write(
+            f"New leads carry the person's UUID in {sync_user.external_id_field}: a create happens at most once."
+            if guarantee
+            else f"The organisation has no unique external-id field {sync_user.external_id_field}: creates are "
+            "remembered here and looked up after a broken connection, before anything is tried again."
+        )
+
+    def _secret(self, key: str, variable: str) -> str:
+        value = os.environ.get(variable, "")
+        if not value and sys.stdin.isatty() and key != "private_key":
+            value = getpass.getpass(f"{key.replace('_', ' ').capitalize()} ({variable} is not set): ")
+        if not value and key not in OPTIONAL:
+            raise CommandError(f"{variable} is not set, and there is no terminal to ask for it.")
+        if key == "private_key":
+            try:
+                return Path(value).read_text(encoding="utf-8")
+            except OSError as error:
+                raise CommandError(f"{variable}: {value} can't be read ({error.strerror}).") from None
+        return value

@@ -1,0 +1,153 @@
+"""``manage.py runsync``: one cycle in the foreground, or *Sync Person to SFDC* for persons by id."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand
+
+from syncer import schedule
+from syncer.management.progress import Display, display_for
+from syncer.models import Person, SyncRun
+from syncer.sync.cycle import CycleOptions, run_cycle
+from syncer.sync.errors import CannotSync, LeaseHeld
+from syncer.sync.outcomes import PersonOutcome
+from syncer.sync.person import sync_persons
+from syncer.sync.schema import OBJECTS
+
+COMPLETED, NOT_COMPLETED, RECORDS_FAILED, HELD = 0, 1, 3, 75
+
+
+class Command(BaseCommand):
+    help = (
+        "Run one sync cycle with Salesforce in the foreground. Exit codes: 0 it completed (failures of single records "
+        "are in the summary and in the activity log); 3 it completed with such failures and --fail-on-errors was "
+        "given; 1 it could not complete; 75 another cycle is running."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--full", action="store_true", help="Read everything again and compare it by value.")
+        parser.add_argument("--object", choices=OBJECTS, help="Only this object.")
+        parser.add_argument(
+            "--person",
+            metavar="ID",
+            action="append",
+            default=[],
+            help="Sync Person to SFDC for this person (number or UUID) instead of a cycle; may be repeated.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON summary on stdout; all else on stderr.")
+        parser.add_argument("--fail-on-errors", action="store_true", help="Exit with 3 when a record failed.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # SIGTERM ends like Ctrl-C: what was done is committed, the lease and the claims are given back.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self._json = bool(options["json"])
+        try:
+            with display_for(self.stderr if self._json else self.stdout, quiet=options["verbosity"] == 0) as display:
+                code = self._persons(options, display) if options["person"] else self._cycle(options, display)
+        except LeaseHeld as error:
+            code = self._refuse(error, HELD)
+        except CannotSync as error:
+            code = self._refuse(error, NOT_COMPLETED)
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped. What was done is kept; the next cycle goes on from there.")
+            code = NOT_COMPLETED
+        if code:
+            sys.exit(code)
+
+    def _cycle(self, options: dict[str, Any], display: Display) -> int:
+        objects = (options["object"],) if options["object"] else OBJECTS
+        run = run_cycle(
+            trigger=f"runsync by {_user()}",
+            options=CycleOptions(objects=objects, full=options["full"]),
+            progress=display.progress,
+        )
+        schedule.run_after_the_wait()
+        display.close()
+        self._tell(run)
+        failed = sum(run.counters[way]["failed"] for way in ("received", "sent"))
+        return RECORDS_FAILED if failed and options["fail_on_errors"] else COMPLETED
+
+    def _persons(self, options: dict[str, Any], display: Display) -> int:
+        ids = _person_ids(options["person"])
+        run_before = SyncRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        outcomes = sync_persons(
+            ids, actor=f"runsync by {_user()}", source="runsync --person", progress=display.progress
+        )
+        display.close()
+        run = SyncRun.objects.filter(pk__gt=run_before, kind="persons").latest("pk")
+        self._tell(run, outcomes)
+        return RECORDS_FAILED if options["fail_on_errors"] and not all(o.ok for o in outcomes) else COMPLETED
+
+    def _tell(self, run: SyncRun, outcomes: list[PersonOutcome] | None = None) -> None:
+        summary: dict[str, Any] = {
+            "run": run.pk,
+            "status": run.status,
+            **run.counters,
+            "conflicts": run.conflict_count,
+            "api_calls": run.api_calls,
+            "seconds": round(run.seconds or 0.0, 3),
+        }
+        if outcomes is not None:
+            summary["persons"] = [
+                {
+                    "person": o.person_id,
+                    "name": o.name,
+                    "result": o.result.value,
+                    "message": o.message,
+                    "code": o.code,
+                    "sfdc_type": o.sfdc_type,
+                    "sfdc_id": o.sfdc_id,
+                }
+                for o in outcomes
+            ]
+        if self._json:
+            self.stdout.write(json.dumps(summary))
+            return
+        for o in outcomes or ():
+            code = f" ({o.code})" if o.code else ""
+            self.stdout.write(f"{o.name} (person {o.person_id}): {o.result}. {o.message}{code}")
+        received, sent = (_counts(run.counters[way]) for way in ("received", "sent"))
+        self.stdout.write(
+            f"Run {run.pk} completed in {summary['seconds']} s. Received: {received}. Sent: {sent}. "
+            f"Overwritten: {run.conflict_count}. API calls: {run.api_calls}."
+        )
+
+    def _refuse(self, error: CannotSync, code: int) -> int:
+        self.stderr.write(error.message)
+        if self._json:
+            self.stdout.write(json.dumps({"run": None, "status": "failed", "code": error.code, "error": error.message}))
+        return code
+
+
+def _person_ids(given: list[str]) -> list[int]:
+    """Persons by number or UUID. Raises CannotSync for one that is unknown; then nothing is done for any of them."""
+    found = []
+    for text in given:
+        key = "pk" if text.isdigit() and len(text) < 19 else "uuid"
+        try:
+            person = Person.objects.filter(**{key: text}).values_list("pk", flat=True).first()
+        except (ValueError, ValidationError):  # neither a number nor a UUID
+            person = None
+        if person is None:
+            raise CannotSync(f"There is no person {text!r}. Nothing was done.", "NO_SUCH_PERSON")
+        found.append(person)
+    return found
+
+
+def _counts(counters: dict[str, int]) -> str:
+    words = {"created": "new", "updated": "updated", "unchanged": "no change", "failed": "failed"}
+    return ", ".join(f"{counters[key]} {word}" for key, word in words.items() if counters[key]) or "nothing"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown user"

@@ -1,0 +1,156 @@
+"""From the stored sync user to a connection with its organisation: credentials, session, checks, state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import requests
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from syncer import secrets
+from syncer.models import ApiUsage, SyncUser, SyncUserState
+from syncer.salesforce.client import Org
+from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
+from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.transport import open_session
+from syncer.sync.errors import CannotSync
+
+#: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
+LIMIT_PAUSE = timedelta(minutes=60)
+
+OpenSession = Callable[[str], requests.Session]
+
+
+def default_session(login_url: str) -> requests.Session:
+    return open_session(login_url, allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS)
+
+
+def active_sync_user() -> SyncUser:
+    """The one that is active. Raises CannotSync when there is none."""
+    sync_user = SyncUser.objects.filter(is_active=True).first()
+    if sync_user is None:
+        raise CannotSync(
+            "No Salesforce connection is set up. Add one with `manage.py add_sync_user NAME "
+            "--method client-credentials --login-url https://YOURS.my.salesforce.com`.",
+            "NO_SYNC_USER",
+        )
+    return sync_user
+
+
+def check_ready(sync_user: SyncUser, now: datetime) -> None:
+    """Raises CannotSync while the connection is stopped: a refused sign-in is not tried again by itself."""
+    if sync_user.state == SyncUserState.REFUSED:
+        raise CannotSync(
+            f"Salesforce refused the sign-in on {sync_user.state_since:%d %b at %H:%M} UTC ({sync_user.state_reason}). "
+            "It is not tried again by itself, so that the user is not locked. Correct the connection with "
+            "`manage.py add_sync_user` or in the admin.",
+            "SIGN_IN_REFUSED",
+        )
+    if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
+        raise CannotSync(
+            f"The organisation's daily API limit is used up; the sync goes on at {sync_user.paused_until:%H:%M} UTC.",
+            "REQUEST_LIMIT_EXCEEDED",
+        )
+
+
+def credentials_of(sync_user: SyncUser) -> Credentials:
+    """Raises CannotSync when the stored secrets can't be read."""
+    try:
+        stored = sync_user.secrets
+    except secrets.SecretsUnreadable as error:
+        raise CannotSync(str(error), "SECRETS_UNREADABLE") from None
+    return Credentials(
+        method=sync_user.method,  # type: ignore[arg-type]
+        login_url=sync_user.login_url,
+        username=sync_user.username,
+        api_version=sync_user.api_version,
+        **{name: value for name, value in stored.items() if name in SECRET_NAMES},
+    )
+
+
+SECRET_NAMES = ("client_id", "client_secret", "private_key", "password", "security_token")
+
+
+def connect(sync_user: SyncUser, open_session: OpenSession = default_session) -> Org:
+    """A connection that reuses the stored session while that is valid and stores a new one."""
+
+    def keep(sign_in: SignIn) -> None:
+        if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
+            raise ConfigurationError(
+                f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
+                f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL.",
+                code="WRONG_ORGANISATION",
+            )
+        sync_user.encrypted_session = secrets.encrypt(
+            {
+                "access_token": sign_in.access_token,
+                "instance_url": sign_in.instance_url,
+                "signed_in_at": sign_in.signed_in_at.isoformat(),
+                "user_id": sign_in.user_id,
+                "organisation_id": sign_in.organisation_id,
+            }
+        )
+        sync_user.instance_url = sign_in.instance_url
+        if sync_user.pk:
+            sync_user.save(update_fields=["encrypted_session", "instance_url"])
+
+    try:
+        credentials = credentials_of(sync_user)
+        session = open_session(sync_user.login_url)
+        return Org(
+            credentials,
+            session,
+            saved=_saved(sync_user),
+            on_sign_in=keep,
+            allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
+        )
+    except ConfigurationError as error:
+        raise CannotSync(str(error), error.code) from None
+
+
+def _saved(sync_user: SyncUser) -> SignIn | None:
+    try:
+        stored = secrets.decrypt(sync_user.encrypted_session)
+    except secrets.SecretsUnreadable:
+        return None
+    if not stored:
+        return None
+    return SignIn(**stored | {"signed_in_at": datetime.fromisoformat(stored["signed_in_at"])})
+
+
+@contextmanager
+def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
+    """Turn what the edge raises into CannotSync, remember states that stop the sync, and book the API calls."""
+    try:
+        yield
+    except SignInRefused as error:
+        sync_user.set_state(SyncUserState.REFUSED, str(error))
+        raise CannotSync(f"Salesforce refused the sign-in: {error}", error.code) from error
+    except RequestLimitExceeded as error:
+        sync_user.set_state(SyncUserState.LIMITED, str(error), timezone.now() + LIMIT_PAUSE)
+        raise CannotSync(f"The organisation's daily API limit is used up: {error}", error.code) from error
+    except SalesforceError as error:
+        raise CannotSync(str(error), error.code) from error
+    else:
+        if sync_user.state in (SyncUserState.REFUSED, SyncUserState.LIMITED):
+            sync_user.set_state(SyncUserState.READY)
+    finally:
+        book_api_calls(sync_user, org)
+
+
+def book_api_calls(sync_user: SyncUser, org: Org) -> None:
+    """Add this connection's calls to the ledger of the hour."""
+    if not org.api_calls:
+        return
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    usage = org.api_usage
+    row, _ = ApiUsage.objects.get_or_create(sync_user=sync_user, hour=hour)
+    ApiUsage.objects.filter(pk=row.pk).update(
+        calls=F("calls") + org.api_calls,
+        org_used=usage.used if usage else None,
+        org_limit=usage.limit if usage else None,
+    )

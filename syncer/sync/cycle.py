@@ -1,0 +1,209 @@
+"""One cycle: sign in, refresh the fields, receive what changed there, send what changed here.
+
+A quiet cycle is one API call: a Composite request with the conditional describes and the queries for changes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, SyncUser, triggers
+from syncer.salesforce import soql
+from syncer.salesforce.client import Page, Subrequest
+from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
+from syncer.sync import outbox, pull, push, runs, schema
+from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
+from syncer.sync.errors import FieldsChanged
+from syncer.sync.lease import acquire
+from syncer.sync.person import BATCH, sync_batch
+from syncer.sync.work import Progress, Work, next_sequence, no_progress
+
+#: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
+#: documented.
+FULL_DESCRIBE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleOptions:
+    """``objects``: only these. ``full``: everything is read again and compared by value."""
+
+    objects: tuple[str, ...] = schema.OBJECTS
+    full: bool = False
+
+
+def run_cycle(
+    *,
+    trigger: str,
+    options: CycleOptions = CycleOptions(),
+    open_session: OpenSession = default_session,
+    now: Callable[[], datetime] = timezone.now,
+    pause: Callable[[float], None] = time.sleep,
+    progress: Progress = no_progress,
+) -> SyncRun:
+    """Run one cycle for the active sync user; gives its stored run.
+
+    Raises CannotSync (LeaseHeld when another cycle runs): nothing was done, or what was done is committed and the next
+    cycle goes on from there.
+    """
+    sync_user = active_sync_user()
+    check_ready(sync_user, now())
+    org = connect(sync_user, open_session)
+    lease = acquire(sync_user)
+    try:
+        runs.mark_dead(sync_user.pk, RunKind.CYCLE)
+        run = SyncRun.objects.create(
+            sync_user=sync_user,
+            kind=RunKind.CYCLE,
+            trigger=trigger[:150],
+            options={"objects": list(options.objects), "full": options.full},
+        )
+        work = Work(
+            sync_user=sync_user,
+            org=org,
+            run=run,
+            claim=f"{outbox.CYCLE_CLAIM}{secrets.token_hex(8)}",
+            actor=trigger,
+            now=now,
+            pause=pause,
+            fence=lease.renew,
+            checkpoint=lease.renew,
+            progress=progress,
+            full=options.full,
+        )
+        with runs.recorded(work), one_line_errors(sync_user, org):
+            _phases(work, options)
+        return run
+    finally:
+        lease.release()
+
+
+def _phases(work: Work, options: CycleOptions) -> None:
+    runs.report(work, "Signing in", 0, None)
+    _check_database(work)
+    work.org.sign_in()
+    _check_organisation(work)
+    runs.report(work, "Reading changes", 0, None)
+    for attempt in range(2):
+        try:
+            _receive(work, options, fresh=attempt > 0)
+            break
+        except FieldsChanged:
+            if attempt:
+                raise
+            schema.refresh(work)
+    if work.sending:
+        _send(work)
+    runs.report(work, "Finishing", 1, 1)
+
+
+def _check_database(work: Work) -> None:
+    """Triggers that are missing are put back; what earlier cycles left behind is let go."""
+    if work.full:
+        triggers.compare_everything()
+    triggers.repair()
+    outbox.recover(cycles=True)
+
+
+def _check_organisation(work: Work) -> None:
+    """The organisation is the one that the links were made with. Asked once; afterwards the sign-in tells it."""
+    if work.sync_user.organisation_id:
+        return
+    learn_organisation(work.sync_user, work.org)
+
+
+def learn_organisation(sync_user: SyncUser, org: Any) -> None:
+    """Store which organisation and user this connection leads to."""
+    organisation, user = org.organisation(), org.user_info()
+    if sync_user.organisation_id and sync_user.organisation_id != organisation.id:
+        raise ConfigurationError(
+            f"This connection leads to organisation {organisation.id} ({organisation.name}), but the persons here are "
+            f"linked with {sync_user.organisation_id}. Nothing was written.",
+            code="WRONG_ORGANISATION",
+        )
+    sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
+    sync_user.user_id = user.id
+    sync_user.save(update_fields=["organisation_id", "organisation_name", "user_id"])
+
+
+# -- receiving --------------------------------------------------------------------------------------------------------
+
+
+def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
+    """Describes and changes of all objects in one request; further pages follow by themselves."""
+    conditional = not _full_describe_is_due(work)
+    if not conditional and work.sync_user.described.count() < len(schema.OBJECTS):
+        schema.refresh(work)
+        conditional = True
+    work.load_maps()
+    cursors = {name: pull.cursor_for(work, name) for name in options.objects}
+    queries = {name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()}
+    requests = schema.describe_requests(work, conditional=conditional)
+    requests += [
+        Subrequest("GET", soql.query_path(query.soql, query.deleted), f"changes{name}")
+        for name, query in queries.items()
+    ]
+    work.checkpoint()
+    sequence = next_sequence()
+    answer = work.org.composite(requests, safe=True)
+    work.checkpoint()
+    if schema.take_describes(work, answer):
+        # Fields came or went: what was just read was asked for with the old list.
+        queries = {
+            name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()
+        }
+        work.checkpoint()
+        sequence = next_sequence()
+        answer = work.org.composite(
+            [
+                Subrequest("GET", soql.query_path(query.soql, query.deleted), f"changes{name}")
+                for name, query in queries.items()
+            ],
+            safe=True,
+        )
+        work.checkpoint()
+    for name in queries:
+        response = answer[f"changes{name}"]
+        if (error := response.error()) is not None:
+            if policy_for(error.code).action is Action.REFRESH_FIELDS and not fresh:
+                raise FieldsChanged
+            raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
+        body = response.body
+        page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+        pull.receive(work, name, page, sequence)
+
+
+def _full_describe_is_due(work: Work) -> bool:
+    described = list(work.sync_user.described.filter(name__in=schema.OBJECTS).values_list("described_at", flat=True))
+    return len(described) < len(schema.OBJECTS) or min(described) < work.now() - FULL_DESCRIBE
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+def _send(work: Work) -> None:
+    for attempt in range(2):
+        try:
+            push.send_waiting(work)
+            break
+        except FieldsChanged:
+            if attempt:
+                raise
+            schema.refresh(work)
+    _create_again(work)
+
+
+def _create_again(work: Work) -> None:
+    """Creates that somebody asked for: refused ones that were corrected since, and those whose outcome is unknown."""
+    waiting = PendingChange.objects.filter(state=PendingState.PENDING, person__sfdc_type="", claim="")
+    ids = set(waiting.values_list("person_id", flat=True)[:BATCH])
+    unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
+    ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
+    if ids:
+        sync_batch(work, sorted(ids))

@@ -1,0 +1,32 @@
+"""Why the engine can't do what it was asked to, as a whole: one clear sentence each."""
+
+from __future__ import annotations
+
+
+class CannotSync(Exception):
+    """Nothing can be done. ``message`` is one sentence that says what is wrong and what to do; ``code`` names it."""
+
+    def __init__(self, message: str, code: str = "CANNOT_SYNC") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class LeaseHeld(CannotSync):
+    """Another cycle is running."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(
+            f"Another cycle is running ({holder}). It was left alone; try again when it has finished.", "BUSY"
+        )
+
+
+class LeaseLost(CannotSync):
+    """This cycle was too slow to renew its lease, and another one took over: it must not write any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Another cycle took over because this one had not reported for too long.", "LEASE_LOST")
+
+
+class FieldsChanged(Exception):
+    """Salesforce refused a field that the last describe showed: the describe has to be read again."""

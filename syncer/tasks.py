@@ -1,0 +1,37 @@
+"""What django-q2 calls. A queued task is a disposable wake-up call: everything that must survive is in our tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from syncer import schedule
+from syncer.models import SyncRun
+from syncer.sync.cycle import run_cycle as run_one_cycle
+from syncer.sync.errors import CannotSync
+from syncer.sync.person import sync_persons
+
+logger = logging.getLogger(__name__)
+
+
+def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
+    """One cycle; the next one starts after the wait, whatever became of this one."""
+    try:
+        run = run_one_cycle(trigger=actor or trigger)
+        return {"run": run.pk, "status": run.status}
+    except CannotSync as error:
+        logger.warning("The cycle could not run: %s", error.message)
+        return {"run": None, "status": "failed", "code": error.code}
+    finally:
+        schedule.run_after_the_wait()
+
+
+def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str) -> dict[str, Any]:
+    """*Sync Person to SFDC* for many persons, in the background; the run shows how far it is."""
+    run = SyncRun.objects.get(pk=run_id)
+    try:
+        outcomes = sync_persons(list(person_ids), actor=actor, run=run)
+    except CannotSync as error:
+        return {"run": run_id, "status": "failed", "code": error.code}
+    return {"run": run_id, "status": "completed", "persons": len(outcomes)}
