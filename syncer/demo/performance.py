@@ -13,7 +13,7 @@ from django.db import connections
 
 from syncer.demo import account, supervisor
 from syncer.demo.interrupts import Interrupts, Stopped
-from syncer.demo.preparation import HOST
+from syncer.demo.preparation import CALLERS_OWN, HOST, read_settings
 from syncer.demo.screen import Screen
 from syncer.demo.supervisor import Service, StartFailed, Supervisor
 from syncer.models import SyncUser
@@ -43,6 +43,7 @@ class Performance:
     ) -> None:
         self._options = options
         self._interrupts = interrupts
+        self._environment = environment
         self._screen = screen
         self._python = [sys.executable]
         self._manage = [sys.executable, str(options.project / "manage.py")]
@@ -181,6 +182,9 @@ class Performance:
         """What to type in another window. The demo's settings are found by themselves where there are no others."""
         options = self._options
         command = f"{self._short(Path(sys.executable))} manage.py runsync"
+        own = read_settings(options.directory / "env")
+        if given := [name for name in sorted(CALLERS_OWN) if self._environment.get(name) != own.get(name)]:
+            command += f"  (with the same {' and '.join(given)})"
         if options.directory == options.project / ".demo" and not (options.project / ".env").exists():
             return command
         return f"ENV_FILE={self._short(options.directory)}/env {command}"
