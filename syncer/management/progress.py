@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 #: Without a terminal, seconds between two lines about the same phase.
 LINE_EVERY = 10.0
+
+
+def quiet_logs(verbosity: int) -> None:
+    """A command says itself what went wrong; the log's lines about it come with ``-v 2``."""
+    if verbosity < 2:
+        logging.getLogger("syncer").setLevel(logging.ERROR)
 
 
 class Display(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -75,8 +76,17 @@ def credentials_of(sync_user: SyncUser) -> Credentials:
 SECRET_NAMES = ("client_id", "client_secret", "private_key", "password", "security_token")
 
 
-def connect(sync_user: SyncUser, open_session: OpenSession = default_session) -> Org:
-    """A connection that reuses the stored session while that is valid and stores a new one."""
+def connect(
+    sync_user: SyncUser,
+    open_session: OpenSession = default_session,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    attempts: int = 5,
+) -> Org:
+    """A connection that reuses the stored session while that is valid and stores a new one.
+
+    ``sleep`` waits between the ``attempts`` at a call that failed in passing.
+    """
 
     def keep(sign_in: SignIn) -> None:
         if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
@@ -107,6 +117,8 @@ def connect(sync_user: SyncUser, open_session: OpenSession = default_session) ->
             saved=_saved(sync_user),
             on_sign_in=keep,
             allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
+            sleep=sleep,
+            attempts=attempts,
         )
     except ConfigurationError as error:
         raise CannotSync(str(error), error.code) from None

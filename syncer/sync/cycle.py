@@ -54,9 +54,17 @@ def run_cycle(
     """
     sync_user = active_sync_user()
     check_ready(sync_user, now())
-    org = connect(sync_user, open_session)
     lease = acquire(sync_user)
+
+    def wait(seconds: float) -> None:
+        """Between two tries of a call the lease is renewed: five tries of a minute each outlast it."""
+        lease.renew()
+        progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
+        pause(seconds)
+        lease.renew()
+
     try:
+        org = connect(sync_user, open_session, sleep=wait)
         runs.mark_dead(sync_user.pk, RunKind.CYCLE)
         run = SyncRun.objects.create(
             sync_user=sync_user,

@@ -49,7 +49,7 @@ def sync_persons(
     """
     sync_user = active_sync_user()
     check_ready(sync_user, now())
-    org = connect(sync_user, open_session)
+    org = connect(sync_user, open_session, sleep=pause)
     run = run or SyncRun.objects.create(sync_user=sync_user, kind=RunKind.PERSONS, trigger=(source or actor)[:150])
     work = Work(
         sync_user=sync_user,

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from syncer.management.progress import quiet_logs
 from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, SyncUserState
 from syncer.salesforce.errors import SalesforceError
 from syncer.sync import schema
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--api-version", default="", help="62.0 unless the method needs an older one.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        quiet_logs(options["verbosity"])
         method = options["method"]
         if method == SignInMethod.PASSWORD:
             self.stderr.write(
@@ -81,7 +83,7 @@ class Command(BaseCommand):
         # Not saved yet: the edge is asked first, outside of any transaction.
         probe = SyncUser(**{f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields})
         probe.pk = None
-        org = connect(probe)
+        org = connect(probe, attempts=2)
         org.sign_in()
         organisation, user = org.organisation(), org.user_info()
         if other := SalesforceRecord.objects.exclude(organisation=organisation.id).first():

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
 from syncer import schedule
-from syncer.management.progress import Display, display_for
+from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import Person, SyncRun
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
@@ -47,6 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # SIGTERM ends like Ctrl-C: what was done is committed, the lease and the claims are given back.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        quiet_logs(options["verbosity"])
         self._json = bool(options["json"])
         try:
             with display_for(self.stderr if self._json else self.stdout, quiet=options["verbosity"] == 0) as display:
