@@ -28,6 +28,12 @@ class SalesforceRecord(models.Model):
     system_modstamp = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)
     read_sequence = models.BigIntegerField(default=0)
+    merged_into = models.CharField(
+        "merged into",
+        max_length=18,
+        blank=True,
+        help_text="The surviving record, while no person here is linked to it.",
+    )
     owner_id = models.CharField(max_length=18, blank=True)
     owner_name = models.CharField("owner", max_length=255, blank=True)
     received_at = models.DateTimeField("last received", null=True)
@@ -39,6 +45,10 @@ class SalesforceRecord(models.Model):
         constraints = [
             # One person per record; the look-up of the linked persons of a page of records.
             models.UniqueConstraint(fields=["organisation", "record_id"], name="syncer_record_unique"),
+        ]
+        indexes = [
+            # A record that nobody here knows may be the survivor of a merge: the loser's person takes it over.
+            models.Index(fields=["merged_into"], condition=~models.Q(merged_into=""), name="syncer_record_merged_into"),
         ]
 
     def __str__(self) -> str:

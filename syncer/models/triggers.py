@@ -185,6 +185,14 @@ def agreeing_writes(connection: Any = default_connection) -> Iterator[None]:
         _flag(connection, False)
 
 
+@contextmanager
+def to_be_sent(connection: Any = default_connection) -> Iterator[None]:
+    """Inside ``agreeing_writes``: writes of ours that have to reach Salesforce, such as a summed score."""
+    _flag(connection, False)
+    yield
+    _flag(connection, True)
+
+
 def _flag(connection: Any, on: bool) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Lower
 
-from syncer.models import FormerId, Person, Tombstone
+from syncer.models import Person, Tombstone
 from syncer.sync import state
 from syncer.sync.remote import RemoteRecord
 from syncer.sync.state import PersonState
@@ -22,7 +22,8 @@ class Match:
 
 
 def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
-    """The unlinked persons that records belong to, by record id: by external id, then by e-mail address.
+    """The persons that records without one belong to, by record id: by external id, as the survivor of a merge, then by
+    e-mail address.
 
     By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
     persons the most recently changed one. A person is given to one record only, the first one. One query each.
@@ -34,6 +35,10 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
         person = by_uuid.get(record.external_id)
         if person is not None and not person.linked and person.id not in taken:
             found[record.id] = Match(person, "its external id is this person's UUID.")
+            taken.add(person.id)
+    for record_id, person in _losers(work, [r for r in records if r.id not in found]).items():
+        if person.id not in taken:
+            found[record_id] = Match(person, "this person's record was merged into it.")
             taken.add(person.id)
     by_email = _by_email([r for r in records if r.id not in found])
     for record in records:
@@ -48,15 +53,10 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
 
 
 def buried(work: Work, records: Sequence[RemoteRecord]) -> set[str]:
-    """Records that must not make a person: theirs was deleted here, and they have not changed since.
-
-    A former id, too: the record lives on under another one.
-    """
+    """Records that must not make a person: theirs was deleted here, and they have not changed since."""
     ids = [record.id for record in records]
     stamps = {record.id: record.stamp for record in records}
-    gone = set(
-        FormerId.objects.filter(organisation=work.organisation, record_id__in=ids).values_list("record_id", flat=True)
-    )
+    gone = set()
     for record_id, stamp in Tombstone.objects.filter(organisation=work.organisation, record_id__in=ids).values_list(
         "record_id", "stamp"
     ):
@@ -75,6 +75,16 @@ def _by_uuid(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     if not wanted:
         return {}
     return {wanted[p.uuid]: p for p in state.load(Person.objects.filter(uuid__in=list(wanted)))}
+
+
+def _losers(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+    """Persons whose record was merged into one of these, which nobody here was linked to."""
+    persons = Person.objects.filter(
+        record__organisation=work.organisation,
+        record__merged_into__in=[record.id for record in records],
+        sfdc_is_deleted=True,
+    )
+    return {person.link.merged_into: person for person in state.load(persons) if person.link}
 
 
 def _by_email(records: Sequence[RemoteRecord]) -> dict[str, list[PersonState]]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from syncer.models import ActivityType, PendingChange, Person, SalesforceRecord, SyncCursor, Tombstone
+from syncer.models import ActivityType, Person, SalesforceRecord, SyncCursor, Tombstone
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
-from syncer.sync import matching, runs, state, statements
-from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, lock, new_person_values
+from syncer.sync import life, matching, runs, state, statements
+from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Merge, merge
@@ -164,25 +164,23 @@ def _merge_once(
     ``stale`` takes the ids of records that a newer request has read or sent.
     """
     linked = state.by_record_ids(work.organisation, [record.id for record in records])
-    strangers = [r for r in records if r.id not in linked and not r.gone]
+    gone = [(linked[r.id], r) for r in records if r.gone and r.id in linked]
+    again = life.follow(work, reading, gone) if gone else []
+    records = [r for r in records if not r.gone]
+    strangers = [r for r in records if r.id not in linked]
     matches = matching.match(work, strangers) if strangers else {}
     unmatched = [r for r in strangers if r.id not in matches]
     hidden = matching.buried(work, unmatched) if unmatched else set()
 
     merged: list[Merged] = []
-    gone: list[tuple[PersonState, RemoteRecord]] = []
     for record in records:
         if (person := linked.get(record.id)) is not None:
-            if record.is_deleted:
-                gone.append((person, record))
-            else:
-                merged.append(merge_with(work, fields, person, record))
+            merged.append(merge_with(work, fields, person, record))
         elif (match := matches.get(record.id)) is not None:
             merged.append(merge_with(work, fields, match.person, record, link_reason=match.reason))
 
     applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
-    again = [m.remote for m in applied.again]
-    again += _mark_deleted(work, reading, gone)
+    again += [m.remote for m in applied.again]
     stale += [m.remote.id for m in applied.stale]
     try:
         created = _create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
@@ -211,6 +209,19 @@ def merge_with(
     return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad))
 
 
+def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:
+    """A UUID for each new person: the one that the record carries, if that is nobody's here (the database was restored
+    from an older backup), so that the next create by external id finds the record."""
+    wanted: dict[str, uuid.UUID] = {}
+    for record in records:
+        try:
+            wanted[record.id] = uuid.UUID(record.external_id)
+        except ValueError:
+            continue
+    taken = set(Person.objects.filter(uuid__in=wanted.values()).values_list("uuid", flat=True)) if wanted else set()
+    return [key if (key := wanted.get(r.id)) and key not in taken else uuid.uuid4() for r in records]
+
+
 def _is_known(m: Merged) -> bool:
     """The very state that was merged last, read again because it was too fresh then: nothing to write."""
     link = m.person.link
@@ -234,7 +245,7 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
         return 0
     journal = Journal(work)
     names = [*PERSON_COLUMNS, "custom"]
-    by_uuid = {uuid.uuid4(): record for record in records}
+    by_uuid = dict(zip(_uuids(records), records, strict=True))
     rows, problems = [], {}
     now = work.now()
     for key, record in by_uuid.items():
@@ -274,6 +285,7 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
                     reading.sequence,
                     record.owner_id,
                     record.owner_name,
+                    "",
                     now,
                     None,
                     now,
@@ -303,34 +315,3 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
         Tombstone.objects.filter(organisation=work.organisation, record_id__in=[r.id for r in records]).delete()
         journal.write()
     return len(inserted)
-
-
-def _mark_deleted(work: Work, reading: Reading, gone: Sequence[tuple[PersonState, RemoteRecord]]) -> list[RemoteRecord]:
-    """The persons of deleted records stay; syncing of them stops."""
-    gone = [(person, record) for person, record in gone if not person.sfdc_is_deleted]
-    if not gone:
-        return []
-    journal = Journal(work)
-    with agreeing_writes():
-        work.fence()
-        free = lock(work, {p.id: p.revision for p, _ in gone})
-        ready = [(person, record) for person, record in gone if person.id in free]
-        ids = [person.id for person, _ in ready]
-        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
-        PendingChange.objects.filter(person_id__in=ids).delete()
-        SalesforceRecord.objects.filter(person_id__in=ids).update(
-            read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None
-        )
-        for person, record in ready:
-            journal.entry(
-                person.id,
-                person.name,
-                ActivityType.DELETED_IN_SFDC,
-                f"{record.object} {record.id} was deleted in Salesforce. Changes stay here only.",
-                actor=f"Salesforce: {record.editor}" if record.editor else "Salesforce",
-                detail={"id": record.id, "master_id": record.master_id},
-            )
-        journal.write()
-    work.received["updated"] += len(ready)
-    work.received["unchanged"] -= len(ready)
-    return [record for person, record in gone if person.id not in free]

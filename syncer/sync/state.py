@@ -29,6 +29,7 @@ class Link:
     read_sequence: int
     owner_id: str
     owner_name: str
+    merged_into: str
     received_at: datetime | None
     sent_at: datetime | None
 
@@ -78,6 +79,7 @@ _LINK = {
         "read_sequence",
         "owner_id",
         "owner_name",
+        "merged_into",
         "received_at",
         "sent_at",
     )
