@@ -19,7 +19,7 @@ help: ## List these targets
 
 setup: .venv/.installed ## Build .venv, write .env with new keys, create the database
 	@$(PY) -m marketo.dotenv
-	@$(PY) manage.py migrate --verbosity 0
+	@umask 077; $(PY) manage.py migrate --verbosity 0 # a new SQLite file is for this user only
 	@$(PY) manage.py collectstatic --noinput --verbosity 0
 	@echo "Ready. Next: $(PY) manage.py createsuperuser, then add_sync_user (see README.md)."
 

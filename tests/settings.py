@@ -5,8 +5,10 @@ TEST_DATABASE_URL and TEST_REDIS_URL choose another database and Redis.
 
 from __future__ import annotations
 
+import atexit
 import os
-import tempfile
+import shutil
+from pathlib import Path
 
 for _name in (
     "ALLOWED_HOSTS",
@@ -20,12 +22,15 @@ for _name in (
     "TIME_ZONE",
 ):
     os.environ.pop(_name, None)
+# Beside manage.py; made by the first test that uses the cache.
+_cache_dir = f"build/test-cache-{os.getpid()}"
+atexit.register(shutil.rmtree, Path(__file__).parent.parent / _cache_dir, ignore_errors=True)
 os.environ.update(
     ENV_FILE="",
     DEBUG="true",  # http and plain static files; pytest-django itself turns settings.DEBUG off again
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///test.sqlite3",
     REDIS_URL=os.environ.get("TEST_REDIS_URL", ""),
-    CACHE_DIR=tempfile.gettempdir() + f"/marketo-tests-{os.getuid()}-{os.getpid()}",
+    CACHE_DIR=_cache_dir,
     FIELD_ENCRYPTION_KEY="dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
 )
 

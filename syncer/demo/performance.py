@@ -153,17 +153,21 @@ class Performance:
         with self._screen.step("Starting the web server and the background worker", "Web server ready"):
             self._supervisor.start(worker)
             self._supervisor.start(web)
-            self._supervisor.wait_until(self._web_answers, web, seconds=60)
+            self._supervisor.wait_until(lambda: self._answers(web), web, seconds=60)
 
-    def _web_answers(self) -> bool:
+    def _answers(self, web: Service) -> bool:
+        """Whether the log-in page is there. Raises `StartFailed` when the page fails: waiting won't mend that."""
         connection = http.client.HTTPConnection(HOST, self._options.port, timeout=5)
         try:
             connection.request("GET", "/admin/login/")
-            return connection.getresponse().status == http.HTTPStatus.OK
+            status = connection.getresponse().status
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            raise StartFailed(f"{web.name} answers with an error ({status}).", supervisor.tail(web.log))
+        return status == http.HTTPStatus.OK
 
     def _show(self, password: str, sandbox_url: str) -> None:
         self._screen.box(
