@@ -15,7 +15,7 @@ from sandbox.rest import limits
 from sandbox.rest.call import Call
 from sandbox.rest.refusal import refusal
 from sandbox.rest.router import route
-from sandbox.signin import oauth
+from sandbox.signin import oauth, soap
 from sandbox.wire import Request, Response
 
 _VERSION = re.compile(r"v(\d{1,2})\.0\Z")
@@ -109,6 +109,8 @@ def _answer(org: Org, request: Request, struck: Struck) -> Response:
         return oauth.identity(org, request)
     if parts[1] == "oauth2":
         return oauth.answer(org, request)
+    if parts[1].lower() == "soap":
+        return soap.answer(org, request)
     if parts[1] != "data":
         raise not_found()
     if len(parts) == 2:

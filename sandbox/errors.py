@@ -50,6 +50,16 @@ class SalesforceError(Exception):
         return f"{self.row_code}:{self.message}:{' '.join(self.fields or [])} --"
 
 
+class WrongType(SalesforceError):
+    """A value of another JSON type than the field's: the parser's error in JSON, the field's in CSV."""
+
+    def __init__(self, message: str, field: str, label: str, value: object) -> None:
+        super().__init__(400, "JSON_PARSER_ERROR", message)
+        self.field = field
+        self.label = label
+        self.value = value
+
+
 class ManyMatches(SalesforceError):
     """An external id that several records carry: HTTP 300 with their addresses in a single call."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sandbox.bulk.jobs import Jobs
 from sandbox.clock import Clock, read_wire, wire_datetime
 from sandbox.faults import Faults
 from sandbox.schema.catalog import Catalog
@@ -55,6 +56,7 @@ class Org:
         self.database = Database(path, lambda: wire_datetime(self.clock.now()))
         self.users = Users(self.database)
         self.cursors = Cursors(self.database)
+        self.bulk = Jobs(self)
         self.schema_changed = self.clock.now()
         self._open()
 
@@ -107,10 +109,12 @@ class Org:
         self.faults.clear()
         self.usage.clear()
         self.cursors.open.clear()
+        self.bulk.clear()
         self._open()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Stop working and let go of the database."""
+        self.bulk.close()
         self.database.close()
 
     # Settings and schema
@@ -198,10 +202,11 @@ class Org:
             return Snapshot(self.database.serialize(), copy.deepcopy(state))
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot. Open queries are gone, as after a restart."""
+        """Return to a snapshot. Open queries and bulk jobs are gone, as after a restart."""
         with self.lock:
             self.database.restore(snapshot.image)
             self.cursors.open.clear()
+            self.bulk.clear()
             self._load()
             sessions, faults, usage, offset, chance = copy.deepcopy(snapshot.state)
             self.sessions.open = sessions

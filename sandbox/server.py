@@ -194,6 +194,7 @@ def serve(
 
 def make_server(org: Org, binding: Binding, ready: Callable[[], None], *, latency: float = 0.0) -> uvicorn.Server:
     """The server, for a caller that runs it in a thread of its own."""
+    org.bulk.background = True
     config = uvicorn.Config(
         application(org, latency=latency),
         http=_Protocol,

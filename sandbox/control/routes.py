@@ -29,6 +29,7 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "assignment"): rules.assignment,
     ("POST", "flows"): rules.flow,
     ("POST", "switches"): rules.switches,
+    ("POST", "bulk"): rules.bulk,
     ("POST", "fields"): schema.put_field,
     ("DELETE", "fields"): schema.remove_field,
     ("POST", "access"): schema.set_access,

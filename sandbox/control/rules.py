@@ -148,6 +148,13 @@ def limits(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def bulk(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{fail_after}``: the next ingest job fails after so many rows; the rest is unprocessed."""
+    after = given["fail_after"]
+    org.bulk.fail_next_after = None if after is None else int(after)
+    return {"fail_after": org.bulk.fail_next_after}
+
+
 def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{state_country_picklists?, username?, edit_converted?, view_encrypted?}``."""
     settings = org.settings

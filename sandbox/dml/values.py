@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.clock import wire_datetime
-from sandbox.errors import SalesforceError, bad_id, malformed_json
+from sandbox.errors import SalesforceError, WrongType, bad_id, malformed_json
 from sandbox.schema.field import Field
 
 _EMAIL = re.compile(
@@ -63,19 +63,16 @@ def _json_name(field: Field) -> str:
     return names.get(field.type, field.type if field.type in ("double", "time") else "string")
 
 
-def _undeserializable(field: Field, value: Any) -> SalesforceError:
-    token = (
-        "VALUE_STRING"
-        if isinstance(value, str)
-        else "VALUE_NUMBER"
-        if not isinstance(value, bool)
-        else f"VALUE_{str(value).upper()}"
+def _undeserializable(field: Field, value: Any) -> WrongType:
+    if isinstance(value, str):
+        token = "VALUE_STRING"
+    else:
+        token = f"VALUE_{str(value).upper()}" if isinstance(value, bool) else "VALUE_NUMBER"
+    message = (
+        f"Cannot deserialize instance of {_json_name(field)} from {token} value {_shown(value)} or request may be "
+        f"missing a required field at [line:1, column:1] (field {field.name})"
     )
-    return malformed_json(
-        f"Cannot deserialize instance of {_json_name(field)} from {token} value {_shown(value)} or request may "
-        "be missing a required "
-        f"field at [line:1, column:1] (field {field.name})"
-    )
+    return WrongType(message, field.name, field.label, _shown(value))
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sandbox.errors import SalesforceError, not_found
-from sandbox.rest import collections, composite, describe, limits, query, replication, sobjects
+from sandbox.rest import bulk, collections, composite, describe, limits, query, replication, sobjects
 from sandbox.rest.call import Call
 from sandbox.wire import Response
 
@@ -34,6 +34,17 @@ ROUTES: list[tuple[str, dict[str, Handler]]] = [
     ("composite/sobjects", {"POST": collections.create, "PATCH": collections.update, "DELETE": collections.delete}),
     ("composite/sobjects/{name}", {"GET": collections.read_get, "POST": collections.read}),
     ("composite/sobjects/{name}/{field}", {"PATCH": collections.upsert}),
+    ("jobs/ingest", {"GET": bulk.list_ingest, "POST": bulk.create_ingest}),
+    (
+        "jobs/ingest/{job}",
+        {"GET": bulk.ingest_info, "PATCH": bulk.change_ingest, "DELETE": bulk.delete_ingest},
+    ),
+    ("jobs/ingest/{job}/batches", {"PUT": bulk.upload}),
+    ("jobs/ingest/{job}/{kind}", {"GET": bulk.ingest_result}),
+    ("jobs/query", {"GET": bulk.list_query, "POST": bulk.create_query}),
+    ("jobs/query/{job}", {"GET": bulk.query_info, "PATCH": bulk.change_query, "DELETE": bulk.delete_query}),
+    ("jobs/query/{job}/results", {"GET": bulk.query_result}),
+    ("jobs/query/{job}/resultPages", {"GET": bulk.query_pages}),
 ]
 
 

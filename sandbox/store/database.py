@@ -220,9 +220,7 @@ class Database:
 
     def restore(self, image: bytes) -> None:
         """Put back what ``serialize`` gave."""
-        if self.path == ":memory:":
-            self.connection.deserialize(image)
-            return
+        # Not deserialize() on our own connection: its prepared statements would point into freed memory.
         source = sqlite3.connect(":memory:")
         try:
             source.deserialize(image)
