@@ -11,7 +11,7 @@ from syncer.models.record import (
     SalesforceRecord,
     SyncWriting,
 )
-from syncer.models.run import BeforeImage, ReadSequence, RunKind, RunStatus, SyncCursor, SyncLease, SyncRun
+from syncer.models.run import BeforeImage, Heartbeat, ReadSequence, RunKind, RunStatus, SyncCursor, SyncLease, SyncRun
 from syncer.models.sync_user import (
     ApiUsage,
     SalesforceObject,
@@ -34,6 +34,7 @@ __all__ = [
     "Direction",
     "FieldMapping",
     "FormerId",
+    "Heartbeat",
     "IntentState",
     "OptOut",
     "PendingChange",

@@ -42,6 +42,12 @@ class FieldMapping(models.Model):
     createable = models.BooleanField("may create", default=False, editable=False)
     updateable = models.BooleanField("may edit", default=False, editable=False)
     described = models.JSONField(default=dict, editable=False)
+    filled = models.BooleanField(
+        "received for all records",
+        default=False,
+        editable=False,
+        help_text="Otherwise the next cycle fills the field in for every record.",
+    )
     problem = models.CharField(max_length=255, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -67,19 +73,19 @@ class Backfill(models.Model):
 
     sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="backfills")
     object = models.CharField(max_length=10)
-    fields = models.JSONField(default=list)
+    fields = models.JSONField("Salesforce fields", default=list)
     position = models.CharField("last record id done", max_length=18, blank=True)
     records = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [
-            # The cycle asks which backfills are open.
-            models.Index(
+        constraints = [
+            # One open backfill per object: a field that appears meanwhile gets the next one.
+            models.UniqueConstraint(
                 fields=["sync_user", "object"],
                 condition=models.Q(finished_at__isnull=True),
-                name="syncer_backfill_open",
+                name="syncer_one_open_backfill",
             ),
         ]
 

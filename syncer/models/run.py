@@ -95,6 +95,19 @@ class SyncCursor(models.Model):
         return f"{self.object} to {self.read_to}"
 
 
+class Heartbeat(models.Model):
+    """When the background worker last did something: a task of every minute writes it.
+
+    Silence means that the scheduler, the broker, the worker or the database stands still.
+    """
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"
+
+
 class ReadSequence(models.Model):
     """One row: the application's counter of reads and pushes, taken before each request."""
 

@@ -56,7 +56,7 @@ class Merged:
     remote: RemoteRecord
     merge: Merge
     link_reason: str = ""
-    known_state: bool = True  # the whole record was read, so its stamp stands for a state that was merged
+    partial: bool = False  # only some fields were read: they say nothing of the record's state as a whole
     keeps_waiting: bool = False  # a value here can't be sent as it is: the push has to say so
 
 
@@ -227,18 +227,18 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     base = m.merge.base_after_reading(link.base if link else {})
     sent_at: datetime | None = link.sent_at if link else None
     received_at = now if m.merge.received or not same_record else (link.received_at if link else None)
+    state = [remote.stamp, reading.asked_at, reading.sequence, remote.owner_id, remote.owner_name]
+    if m.partial and link is not None:
+        state = [link.system_modstamp, link.read_at, reading.sequence, link.owner_id, link.owner_name]
+    weak = m.partial and link is not None and link.weak_base
     return [
         m.person.id,
         work.organisation,
         remote.object,
         remote.id,
         base,
-        False,
-        remote.stamp if m.known_state else None,
-        reading.asked_at,
-        reading.sequence,
-        remote.owner_id,
-        remote.owner_name,
+        weak,
+        *state,
         "",
         received_at,
         sent_at,
@@ -261,7 +261,7 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
                 f"Linked to {where}: {m.link_reason}",
                 detail={"id": remote.id},
             )
-        if link is None:
+        if link is None or m.partial:
             continue
         if link.record_id != remote.id:
             former.append([person.id, link.organisation, link.object, link.record_id, m.link_reason[:40], work.now()])
@@ -290,7 +290,7 @@ def _write_outbox(ready: Sequence[Merged]) -> None:
     settled = [
         m.person.id
         for m in ready
-        if m.person.pending and not m.person.claim and not m.merge.to_send and not m.keeps_waiting
+        if m.person.pending and not m.person.claim and not (m.merge.to_send or m.keeps_waiting or m.partial)
     ]
     statements.insert(
         PendingChange,

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, SyncUser, triggers
 from syncer.salesforce import soql
-from syncer.salesforce.client import Page, Subrequest
+from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
-from syncer.sync import outbox, pull, push, runs, schema
+from syncer.sync import backfill, outbox, pull, push, runs, schema
 from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.lease import acquire
@@ -177,14 +177,21 @@ def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
         )
         work.checkpoint()
     for name in queries:
-        response = answer[f"changes{name}"]
-        if (error := response.error()) is not None:
-            if policy_for(error.code).action is Action.REFRESH_FIELDS and not fresh:
-                raise FieldsChanged
-            raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
-        body = response.body
-        page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
-        pull.receive(work, name, page, sequence)
+        _take_page(work, name, answer, sequence, fresh=fresh)
+    for name in queries:
+        backfill.fill(work, name)
+
+
+def _take_page(work: Work, name: str, answer: Answer, sequence: int, *, fresh: bool) -> None:
+    """The first page of an object's changes, and from there on all of them."""
+    response = answer[f"changes{name}"]
+    if (error := response.error()) is not None:
+        if policy_for(error.code).action is Action.REFRESH_FIELDS and not fresh:
+            raise FieldsChanged
+        raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
+    body = response.body
+    page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+    pull.receive(work, name, page, sequence)
 
 
 def _full_describe_is_due(work: Work) -> bool:

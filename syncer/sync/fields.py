@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
@@ -103,6 +103,13 @@ class ObjectMap:
 
     def field(self, person_field: str) -> MappedField | None:
         return next((f for f in self.fields if f.person_field == person_field), None)
+
+    def only(self, salesforce_fields: Iterable[str]) -> ObjectMap:
+        """The map of these fields alone."""
+        wanted = set(salesforce_fields)
+        fields = tuple(f for f in self.fields if f.salesforce_field in wanted)
+        select = ("Id", "SystemModstamp", *(f.salesforce_field for f in fields))
+        return replace(self, fields=fields, select=select)
 
     def there(self, record: Mapping[str, Any]) -> dict[str, Value]:
         """The record's values by person field; a value that can't be read is left out, and so not touched."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,10 @@ from syncer.models import ActivityType, Person, SalesforceRecord, SyncCursor, To
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
+from syncer.salesforce.errors import Action, Refused, policy_for
 from syncer.sync import life, matching, runs, state, statements
 from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values
+from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Merge, merge
@@ -73,11 +76,15 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         cursor.reading_since = first.asked_at
     reading = Reading(sequence, first.asked_at)
     done = 0
-    for page in _pages(work, first):
+    for page in pages(work, first):
         postponed = receive_records(work, sobject, page.records, reading)
         _move(work, cursor, page.records, postponed)
         done += len(page.records)
         runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
+    if cursor.read_to is None:  # the first read has brought all fields of all records
+        work.sync_user.mappings.filter(object=sobject, salesforce_field__in=work.maps[sobject].select).update(
+            filled=True
+        )
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
     waiting, cursor.postponed = cursor.postponed, []
@@ -86,12 +93,24 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
     cursor.save()
 
 
-def _pages(work: Work, first: Page) -> Iterator[Page]:
+@contextmanager
+def field_errors() -> Iterator[None]:
+    """A query refused for one of its fields raises FieldsChanged: access was taken away, or the field is gone."""
+    try:
+        yield
+    except Refused as error:
+        if policy_for(error.code).action is Action.REFRESH_FIELDS:
+            raise FieldsChanged from error
+        raise
+
+
+def pages(work: Work, first: Page) -> Iterator[Page]:
     page = first
     yield page
     while page.next_url:
         work.checkpoint()
-        page = work.org.query_more(page.next_url)
+        with field_errors():
+            page = work.org.query_more(page.next_url)
         work.checkpoint()
         yield page
 
@@ -113,7 +132,8 @@ def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
         work.checkpoint()
         sequence = next_sequence()
         text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids[start : start + IDS_A_QUERY])))
-        page = work.org.query(text, deleted=True)
+        with field_errors():
+            page = work.org.query(text, deleted=True)
         work.checkpoint()
         left += receive_records(work, sobject, page.records, Reading(sequence, page.asked_at))
     return left
@@ -193,9 +213,18 @@ def _merge_once(
 
 
 def merge_with(
-    work: Work, fields: ObjectMap, person: PersonState, record: RemoteRecord, *, link_reason: str = ""
+    work: Work,
+    fields: ObjectMap,
+    person: PersonState,
+    record: RemoteRecord,
+    *,
+    link_reason: str = "",
+    filling: bool = False,
 ) -> Merged:
-    """Decide every field of a record and its person. A value here that can't be sent takes no part: it waits."""
+    """Decide every field of a record and its person. A value here that can't be sent takes no part: it waits.
+
+    ``filling``: ``fields`` are new ones that were read for all records; that only receives.
+    """
     here, bad = fields.here(person.values)
     link = person.link
     decided: Merge = merge(
@@ -205,8 +234,9 @@ def merge_with(
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
         sending=work.sending,
+        first_contact_sends=not filling,
     )
-    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad))
+    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad), partial=filling)
 
 
 def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:

@@ -120,7 +120,7 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
         before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
         was_readable = mapping.readable
         if seen is None:
-            mapping.readable = mapping.createable = mapping.updateable = False
+            mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
         else:
             _take_over(mapping, seen)
         after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)

@@ -1,0 +1,84 @@
+"""Fills fields that became visible or mapped for all existing records, without anyone asking. It only receives."""
+
+from __future__ import annotations
+
+from syncer.models import Backfill, Direction, SyncCursor
+from syncer.salesforce import soql
+from syncer.sync import pull, runs, state
+from syncer.sync.apply import apply
+from syncer.sync.fields import ObjectMap
+from syncer.sync.remote import Reading, parse
+from syncer.sync.work import Work, next_sequence
+
+
+def fill(work: Work, sobject: str) -> None:
+    """Go through all records of an object for the fields that were never received; goes on where it was broken off."""
+    job = _job(work, sobject)
+    if job is None:
+        return
+    fields = work.maps[sobject].only(job.fields)
+    if fields.fields:
+        _read_all(work, fields, job)
+    work.sync_user.mappings.filter(
+        object=sobject, salesforce_field__in=[f.salesforce_field for f in fields.fields]
+    ).update(filled=True)
+    job.finished_at = work.now()
+    job.save()
+
+
+def _job(work: Work, sobject: str) -> Backfill | None:
+    """The open backfill, or a new one if there is something to fill."""
+    mappings = work.sync_user.mappings.filter(object=sobject)
+    # What is switched off or only sent has to be received anew when that changes.
+    (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
+    job = Backfill.objects.filter(sync_user=work.sync_user, object=sobject, finished_at__isnull=True).first()
+    if job is not None:
+        return job
+    receiving = {f.salesforce_field for f in work.maps[sobject].fields if f.rule.receive}
+    missing = sorted(receiving & set(mappings.filter(filled=False).values_list("salesforce_field", flat=True)))
+    if not missing:
+        return None
+    return Backfill.objects.create(sync_user=work.sync_user, object=sobject, fields=missing, started_at=work.now())
+
+
+def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
+    where = f"Id > {soql.literal(job.position)}" if job.position else None
+    text = soql.select(list(fields.select), fields.object, where=where, order_by=["Id"])
+    work.checkpoint()
+    sequence = next_sequence()
+    with pull.field_errors():
+        first = work.org.query(text)
+    work.checkpoint()
+    reading = Reading(sequence, first.asked_at)
+    done = 0
+    for page in pull.pages(work, first):
+        records = [parse(fields, row) for row in page.records]
+        left = records
+        for _ in range(pull.TRIES):
+            persons = state.by_record_ids(work.organisation, [record.id for record in left])
+            merged = [
+                pull.merge_with(work, fields, persons[record.id], record, filling=True)
+                for record in left
+                if record.id in persons and not persons[record.id].sfdc_is_deleted
+            ]
+            applied = apply(work, fields, reading, merged)
+            work.received["updated"] += len(applied.changed)
+            left = [m.remote for m in applied.again]
+            _postpone(work, fields.object, [m.remote.id for m in applied.stale])
+            if not left:
+                break
+        _postpone(work, fields.object, [record.id for record in left])
+        done += len(records)
+        job.records += len(records)
+        job.position = records[-1].id if records else job.position
+        work.fence()
+        job.save()
+        runs.report(work, f"Filling in new {fields.object} fields", done, max(done, page.total))
+
+
+def _postpone(work: Work, sobject: str, record_ids: list[str]) -> None:
+    """Records that could not be merged now are read whole by the next cycle."""
+    if record_ids:
+        cursor = SyncCursor.objects.get(sync_user=work.sync_user, object=sobject)
+        cursor.postponed = list(dict.fromkeys([*cursor.postponed, *record_ids]))
+        cursor.save(update_fields=["postponed"])
