@@ -1,0 +1,137 @@
+"""Why a person is in the state that it is in: one sentence, always."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from syncer import schedule
+from syncer.admin.display import ago_text, full, until_text
+from syncer.admin.states import SyncState, pending_of, record_of, state_of
+from syncer.models import (
+    ActivityLogEntry,
+    ActivityType,
+    PendingChange,
+    PendingState,
+    Person,
+    SyncMode,
+    SyncUser,
+)
+from syncer.salesforce.policies import Explanation, explain
+from syncer.salesforce.rows import RowError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Salesforce's last refusal: its own words and code, the values sent, and what to do."""
+
+    code: str
+    words: str
+    cause: str
+    remedy: str
+    fields: tuple[str, ...]
+    sent: tuple[tuple[str, Any], ...]
+    attempts: int
+    next_attempt: datetime | None
+
+
+def why(person: Person, sync_user: SyncUser | None, now: datetime | None = None) -> str:
+    now = now or timezone.now()
+    state = state_of(person)
+    if state is SyncState.DELETED:
+        return _deleted(person)
+    if state is SyncState.ERROR:
+        return _error(person, now)
+    if state is SyncState.NOT_IN_SALESFORCE:
+        return _not_in_salesforce(person, sync_user)
+    if state is SyncState.WAITING:
+        return _waiting(person, sync_user, now)
+    record = record_of(person)
+    return f"Both sides agree, as of {ago_text(record.agreed_at, now)}." if record else "Both sides agree."
+
+
+def refusal_of(person: Person) -> Refusal | None:
+    pending = pending_of(person)
+    if pending is None or not pending.error_code:
+        return None
+    detail = pending.error_detail if isinstance(pending.error_detail, dict) else {}
+    errors = detail.get("errors") or [{}]
+    fields = tuple(str(name) for name in errors[0].get("fields") or ())
+    values = detail.get("values") or {}
+    general = in_general(pending.error_code, pending.error_message)
+    return Refusal(
+        code=pending.error_code,
+        words=pending.error_message,
+        cause=str(detail.get("cause") or general.cause),
+        remedy=str(detail.get("remedy") or general.remedy),
+        fields=fields,
+        sent=tuple((name, value) for name, value in values.items() if not fields or name in fields),
+        attempts=pending.attempts,
+        next_attempt=pending.next_attempt,
+    )
+
+
+def in_general(code: str, words: str) -> Explanation:
+    """Cause and remedy of an error, when the fields and values of the single case are not to be named."""
+    return explain(RowError(code, words), {})
+
+
+def _deleted(person: Person) -> str:
+    entries = ActivityLogEntry.objects.filter(person_id=person.pk, type=ActivityType.DELETED_IN_SFDC)
+    at = entries.order_by("-id").values_list("at", flat=True).first()
+    when = f" on {full(at)}" if at else ""
+    return f"Deleted in Salesforce{when}. Changes stay here only."
+
+
+def _error(person: Person, now: datetime) -> str:
+    pending = pending_of(person)
+    where = "the last change" if person.sfdc_type else "the new lead"
+    tries = f", after {pending.attempts} tries" if pending and pending.attempts > 1 else ""
+    sentence = f"Salesforce refused {where}{tries}."
+    if pending and pending.next_attempt:
+        return f"{sentence} Next try {until_text(pending.next_attempt, now)}."
+    return f"{sentence} It is tried again when the person, its record or its mapping changes."
+
+
+def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
+    if sync_user is None:
+        return "Not in Salesforce: there is no Salesforce connection yet."
+    missing = [
+        name
+        for name, value, default in (
+            ("Last name", person.last_name, sync_user.default_last_name),
+            ("Company", person.company, sync_user.default_company),
+        )
+        if not value and not default
+    ]
+    if missing:
+        verb = "is empty and Salesforce requires it" if len(missing) == 1 else "are empty and Salesforce requires them"
+        return f"Not in Salesforce: {' and '.join(missing)} {verb}."
+    return "Not in Salesforce: nobody ran Sync Person to SFDC yet."
+
+
+def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
+    pending = pending_of(person)
+    assert pending is not None  # noqa: S101 - that is what the state says
+    changed = f"Waiting: changed {ago_text(pending.since, now)}"
+    if pending.state == PendingState.IN_FLIGHT:
+        return "Being sent right now."
+    if sync_user is None:
+        return f"{changed}; there is no Salesforce connection."
+    if not person.sfdc_type:
+        return f"{changed}; the lead is tried again, {_goes_out(pending, now)}."
+    if sync_user.mode == SyncMode.RECEIVE_ONLY:
+        return f"{changed}; the connection receives only, so it stays here."
+    return f"{changed}, {_goes_out(pending, now)}."
+
+
+def _goes_out(pending: PendingChange, now: datetime) -> str:
+    when = schedule.next_run()
+    if when is None:
+        return "and kept: the sync is paused"
+    if pending.next_attempt is not None:
+        when = max(when, pending.next_attempt)
+    return f"goes out {until_text(when, now)}" if when > now else "goes out with the next cycle"

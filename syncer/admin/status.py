@@ -1,0 +1,165 @@
+"""How things are: one line, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django_q.status import Stat
+
+from syncer import schedule
+from syncer.admin.display import ago_text, short, span, until_text
+from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
+
+#: The scheduler looks every 30 s; a cycle that is this late will not come by itself.
+LATE = timedelta(seconds=100)
+#: A running cycle renews its heartbeat at least at every call to Salesforce.
+ALIVE = timedelta(minutes=3)
+
+START_WORKER = "Start it with “manage.py qcluster” and keep it running with your service manager."
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``level``: good, busy, wait, bad, off. ``do`` is a page that helps, with the words of its link."""
+
+    level: str
+    line: str
+    more: str = ""
+    do: tuple[str, str] | None = None
+    running: bool = False
+    paused: bool = False
+    connected: bool = True
+    done: int = 0
+    total: int | None = None
+    phase: str = ""
+
+
+def waiting_changes() -> QuerySet[PendingChange]:
+    """The outbox rows of persons that have something to send. Others only carry the claim of somebody who looks."""
+    waits = Q(revision__gt=0) | Q(error_code__gt="")
+    return PendingChange.objects.filter(waits, state__in=[PendingState.PENDING, PendingState.IN_FLIGHT])
+
+
+def error_count() -> int:
+    return PendingChange.objects.filter(state=PendingState.FAILED).count()
+
+
+def worker_runs() -> bool:
+    """Whether a django-q2 cluster said within the last seconds that it is there."""
+    return bool(Stat.get_all())
+
+
+def status(now: datetime | None = None) -> Status:
+    """What is first to be known about the sync, the worst thing first."""
+    now = now or timezone.now()
+    sync_user = SyncUser.objects.filter(is_active=True).first()
+    if sync_user is None:
+        return _not_connected()
+    found = _stopped(sync_user, now)
+    if found is not None:
+        return found
+    running = SyncRun.objects.filter(kind=RunKind.CYCLE, status=RunStatus.RUNNING, heartbeat_at__gt=now - ALIVE).first()
+    if running is not None:
+        return _running(running, now)
+    last = SyncRun.objects.filter(kind=RunKind.CYCLE, finished_at__isnull=False).first()
+    when = schedule.next_run()
+    if when is None:
+        return _paused(last, now)
+    if not worker_runs() or now - when > LATE:
+        return _silent(when, now)
+    if last is None:
+        return Status("wait", f"Connected to {_name(sync_user)}. The first cycle starts {until_text(when, now)}.")
+    return _after(last, when, now)
+
+
+def _name(sync_user: SyncUser) -> str:
+    return sync_user.organisation_name or sync_user.name
+
+
+def _not_connected() -> Status:
+    return Status(
+        "off",
+        "Not connected to Salesforce yet.",
+        "Use a Salesforce user of its own, not a colleague's. The command “manage.py add_sync_user” tests the sign-in "
+        "before it saves.",
+        (reverse("admin:syncer_syncuser_add"), "Add a connection"),
+        connected=False,
+    )
+
+
+def _stopped(sync_user: SyncUser, now: datetime) -> Status | None:
+    page = reverse("admin:syncer_syncuser_change", args=[sync_user.pk])
+    since = short(sync_user.state_since)
+    if sync_user.state == SyncUserState.REFUSED:
+        return Status(
+            "bad",
+            f"Stopped: Salesforce refused the sign-in at {since}.",
+            f"{sync_user.state_reason} We did not try again, so that the user is not locked.".strip(),
+            (page, "Fix the connection"),
+        )
+    if sync_user.state == SyncUserState.LIMITED and (sync_user.paused_until is None or sync_user.paused_until > now):
+        until = f" The sync goes on {until_text(sync_user.paused_until, now)}." if sync_user.paused_until else ""
+        return Status("wait", f"Out of API calls since {since}.{until}", sync_user.state_reason, (page, "Connection"))
+    if sync_user.state == SyncUserState.PAUSED:
+        return Status(
+            "wait",
+            f"Paused since {since}. Edits are kept: {waiting_changes().count():,} waiting.",
+            sync_user.state_reason,
+        )
+    return None
+
+
+def _running(run: SyncRun, now: datetime) -> Status:
+    step: dict[str, Any] = run.phases[-1] if run.phases else {}
+    done, total = int(step.get("done") or 0), step.get("total")
+    of = f", {done:,} of {total:,}" if total and total > 1 else f", {done:,} so far" if done else ""
+    phase = run.phase or "Starting"
+    return Status(
+        "busy",
+        f"A cycle is running: {phase[:1].lower() + phase[1:]}{of}.",
+        f"Started {ago_text(run.started_at, now)}.",
+        running=True,
+        done=done,
+        total=total,
+        phase=phase,
+    )
+
+
+def _paused(last: SyncRun | None, now: datetime) -> Status:
+    finished = f" Last cycle finished {ago_text(last.finished_at, now)}." if last and last.finished_at else ""
+    return Status(
+        "wait",
+        f"Paused. Edits are kept: {waiting_changes().count():,} waiting.{finished}",
+        "Only the scheduled cycles are paused; Sync Person to SFDC keeps working.",
+        paused=True,
+    )
+
+
+def _silent(when: datetime, now: datetime) -> Status:
+    if now - when > LATE:
+        line = f"The background worker has been silent for {span(now - when)}. Nothing syncs until it runs."
+    else:
+        line = "The background worker is not running. Nothing syncs by itself until it runs."
+    return Status("bad", line, START_WORKER)
+
+
+def _after(last: SyncRun, when: datetime, now: datetime) -> Status:
+    upcoming = until_text(when, now)
+    run_page = reverse("admin:syncer_syncrun_change", args=[last.pk])
+    finished = ago_text(last.finished_at or last.started_at, now)
+    if last.status == RunStatus.COMPLETED:
+        errors = error_count()
+        line = f"Last cycle finished {finished}, next {upcoming}."
+        if errors:
+            noun = "person" if errors == 1 else "persons"
+            return Status("good", f"In sync, except {errors:,} {noun} with a sync error. {line}")
+        return Status("good", f"In sync. {line}")
+    word = "was interrupted" if last.status == RunStatus.INTERRUPTED else "could not complete"
+    return Status(
+        "bad", f"The last cycle {word} {finished}. Next try {upcoming}.", last.error, (run_page, "View the run")
+    )

@@ -1,0 +1,107 @@
+"""Salesforce connections: the sync users, what they lead to and why one is stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from syncer import secrets
+from syncer.admin import display
+from syncer.admin.readonly import CalmAdmin
+from syncer.admin.sync_user_form import SyncUserForm
+from syncer.models import SyncUser, SyncUserState
+from syncer.sync.connect import SECRET_NAMES
+
+KINDS = {
+    SyncUserState.READY: "good",
+    SyncUserState.PAUSED: "wait",
+    SyncUserState.REFUSED: "bad",
+    SyncUserState.LIMITED: "wait",
+}
+
+
+@admin.register(SyncUser)
+class SyncUserAdmin(CalmAdmin):
+    form = SyncUserForm
+    actions = None
+    list_display = ("name", "organisation_column", "method_name", "mode", "active", "current_state", "since")
+    ordering = ("-is_active", "name")
+    sortable_by = ()
+    readonly_fields = ("organisation_column", "current_state", "reason", "signed_in_at", "secrets_state")
+    change_form_template = "syncer/sync_user.html"
+
+    class Media:
+        js = ("syncer/sync_user.js",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: SyncUser | None = None) -> Any:
+        groups: list[tuple[str, dict[str, Any]]] = [
+            ("Connection", {"fields": ["name", "is_active", "mode"]}),
+            ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state", *SECRET_NAMES]}),
+            ("If both sides changed a field", {"fields": ["lead_winner", "contact_winner"]}),
+            ("New leads", {"fields": ["external_id_field", "default_last_name", "default_company"]}),
+        ]
+        if not self.has_change_permission(request, obj):
+            groups[1] = ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state"]})
+        if obj is not None:
+            status = ["current_state", "reason", "organisation_column", "signed_in_at"]
+            groups.insert(0, ("Status", {"fields": status}))
+        return groups
+
+    def get_form(self, request: HttpRequest, obj: SyncUser | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """The secrets are fields of the form, not of the model."""
+        kwargs["fields"] = SyncUserForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: SyncUser, form: Any, change: bool) -> None:
+        form.take_over(obj)
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: SyncUser | None = None) -> bool:
+        """Deleting it would take its runs and mappings along; an unused connection is switched off instead."""
+        return False
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    @admin.display(description="organisation")
+    def organisation_column(self, sync_user: SyncUser) -> str | SafeString:
+        if not sync_user.organisation_id:
+            return "Not known yet: the first cycle finds out"
+        return format_html("{} <code>{}</code>", sync_user.organisation_name, sync_user.organisation_id)
+
+    @admin.display(description="sign-in")
+    def method_name(self, sync_user: SyncUser) -> str:
+        return sync_user.get_method_display().partition(" (")[0]
+
+    @admin.display(description="active")
+    def active(self, sync_user: SyncUser) -> SafeString:
+        return display.chip("Active", "good") if sync_user.is_active else display.chip("Off", "off")
+
+    @admin.display(description="state")
+    def current_state(self, sync_user: SyncUser) -> SafeString:
+        state = SyncUserState(sync_user.state)
+        return display.chip(state.label, KINDS[state])
+
+    @admin.display(description="since")
+    def since(self, sync_user: SyncUser) -> SafeString:
+        return display.ago(sync_user.state_since)
+
+    @admin.display(description="why")
+    def reason(self, sync_user: SyncUser) -> str:
+        until = f" Until {display.short(sync_user.paused_until)}." if sync_user.paused_until else ""
+        return f"{sync_user.state_reason or '–'}{until}"
+
+    @admin.display(description="Salesforce user id")
+    def signed_in_at(self, sync_user: SyncUser) -> SafeString:
+        return format_html("<code>{}</code>", sync_user.user_id) if sync_user.user_id else display.NOTHING
+
+    @admin.display(description="stored secrets")
+    def secrets_state(self, sync_user: SyncUser) -> str:
+        try:
+            names = [name.replace("_", " ") for name, value in sync_user.secrets.items() if value]
+        except secrets.SecretsUnreadable as error:
+            return str(error)
+        return f"{', '.join(names).capitalize()} (encrypted, never shown)" if names else "None"
