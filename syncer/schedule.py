@@ -1,56 +1,115 @@
-"""The django-q2 schedule of the cycle: created and healed by the application itself.
+"""The django-q2 schedules: created and healed by the application itself, never set up by hand.
 
-One MINUTES row whose period is the longest cycle that is tolerated; each cycle sets ``next_run`` to the wait after its
-own end. A killed worker is thereby followed by another run after at most that period, without anybody's help.
+*The cycle* is one MINUTES row whose period is the longest cycle that is tolerated; each cycle sets ``next_run`` to the
+wait after its own end. A killed worker is thereby followed by another run after at most that period, without anybody's
+help. *The heartbeat* runs every minute, proves that scheduler, broker, worker and database work together, and puts the
+cycle's row right.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 
-NAME = "Salesforce sync"
-TASK = "syncer.tasks.run_cycle"
-#: Minutes after which the scheduler starts a cycle although the last one never said that it ended.
+from syncer.models import Heartbeat, SyncUser, SyncUserState
+
+CYCLE = "Salesforce sync"
+HEARTBEAT = "Heartbeat"
+#: Minutes after which the scheduler starts a cycle although the last one never said that it ended: a little more than
+#: a task may take (Q_CLUSTER's timeout of 15 minutes).
 TOLERANCE = 16
+#: A worker that is alive beats every minute; django-q2 looks at its schedules every 30 seconds.
+SILENT_AFTER = timedelta(minutes=3)
+
+_ROWS: dict[str, dict[str, Any]] = {
+    CYCLE: {"func": "syncer.tasks.run_cycle", "minutes": TOLERANCE},
+    HEARTBEAT: {"func": "syncer.tasks.heartbeat", "minutes": 1},
+}
+_COMMON: dict[str, Any] = {
+    "schedule_type": Schedule.MINUTES,
+    "repeats": -1,
+    "cluster": None,
+    "args": None,
+    "kwargs": None,
+    "hook": None,
+}
 
 
-def ensure() -> Schedule:
-    """Make sure that exactly one right schedule is there; keeps ``next_run`` (None: paused) of one that was."""
-    rows = list(Schedule.objects.filter(name=NAME).order_by("id"))
-    for extra in rows[1:]:
-        extra.delete()
-    wanted = {"func": TASK, "schedule_type": Schedule.MINUTES, "minutes": TOLERANCE, "repeats": -1, "cluster": None}
-    wanted |= {"args": None, "kwargs": None, "hook": None}
-    if not rows:
-        return Schedule.objects.create(name=NAME, next_run=timezone.now(), **wanted)
-    row = rows[0]
-    if any(getattr(row, key) != value for key, value in wanted.items()):
-        Schedule.objects.filter(pk=row.pk).update(**wanted)
-        row.refresh_from_db()
-    return row
+def ensure() -> None:
+    """Make sure that each schedule is there once, right, and due within its period."""
+    now = timezone.now()
+    for name, own in _ROWS.items():
+        wanted = _COMMON | own
+        rows = list(Schedule.objects.filter(name=name).order_by("id"))
+        for extra in rows[1:]:
+            extra.delete()
+        if not rows:
+            Schedule.objects.create(name=name, next_run=now, **wanted)
+            continue
+        row = rows[0]
+        latest = now + timedelta(minutes=max(wanted["minutes"], settings.SYNC_INTERVAL_MINUTES))
+        if row.next_run is None or row.next_run > latest:
+            wanted["next_run"] = now
+        if any(getattr(row, key) != value for key, value in wanted.items()):
+            Schedule.objects.filter(pk=row.pk).update(**wanted)
 
 
 def next_run() -> datetime | None:
-    return Schedule.objects.filter(name=NAME).values_list("next_run", flat=True).first()
+    """When the next cycle starts; None while the sync is paused."""
+    if SyncUser.objects.filter(is_active=True, state=SyncUserState.PAUSED).exists():
+        return None
+    return Schedule.objects.filter(name=CYCLE).values_list("next_run", flat=True).first()
 
 
 def run_after_the_wait() -> datetime:
-    """The cycle has ended: the next one starts after the wait (SYNC_INTERVAL_MINUTES)."""
+    """A cycle has ended: the next one starts after the wait (SYNC_INTERVAL_MINUTES)."""
+    return _run_at(timezone.now() + timedelta(minutes=settings.SYNC_INTERVAL_MINUTES))
+
+
+def run_at_once() -> datetime:
+    """The next cycle starts as soon as the scheduler looks, within 30 seconds."""
+    return _run_at(timezone.now())
+
+
+def _run_at(when: datetime) -> datetime:
     ensure()
-    when = timezone.now() + timedelta(minutes=settings.SYNC_INTERVAL_MINUTES)
-    Schedule.objects.filter(name=NAME, next_run__isnull=False).update(next_run=when)
+    Schedule.objects.filter(name=CYCLE).update(next_run=when)
     return when
 
 
-def pause() -> None:
-    ensure()
-    Schedule.objects.filter(name=NAME).update(next_run=None)
+def pause(actor: str = "") -> bool:
+    """Stop the scheduled cycles; actions on persons keep working. False when there is nothing to pause."""
+    sync_user = SyncUser.objects.filter(is_active=True).exclude(state=SyncUserState.PAUSED).first()
+    if sync_user is None:
+        return False
+    sync_user.set_state(SyncUserState.PAUSED, f"Paused by {actor}." if actor else "Paused.")
+    return True
 
 
-def resume() -> None:
-    ensure()
-    Schedule.objects.filter(name=NAME).update(next_run=timezone.now())
+def resume() -> bool:
+    """Go on with the scheduled cycles, at once; also after a refused sign-in or a used-up limit."""
+    sync_user = SyncUser.objects.filter(is_active=True).exclude(state=SyncUserState.READY).first()
+    if sync_user is None:
+        return False
+    sync_user.set_state(SyncUserState.READY)
+    run_at_once()
+    return True
+
+
+def beat() -> None:
+    """The background worker is alive."""
+    Heartbeat.objects.update_or_create(name="worker", defaults={"at": timezone.now()})
+
+
+def last_beat() -> datetime | None:
+    return Heartbeat.objects.filter(name="worker").values_list("at", flat=True).first()
+
+
+def worker_is_silent() -> bool:
+    """No heartbeat for SILENT_AFTER, or none ever."""
+    at = last_beat()
+    return at is None or at < timezone.now() - SILENT_AFTER

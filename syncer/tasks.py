@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from syncer import schedule
-from syncer.models import SyncRun
+from syncer.models import SyncRun, SyncUser, SyncUserState
+from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync
 from syncer.sync.person import sync_persons
+
+#: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
+#: at its time-out of 15 minutes, which would otherwise always strike at the same point.
+GIVE_UP_AFTER = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
 
 def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
-    """One cycle; the next one starts after the wait, whatever became of this one."""
+    """One cycle; the next one starts after the wait, whatever became of this one. A paused sync is left alone, unless
+    somebody (``actor``) pressed a button."""
+    if not actor and SyncUser.objects.filter(is_active=True, state=SyncUserState.PAUSED).exists():
+        schedule.run_after_the_wait()
+        return {"run": None, "status": "paused"}
+    unfinished = False
     try:
-        run = run_one_cycle(trigger=actor or trigger)
+        run = run_one_cycle(trigger=actor or trigger, options=CycleOptions(give_up_after=GIVE_UP_AFTER))
+        unfinished = bool(run.options.get("unfinished"))
         return {"run": run.pk, "status": run.status}
     except CannotSync as error:
         logger.warning("The cycle could not run: %s", error.message)
         return {"run": None, "status": "failed", "code": error.code}
     finally:
-        schedule.run_after_the_wait()
+        if unfinished:
+            schedule.run_at_once()
+        else:
+            schedule.run_after_the_wait()
 
 
 def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str) -> dict[str, Any]:
@@ -35,3 +50,9 @@ def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str) -> dic
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
     return {"run": run_id, "status": "completed", "persons": len(outcomes)}
+
+
+def heartbeat() -> None:
+    """Every minute: the worker is alive, and the schedules are as they should be."""
+    schedule.beat()
+    schedule.ensure()

@@ -74,6 +74,7 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
         work.fence()
         job.save()
         runs.report(work, f"Filling in new {fields.object} fields", done, max(done, page.total))
+        work.give_up_in_time()
 
 
 def _postpone(work: Work, sobject: str, record_ids: list[str]) -> None:

@@ -20,7 +20,7 @@ from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
 from syncer.sync import backfill, outbox, pull, push, runs, schema
 from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
-from syncer.sync.errors import FieldsChanged
+from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.lease import acquire
 from syncer.sync.person import BATCH, sync_batch
 from syncer.sync.work import Progress, Work, next_sequence, no_progress
@@ -32,10 +32,12 @@ FULL_DESCRIBE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class CycleOptions:
-    """``objects``: only these. ``full``: everything is read again and compared by value."""
+    """``objects``: only these. ``full``: everything is read again and compared by value. ``give_up_after``: a cycle in
+    the background stops at the end of a batch after this time, and its run says ``unfinished``."""
 
     objects: tuple[str, ...] = schema.OBJECTS
     full: bool = False
+    give_up_after: timedelta | None = None
 
 
 def run_cycle(
@@ -84,9 +86,13 @@ def run_cycle(
             checkpoint=lease.renew,
             progress=progress,
             full=options.full,
+            deadline=now() + options.give_up_after if options.give_up_after else None,
         )
         with runs.recorded(work), one_line_errors(sync_user, org):
-            _phases(work, options)
+            try:
+                _phases(work, options)
+            except OutOfTime:
+                run.options["unfinished"] = True
         return run
     finally:
         lease.release()

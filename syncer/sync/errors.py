@@ -30,3 +30,7 @@ class LeaseLost(CannotSync):
 
 class FieldsChanged(Exception):
     """Salesforce refused a field that the last describe showed: the describe has to be read again."""
+
+
+class OutOfTime(Exception):
+    """A background cycle has worked as long as it may: what is done is committed, the next one goes on from there."""

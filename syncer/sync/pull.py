@@ -81,6 +81,8 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         _move(work, cursor, page.records, postponed)
         done += len(page.records)
         runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
+        if page.next_url:
+            work.give_up_in_time()
     if cursor.read_to is None:  # the first read has brought all fields of all records
         work.sync_user.mappings.filter(object=sobject, salesforce_field__in=work.maps[sobject].select).update(
             filled=True

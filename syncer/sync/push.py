@@ -88,6 +88,7 @@ def send_waiting(work: Work) -> None:
             outbox.let_go(work.claim)
         done += len(claimed)
         runs.report(work, "Sending", done, max(total, done))
+        work.give_up_in_time()
 
 
 def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:

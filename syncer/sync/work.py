@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from syncer.models import ReadSequence, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Org
+from syncer.sync.errors import OutOfTime
 from syncer.sync.fields import ObjectMap, object_map
 from syncer.sync.schema import OBJECTS
 
@@ -41,6 +42,7 @@ class Work:
     fence: Callable[[], None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
+    deadline: datetime | None = None  # give up at the end of a batch after this time
     full: bool = False  # everything is compared by value, whatever its stamp says
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)
@@ -56,6 +58,11 @@ class Work:
     @property
     def sending(self) -> bool:
         return self.sync_user.mode == SyncMode.TWO_WAY
+
+    def give_up_in_time(self) -> None:
+        """Called at the end of a batch, with its position committed. Raises OutOfTime."""
+        if self.deadline is not None and self.now() > self.deadline:
+            raise OutOfTime
 
     def load_maps(self) -> None:
         self.maps = {name: object_map(self.sync_user, name) for name in OBJECTS}
