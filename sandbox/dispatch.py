@@ -53,6 +53,15 @@ def _local(org: Org, request: Request) -> Response:
         return page.answer(org, request)
     except SalesforceError as error:
         return Response.refusal(error)
+    except Exception:
+        return _own_failure(request)
+
+
+def _own_failure(request: Request) -> Response:
+    """A fault of the sandbox itself still leaves as Salesforce would say it, and is written down for us."""
+    _log.exception("the sandbox failed on %s %s", request.method, request.path)
+    message = "An unexpected error occurred. Please include this ErrorId if you contact support: sandbox"
+    return Response.refusal(SalesforceError(500, "UNKNOWN_EXCEPTION", message))
 
 
 def _api(org: Org, request: Request) -> Outcome:
@@ -97,10 +106,7 @@ def _guarded(org: Org, request: Request, struck: Struck) -> Response:
     except ConnectionDropped:
         raise
     except Exception:
-        # A fault of the sandbox itself still leaves as Salesforce would say it, and is written down for us.
-        _log.exception("the sandbox failed on %s %s", request.method, request.path)
-        message = "An unexpected error occurred. Please include this ErrorId if you contact support: sandbox"
-        return Response.refusal(SalesforceError(500, "UNKNOWN_EXCEPTION", message))
+        return _own_failure(request)
 
 
 def _answer(org: Org, request: Request, struck: Struck) -> Response:

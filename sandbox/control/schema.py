@@ -22,11 +22,11 @@ def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
             expression = compile_formula(field, org.catalog.objects[item.name].fields, "t0")
             org.database.one(f"SELECT {expression} FROM {quote(item.name)} t0 LIMIT 1")
         _move_values(org, item, before, field)
-    except (FormulaError, SalesforceError, RecursionError) as error:
+    except BaseException as error:
         org.catalog.take_back(before_definitions, before_objects)
-        if isinstance(error, SalesforceError):
-            raise
-        raise ValueError(str(error) or "a formula cannot refer to itself") from error
+        if isinstance(error, (FormulaError, RecursionError)):
+            raise ValueError(str(error) or "a formula cannot refer to itself") from error
+        raise
     org.schema_moved()
     return describe_field(field)
 
@@ -48,7 +48,7 @@ def _move_values(org: Org, item: SObject, before: Field | None, field: Field) ->
         )
     if field.stored and (field.external_id or field.unique):
         database.index(item, field)
-    if field.default is not None and before is None and field.type == "boolean":
+    if field.stored and field.default is not None and before is None and field.type == "boolean":
         database.execute(f"UPDATE {table} SET {quote(field.name)} = ?", (field.default,))
 
 
