@@ -115,7 +115,7 @@ def _figures(request: HttpRequest, now: Any) -> list[Figure]:
 
 
 def _person_count() -> int:
-    return CappedPaginator(Person.objects.all(), 50).count
+    return CappedPaginator(Person.objects.order_by("pk"), 50).count
 
 
 def _reasons() -> list[Reason]:
@@ -198,16 +198,20 @@ def _queued(found: Status) -> SafeString | str:
 def pause(request: HttpRequest) -> HttpResponse:
     """Stop the scheduled cycles; what is asked for by hand keeps working."""
     _require_permission(request)
-    schedule.pause()
-    messages.success(request, "Paused: no cycle starts by itself. Edits are kept and sent after Resume.")
+    if schedule.pause(request.user.get_username()):
+        messages.success(request, "Paused: no cycle starts by itself. Edits are kept and sent after Resume.")
+    else:
+        messages.info(request, "There was nothing to pause.")
     return HttpResponseRedirect(reverse("admin:index"))
 
 
 @require_POST
 def resume(request: HttpRequest) -> HttpResponse:
     _require_permission(request)
-    schedule.resume()
-    messages.success(request, "Resumed: the next cycle starts within half a minute.")
+    if schedule.resume():
+        messages.success(request, "Resumed: the next cycle starts within half a minute.")
+    else:
+        messages.info(request, "There was nothing to resume.")
     return HttpResponseRedirect(reverse("admin:index"))
 
 

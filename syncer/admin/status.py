@@ -9,14 +9,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
-from django_q.status import Stat
 
 from syncer import schedule
 from syncer.admin.display import ago_text, short, span, until_text
 from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
 
-#: The scheduler looks every 30 s; a cycle that is this late will not come by itself.
-LATE = timedelta(seconds=100)
 #: A running cycle renews its heartbeat at least at every call to Salesforce.
 ALIVE = timedelta(minutes=3)
 
@@ -33,6 +30,7 @@ class Status:
     do: tuple[str, str] | None = None
     running: bool = False
     paused: bool = False
+    stopped: bool = False
     connected: bool = True
     done: int = 0
     total: int | None = None
@@ -49,11 +47,6 @@ def error_count() -> int:
     return PendingChange.objects.filter(state=PendingState.FAILED).count()
 
 
-def worker_runs() -> bool:
-    """Whether a django-q2 cluster said within the last seconds that it is there."""
-    return bool(Stat.get_all())
-
-
 def status(now: datetime | None = None) -> Status:
     """What is first to be known about the sync, the worst thing first."""
     now = now or timezone.now()
@@ -67,11 +60,9 @@ def status(now: datetime | None = None) -> Status:
     if running is not None:
         return _running(running, now)
     last = SyncRun.objects.filter(kind=RunKind.CYCLE, finished_at__isnull=False).first()
-    when = schedule.next_run()
-    if when is None:
-        return _paused(last, now)
-    if not worker_runs() or now - when > LATE:
-        return _silent(when, now)
+    when = schedule.next_run() or now
+    if schedule.worker_is_silent():
+        return _silent(now)
     if last is None:
         return Status("wait", f"Connected to {_name(sync_user)}. The first cycle starts {until_text(when, now)}.")
     return _after(last, when, now)
@@ -101,15 +92,20 @@ def _stopped(sync_user: SyncUser, now: datetime) -> Status | None:
             f"Stopped: Salesforce refused the sign-in at {since}.",
             f"{sync_user.state_reason} We did not try again, so that the user is not locked.".strip(),
             (page, "Fix the connection"),
+            stopped=True,
         )
     if sync_user.state == SyncUserState.LIMITED and (sync_user.paused_until is None or sync_user.paused_until > now):
         until = f" The sync goes on {until_text(sync_user.paused_until, now)}." if sync_user.paused_until else ""
-        return Status("wait", f"Out of API calls since {since}.{until}", sync_user.state_reason, (page, "Connection"))
+        line = f"Out of API calls since {since}.{until}"
+        return Status("wait", line, sync_user.state_reason, (page, "Connection"), stopped=True)
     if sync_user.state == SyncUserState.PAUSED:
+        by = sync_user.state_reason.rstrip(".") or "Paused"
         return Status(
             "wait",
-            f"Paused since {since}. Edits are kept: {waiting_changes().count():,} waiting.",
-            sync_user.state_reason,
+            f"{by} since {since}. Edits are kept: {waiting_changes().count():,} waiting.",
+            "Only the scheduled cycles are paused; Sync Person to SFDC and Sync now keep working.",
+            paused=True,
+            stopped=True,
         )
     return None
 
@@ -130,21 +126,12 @@ def _running(run: SyncRun, now: datetime) -> Status:
     )
 
 
-def _paused(last: SyncRun | None, now: datetime) -> Status:
-    finished = f" Last cycle finished {ago_text(last.finished_at, now)}." if last and last.finished_at else ""
-    return Status(
-        "wait",
-        f"Paused. Edits are kept: {waiting_changes().count():,} waiting.{finished}",
-        "Only the scheduled cycles are paused; Sync Person to SFDC keeps working.",
-        paused=True,
-    )
-
-
-def _silent(when: datetime, now: datetime) -> Status:
-    if now - when > LATE:
-        line = f"The background worker has been silent for {span(now - when)}. Nothing syncs until it runs."
+def _silent(now: datetime) -> Status:
+    last = schedule.last_beat()
+    if last is None:
+        line = "The background worker has not reported yet. Nothing syncs by itself until it runs."
     else:
-        line = "The background worker is not running. Nothing syncs by itself until it runs."
+        line = f"The background worker has been silent for {span(now - last)}. Nothing syncs until it runs."
     return Status("bad", line, START_WORKER)
 
 
