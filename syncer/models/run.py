@@ -18,6 +18,7 @@ class RunStatus(models.TextChoices):
 class RunKind(models.TextChoices):
     CYCLE = "cycle", "Cycle"
     PERSONS = "persons", "Sync Person to SFDC"
+    PREVIEW = "preview", "Preview"
 
 
 class SyncRun(models.Model):

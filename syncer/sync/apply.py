@@ -78,6 +78,12 @@ def apply(
 ) -> Applied:
     """Write persons, links, log and outbox for merged records; ``also`` runs in the same transaction, with those
     that are written."""
+    if work.plan is not None:
+        for m in merged:
+            work.plan.add_merge(
+                m.person.id, m.person.name, m.remote.object, m.remote.id, m.merge, link_reason=m.link_reason
+            )
+        return Applied(list(merged), {m.person.id for m in merged if m.merge.received}, [], [])
     journal = Journal(work)
     with agreeing_writes():
         work.fence()

@@ -19,6 +19,8 @@ def fill(work: Work, sobject: str) -> None:
     fields = work.maps[sobject].only(job.fields)
     if fields.fields:
         _read_all(work, fields, job)
+    if work.plan is not None:
+        return
     work.sync_user.mappings.filter(
         object=sobject, salesforce_field__in=[f.salesforce_field for f in fields.fields]
     ).update(filled=True)
@@ -30,7 +32,8 @@ def _job(work: Work, sobject: str) -> Backfill | None:
     """The open backfill, or a new one if there is something to fill."""
     mappings = work.sync_user.mappings.filter(object=sobject)
     # What is switched off or only sent has to be received anew when that changes.
-    (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
+    if work.plan is None:
+        (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
     job = Backfill.objects.filter(sync_user=work.sync_user, object=sobject, finished_at__isnull=True).first()
     if job is not None:
         return job
@@ -38,7 +41,10 @@ def _job(work: Work, sobject: str) -> Backfill | None:
     missing = sorted(receiving & set(mappings.filter(filled=False).values_list("salesforce_field", flat=True)))
     if not missing:
         return None
-    return Backfill.objects.create(sync_user=work.sync_user, object=sobject, fields=missing, started_at=work.now())
+    job = Backfill(sync_user=work.sync_user, object=sobject, fields=missing, started_at=work.now())
+    if work.plan is None:
+        job.save()
+    return job
 
 
 def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
@@ -71,15 +77,16 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
         done += len(records)
         job.records += len(records)
         job.position = records[-1].id if records else job.position
-        work.fence()
-        job.save()
+        if work.plan is None:
+            work.fence()
+            job.save()
         runs.report(work, f"Filling in new {fields.object} fields", done, max(done, page.total))
         work.give_up_in_time()
 
 
 def _postpone(work: Work, sobject: str, record_ids: list[str]) -> None:
     """Records that could not be merged now are read whole by the next cycle."""
-    if record_ids:
+    if record_ids and work.plan is None:
         cursor = SyncCursor.objects.get(sync_user=work.sync_user, object=sobject)
         cursor.postponed = list(dict.fromkeys([*cursor.postponed, *record_ids]))
         cursor.save(update_fields=["postponed"])

@@ -56,7 +56,7 @@ def create_leads(work: Work, persons: Sequence[PersonState]) -> dict[int, Person
     outcomes: dict[int, PersonOutcome] = {}
     creations: list[Creation] = []
     for person in persons:
-        prepared = _prepare(work, fields, person)
+        prepared = prepare(work, fields, person)
         if isinstance(prepared, PersonOutcome):
             outcomes[person.id] = prepared
         else:
@@ -66,7 +66,7 @@ def create_leads(work: Work, persons: Sequence[PersonState]) -> dict[int, Person
     return outcomes
 
 
-def _prepare(work: Work, fields: ObjectMap, person: PersonState) -> Creation | PersonOutcome:
+def prepare(work: Work, fields: ObjectMap, person: PersonState) -> Creation | PersonOutcome:
     """What to create with: everything that may be created, the connection's defaults for an empty name or company."""
     here, bad = fields.here(person.values)
     if bad:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, SyncUser, triggers
@@ -22,7 +23,8 @@ from syncer.sync import backfill, outbox, pull, push, runs, schema
 from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.lease import acquire
-from syncer.sync.person import BATCH, sync_batch
+from syncer.sync.person import BATCH, plan_batch, sync_batch
+from syncer.sync.plan import Plan
 from syncer.sync.work import Progress, Work, next_sequence, no_progress
 
 #: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
@@ -38,6 +40,7 @@ class CycleOptions:
     objects: tuple[str, ...] = schema.OBJECTS
     full: bool = False
     give_up_after: timedelta | None = None
+    plan: Plan | None = None
 
 
 def run_cycle(
@@ -70,7 +73,7 @@ def run_cycle(
         runs.mark_dead(sync_user.pk, RunKind.CYCLE)
         run = SyncRun.objects.create(
             sync_user=sync_user,
-            kind=RunKind.CYCLE,
+            kind=RunKind.PREVIEW if options.plan else RunKind.CYCLE,
             trigger=trigger[:150],
             options={"objects": list(options.objects), "full": options.full},
         )
@@ -86,6 +89,7 @@ def run_cycle(
             checkpoint=lease.renew,
             progress=progress,
             full=options.full,
+            plan=options.plan,
             deadline=now() + options.give_up_after if options.give_up_after else None,
         )
         with runs.recorded(work), one_line_errors(sync_user, org):
@@ -119,6 +123,8 @@ def _phases(work: Work, options: CycleOptions) -> None:
 
 def _check_database(work: Work) -> None:
     """Triggers that are missing are put back; what earlier cycles left behind is let go."""
+    if work.plan is not None:
+        return
     if work.full:
         triggers.compare_everything()
     triggers.repair()
@@ -152,10 +158,10 @@ def learn_organisation(sync_user: SyncUser, org: Any) -> None:
 def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
     """Describes and changes of all objects in one request; further pages follow by themselves."""
     conditional = not _full_describe_is_due(work)
-    if not conditional and work.sync_user.described.count() < len(schema.OBJECTS):
-        schema.refresh(work)
-        conditional = True
-    work.load_maps()
+    if work.sync_user.described.filter(name__in=schema.OBJECTS).count() < len(schema.OBJECTS):
+        _first_describes(work)
+    else:
+        work.load_maps()
     cursors = {name: pull.cursor_for(work, name) for name in options.objects}
     queries = {name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()}
     requests = schema.describe_requests(work, conditional=conditional)
@@ -167,7 +173,7 @@ def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
     sequence = next_sequence()
     answer = work.org.composite(requests, safe=True)
     work.checkpoint()
-    if schema.take_describes(work, answer):
+    if _take_describes(work, answer):
         # Fields came or went: what was just read was asked for with the old list.
         queries = {
             name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()
@@ -186,6 +192,23 @@ def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
         _take_page(work, name, answer, sequence, fresh=fresh)
     for name in queries:
         backfill.fill(work, name)
+
+
+def _first_describes(work: Work) -> None:
+    """Nothing was described before: without it there is nothing to ask for."""
+    work.checkpoint()
+    answer = work.org.composite(schema.describe_requests(work, conditional=False), safe=True)
+    work.checkpoint()
+    _take_describes(work, answer)
+
+
+def _take_describes(work: Work, answer: Answer) -> bool:
+    """Whether fields came or went. A dry run looks at the mappings as they would become, and puts them back."""
+    with transaction.atomic():
+        changes = schema.take_describes(work, answer)
+        work.load_maps()
+        transaction.set_rollback(work.plan is not None)
+    return bool(changes)
 
 
 def _take_page(work: Work, name: str, answer: Answer, sequence: int, *, fresh: bool) -> None:
@@ -226,5 +249,7 @@ def _create_again(work: Work) -> None:
     ids = set(waiting.values_list("person_id", flat=True)[:BATCH])
     unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
     ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
-    if ids:
+    if ids and work.plan is not None:
+        plan_batch(work, work.plan, sorted(ids))
+    elif ids:
         sync_batch(work, sorted(ids))

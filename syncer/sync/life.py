@@ -7,6 +7,7 @@ find it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from syncer.models import (
@@ -24,6 +25,7 @@ from syncer.sync import state
 from syncer.sync.apply import lock
 from syncer.sync.fields import PERSON_COLUMNS
 from syncer.sync.journal import Journal
+from syncer.sync.plan import Plan, Planned
 from syncer.sync.remote import Reading, RemoteRecord
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work
@@ -33,6 +35,9 @@ Pair = tuple[PersonState, RemoteRecord]
 
 def follow(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
     """Follow records that were deleted, merged away or converted; gives those whose person was busy meanwhile."""
+    if work.plan is not None:
+        _tell(work, work.plan, gone)
+        return []
     deleted = [(p, r) for p, r in gone if r.is_deleted and not r.master_id]
     merged = [(p, r) for p, r in gone if r.is_deleted and r.master_id]
     converted = [(p, r) for p, r in gone if not r.is_deleted]
@@ -40,6 +45,27 @@ def follow(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRec
     again += _merge_away(work, reading, merged)
     again += _convert(work, reading, converted)
     return again
+
+
+def _tell(work: Work, plan: Plan, gone: Sequence[Pair]) -> None:
+    """What a dry run says of it. The contact of a converted lead is decided when it is read."""
+    owners = state.by_record_ids(work.organisation, [r.contact_id for _, r in gone if r.contact_id])
+    for person, record in gone:
+        if record.is_deleted and person.sfdc_is_deleted:
+            continue
+        action, why = "mark as deleted", ""
+        if record.is_converted:
+            action, why = "convert", f"now Contact {record.contact_id or 'not visible'}"
+            if record.contact_id and record.contact_id not in owners and person.link is not None:
+                link = replace(
+                    person.link, object="Contact", record_id=record.contact_id, weak_base=True, system_modstamp=None
+                )
+                plan.moved[record.contact_id] = replace(
+                    person, sfdc_type="Contact", sfdc_id=record.contact_id, link=link
+                )
+        elif record.master_id:
+            action, why = "merge", f"merged into {record.master_id}"
+        plan.add(Planned(action, person.id, person.name, record.object, record.id, why))
 
 
 # -- deleted ----------------------------------------------------------------------------------------------------------

@@ -18,18 +18,18 @@ from syncer.sync import statements
 CLAIM_LASTS = timedelta(seconds=120)
 
 
-def due(limit: int, now: datetime) -> list[int]:
-    """The persons that have something to send now, longest waiting first."""
-    return list(
-        PendingChange.objects.filter(
-            Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
-            Q(claim="") | Q(claimed_until__lt=Now()),
-            state=PendingState.PENDING,
-            person__record__weak_base=False,
-        )
-        .order_by("since", "person_id")
-        .values_list("person_id", flat=True)[:limit]
+def due(limit: int, now: datetime, after: tuple[datetime | None, int] = (None, 0)) -> list[tuple[datetime, int]]:
+    """Who has something to send now, longest waiting first, as (since, person id). ``after``: only behind this one."""
+    rows = PendingChange.objects.filter(
+        Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
+        Q(claim="") | Q(claimed_until__lt=Now()),
+        state=PendingState.PENDING,
+        person__record__weak_base=False,
     )
+    since, person_id = after
+    if since is not None:
+        rows = rows.filter(Q(since__gt=since) | Q(since=since, person_id__gt=person_id))
+    return list(rows.order_by("since", "person_id").values_list("since", "person_id")[:limit])
 
 
 def waiting(now: datetime) -> int:

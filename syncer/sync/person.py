@@ -15,11 +15,12 @@ from syncer.models.triggers import agreeing_writes
 from syncer.sync import outbox, runs, schema, state
 from syncer.sync.apply import apply
 from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
-from syncer.sync.create import LATE_COMMIT, create_leads, unknown
+from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unknown
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
 from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.plan import Plan, Planned, sent_fields
 from syncer.sync.pull import merge_with, receive_records
 from syncer.sync.push import send
 from syncer.sync.remote import RemoteRecord
@@ -91,6 +92,22 @@ def sync_batch(work: Work, ids: Iterable[int]) -> dict[int, PersonOutcome]:
     finally:
         outbox.let_go(work.claim)
     return outcomes
+
+
+def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
+    """What a dry run tells of creates that would be tried again."""
+    persons = [p for p in state.by_ids(ids).values() if not p.linked]
+    outcomes: dict[int, PersonOutcome] = {}
+    for person in _match(work, persons, find(work, persons), outcomes):
+        prepared = prepare(work, work.maps["Lead"], person)
+        if isinstance(prepared, Creation):
+            fields = sent_fields(prepared.values)
+            plan.add(Planned("create lead", person.id, person.name, "Lead", "", fields=fields))
+        else:
+            plan.add(Planned("refuse", person.id, person.name, "", "", prepared.message))
+    for outcome in outcomes.values():
+        if not outcome.ok:
+            plan.add(Planned("refuse", outcome.person_id, outcome.name, "", "", outcome.message))
 
 
 def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome]) -> None:
@@ -208,7 +225,8 @@ def _match(
             links.setdefault(choice.object, []).append((person, choice, f"same e-mail address, {address(person)}."))
         else:
             outcomes[person.id] = choice
-            _log_refusal(work, choice)
+            if work.plan is None:
+                _log_refusal(work, choice)
     for sobject, group in links.items():
         _link(work, sobject, group, found, outcomes)
     return to_create

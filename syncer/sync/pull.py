@@ -22,6 +22,7 @@ from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Merge, merge
+from syncer.sync.plan import Planned, PlannedField
 from syncer.sync.remote import Reading, RemoteRecord, already_merged, parse, parse_stamp
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
@@ -44,7 +45,8 @@ class ChangeQuery:
 
 
 def cursor_for(work: Work, sobject: str) -> SyncCursor:
-    return SyncCursor.objects.get_or_create(sync_user=work.sync_user, object=sobject)[0]
+    known = SyncCursor.objects.filter(sync_user=work.sync_user, object=sobject).first()
+    return known or SyncCursor(sync_user=work.sync_user, object=sobject)
 
 
 def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -> ChangeQuery:
@@ -83,16 +85,14 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
             work.give_up_in_time()
-    if cursor.read_to is None:  # the first read has brought all fields of all records
+    if cursor.read_to is None and work.plan is None:  # the first read has brought all fields of all records
         work.sync_user.mappings.filter(object=sobject, salesforce_field__in=work.maps[sobject].select).update(
             filled=True
         )
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
-    waiting, cursor.postponed = cursor.postponed, []
-    cursor.postponed = read_again(work, sobject, waiting)
-    work.fence()
-    cursor.save()
+    cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
+    _store(work, cursor)
 
 
 @contextmanager
@@ -122,8 +122,26 @@ def _move(work: Work, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postpo
     if rows:
         cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
     cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
-    work.fence()
-    cursor.save()
+    _store(work, cursor)
+
+
+def _not_read_yet(work: Work, cursor: SyncCursor, sequence: int) -> list[str]:
+    """The postponed records that this very read has not merged after all."""
+    waiting = list(cursor.postponed)
+    if work.plan is not None:
+        moved = [pk for pk, person in work.plan.moved.items() if not work.plan.is_decided(person.id)]
+        waiting += moved if cursor.object == "Contact" else []
+    read = SalesforceRecord.objects.filter(
+        organisation=work.organisation, record_id__in=waiting, weak_base=False, read_sequence=sequence
+    )
+    done = set(read.values_list("record_id", flat=True))
+    return [record_id for record_id in waiting if record_id not in done]
+
+
+def _store(work: Work, cursor: SyncCursor) -> None:
+    if work.plan is None:
+        work.fence()
+        cursor.save()
 
 
 def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
@@ -186,6 +204,8 @@ def _merge_once(
     ``stale`` takes the ids of records that a newer request has read or sent.
     """
     linked = state.by_record_ids(work.organisation, [record.id for record in records])
+    if work.plan is not None:
+        linked = {r.id: work.plan.moved[r.id] for r in records if r.id in work.plan.moved} | linked
     gone = [(linked[r.id], r) for r in records if r.gone and r.id in linked]
     again = life.follow(work, reading, gone) if gone else []
     records = [r for r in records if not r.gone]
@@ -254,6 +274,11 @@ def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:
     return [key if (key := wanted.get(r.id)) and key not in taken else uuid.uuid4() for r in records]
 
 
+def _name(record: RemoteRecord) -> str:
+    names = (record.values.get("first_name"), record.values.get("last_name"))
+    return " ".join(str(name) for name in names if name) or str(record.values.get("email") or "")
+
+
 def _is_known(m: Merged) -> bool:
     """The very state that was merged last, read again because it was too fresh then: nothing to write."""
     link = m.person.link
@@ -275,6 +300,12 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
     """Persons, links and `New Person` entries for records that nobody here is linked to. Four statements."""
     if not records:
         return 0
+    if work.plan is not None:
+        for record in records:
+            values = {name: value for name, value in record.values.items() if value is not None}
+            received = tuple(PlannedField(n, "here", None, v, "New person.") for n, v in values.items())
+            work.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
+        return len(records)
     journal = Journal(work)
     names = [*PERSON_COLUMNS, "custom"]
     by_uuid = dict(zip(_uuids(records), records, strict=True))
@@ -323,10 +354,10 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
                     now,
                 ]
             )
-            name = " ".join(str(v) for v in (values.get("first_name"), values.get("last_name")) if v)
+            name = _name(record)
             journal.entry(
                 pk,
-                name or str(values.get("email") or ""),
+                name,
                 ActivityType.NEW_PERSON,
                 f"Received from Salesforce: {record.object} {record.id}.",
                 actor="Salesforce",

@@ -27,6 +27,7 @@ from syncer.sync.journal import Journal
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.plan import Plan, Planned
 from syncer.sync.remote import SETTLED_AFTER, Reading, parse_stamp
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
@@ -70,10 +71,13 @@ class Sent:
 
 def send_waiting(work: Work) -> None:
     """The cycle's sending phase: everything that is due, batch by batch, until nothing is."""
+    if work.plan is not None:
+        _plan_waiting(work, work.plan)
+        return
     total, done = outbox.waiting(work.now()), 0
     unknown = 0
     while ids := outbox.due(RECORDS_A_CALL, work.now()):
-        claimed = outbox.claim(ids, work.claim)
+        claimed = outbox.claim((pk for _, pk in ids), work.claim)
         if not claimed:
             break
         try:
@@ -89,6 +93,25 @@ def send_waiting(work: Work) -> None:
         done += len(claimed)
         runs.report(work, "Sending", done, max(total, done))
         work.give_up_in_time()
+
+
+def _plan_waiting(work: Work, told: Plan) -> None:
+    """What would be sent of persons whose record was not read in this cycle; of the others it is decided already."""
+    after: tuple[datetime | None, int] = (None, 0)
+    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
+        after = ids[-1]
+        for person in state.by_ids(pk for _, pk in ids).values():
+            link = person.link
+            fields = work.maps.get(link.object) if link else None
+            if link is None or fields is None or told.is_decided(person.id) or person.sfdc_is_deleted:
+                continue
+            here, bad = fields.here(person.values)
+            if bad:
+                why = "; ".join(str(error) for error in bad.values())
+                told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
+            else:
+                merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
+                told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
 
 
 def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:

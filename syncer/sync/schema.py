@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.client import Answer, Subrequest
@@ -92,7 +92,7 @@ class SchemaChange:
         return bool(self.added or self.hidden or self.changed)
 
 
-def store_describe(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
+def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime) -> SchemaChange:
     """Keep a fresh describe and bring the mappings of its object in line with it, in one transaction."""
     with transaction.atomic():
         SalesforceObject.objects.update_or_create(
@@ -101,7 +101,7 @@ def store_describe(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
             defaults={
                 "description": described.to_dict(),
                 "last_modified": described.last_modified or "",
-                "described_at": timezone.now(),
+                "described_at": at,
             },
         )
         return _bring_in_line(sync_user, described)
@@ -230,7 +230,9 @@ def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
             raise Refused(
                 f"The sync user can't see the object {name}: {error.message}", code=error.code, fields=error.fields
             )
-        change = store_describe(work.sync_user, parse_object(response.body, response.header("Last-Modified")))
+        change = store_describe(
+            work.sync_user, parse_object(response.body, response.header("Last-Modified")), work.now()
+        )
         changes.append(change)
     if any(changes):
         work.load_maps()

@@ -16,6 +16,7 @@ from syncer.models import ReadSequence, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Org
 from syncer.sync.errors import OutOfTime
 from syncer.sync.fields import ObjectMap, object_map
+from syncer.sync.plan import Plan
 from syncer.sync.schema import OBJECTS
 
 #: What is counted for each direction (``runsync --json``).
@@ -43,6 +44,7 @@ class Work:
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
     deadline: datetime | None = None  # give up at the end of a batch after this time
+    plan: Plan | None = None  # a dry run: what is decided is told to the plan and not applied
     full: bool = False  # everything is compared by value, whatever its stamp says
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)

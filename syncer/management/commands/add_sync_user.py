@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from syncer.management.progress import quiet_logs
 from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, SyncUserState
@@ -101,7 +102,7 @@ class Command(BaseCommand):
             sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
             sync_user.save()
             for described in describes:
-                schema.store_describe(sync_user, described)
+                schema.store_describe(sync_user, described, timezone.now())
         self._signed_in_as = user.username or user.name
         return sync_user
 

@@ -6,9 +6,12 @@ import getpass
 import json
 import signal
 import sys
+import time
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
@@ -17,10 +20,16 @@ from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import Person, SyncRun
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
+from syncer.sync.journal import shown
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.person import sync_persons
+from syncer.sync.plan import Plan, Planned
 from syncer.sync.schema import OBJECTS
 
+#: Errors that no waiting mends.
+STOPS_WATCHING = frozenset(
+    {"NO_SYNC_USER", "SIGN_IN_REFUSED", "CONFIGURATION", "WRONG_ORGANISATION", "SECRETS_UNREADABLE"}
+)
 COMPLETED, NOT_COMPLETED, RECORDS_FAILED, HELD = 0, 1, 3, 75
 
 
@@ -41,6 +50,12 @@ class Command(BaseCommand):
             default=[],
             help="Sync Person to SFDC for this person (number or UUID) instead of a cycle; may be repeated.",
         )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Write nothing on either side; print what a cycle would do now."
+        )
+        parser.add_argument(
+            "--watch", action="store_true", help="Keep cycling, with the wait of SYNC_INTERVAL_MINUTES, until Ctrl-C."
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON summary on stdout; all else on stderr.")
         parser.add_argument("--fail-on-errors", action="store_true", help="Exit with 3 when a record failed.")
 
@@ -51,7 +66,12 @@ class Command(BaseCommand):
         self._json = bool(options["json"])
         try:
             with display_for(self.stderr if self._json else self.stdout, quiet=options["verbosity"] == 0) as display:
-                code = self._persons(options, display) if options["person"] else self._cycle(options, display)
+                if options["person"]:
+                    code = self._persons(options, display)
+                elif options["watch"]:
+                    code = self._watch(options, display)
+                else:
+                    code = self._cycle(options, display)
         except LeaseHeld as error:
             code = self._refuse(error, HELD)
         except CannotSync as error:
@@ -62,15 +82,33 @@ class Command(BaseCommand):
         if code:
             sys.exit(code)
 
+    def _watch(self, options: dict[str, Any], display: Display) -> int:
+        """Cycle after cycle. What can't be done now is told, and tried again after the wait; a stopped connection
+        ends it."""
+        while True:
+            try:
+                self._cycle(options, display)
+            except LeaseHeld as error:
+                self.stderr.write(error.message)
+            except CannotSync as error:
+                if error.code in STOPS_WATCHING:
+                    raise
+                self.stderr.write(error.message)
+            time.sleep(settings.SYNC_INTERVAL_MINUTES * 60)
+
     def _cycle(self, options: dict[str, Any], display: Display) -> int:
         objects = (options["object"],) if options["object"] else OBJECTS
+        plan = Plan(tell=self._tell_planned) if options["dry_run"] else None
         run = run_cycle(
             trigger=f"runsync by {_user()}",
-            options=CycleOptions(objects=objects, full=options["full"]),
+            options=CycleOptions(objects=objects, full=options["full"], plan=plan),
             progress=display.progress,
         )
-        schedule.run_after_the_wait()
         display.close()
+        if plan is not None:
+            self._tell_plan(plan, run)
+            return COMPLETED
+        schedule.run_after_the_wait()
         self._tell(run)
         failed = sum(run.counters[way]["failed"] for way in ("received", "sent"))
         return RECORDS_FAILED if failed and options["fail_on_errors"] else COMPLETED
@@ -119,6 +157,27 @@ class Command(BaseCommand):
             f"Run {run.pk} completed in {summary['seconds']} s. Received: {received}. Sent: {sent}. "
             f"Overwritten: {run.conflict_count}. API calls: {run.api_calls}."
         )
+
+    def _tell_planned(self, planned: Planned) -> None:
+        """One line for a person, one for each of its values; nothing is kept."""
+        if self._json:
+            self.stderr.write(json.dumps(asdict(planned)))
+            return
+        where = " ".join(part for part in (planned.object, planned.record_id) if part)
+        person = f" (person {planned.person_id})" if planned.person_id else ""
+        why = f": {planned.why}" if planned.why else ""
+        self.stdout.write(f"{planned.action.capitalize()}: {planned.name}{person}, {where or 'not in Salesforce'}{why}")
+        for f in planned.fields:
+            way = "receive" if f.side == "here" else "send"
+            self.stdout.write(f"  {way} {f.field}: {shown(f.old)} → {shown(f.new)} ({f.why})")
+
+    def _tell_plan(self, plan: Plan, run: SyncRun) -> None:
+        if self._json:
+            summary = {"run": run.pk, "status": run.status, "plan": dict(plan.counts), "api_calls": run.api_calls}
+            self.stdout.write(json.dumps(summary))
+            return
+        counts = ", ".join(f"{count} × {name}" for name, count in plan.counts.items() if count)
+        self.stdout.write(f"Nothing was written. A cycle would do this: {counts or 'nothing'}.")
 
     def _refuse(self, error: CannotSync, code: int) -> int:
         self.stderr.write(error.message)

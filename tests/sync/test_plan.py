@@ -1,0 +1,101 @@
+"""A dry run tells what the following cycle does, exactly, and leaves no trace but its own run."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncer.models import (
+    ActivityLogEntry,
+    Backfill,
+    BeforeImage,
+    FieldMapping,
+    PendingChange,
+    Person,
+    SalesforceRecord,
+    SyncCursor,
+)
+from syncer.sync.plan import Plan, Planned
+
+pytestmark = pytest.mark.django_db
+
+KEPT = [ActivityLogEntry, Backfill, BeforeImage, FieldMapping, PendingChange, Person, SalesforceRecord, SyncCursor]
+
+
+def everything() -> dict[str, list]:
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in KEPT}
+
+
+def told(cycle) -> list[Planned]:
+    planned: list[Planned] = []
+    before = everything()
+    cycle(plan=Plan(tell=planned.append))
+    assert everything() == before
+    return planned
+
+
+def changes(planned: list[Planned], side: str) -> dict:
+    return {
+        (p.person_id, f.field): [f.old, f.new]
+        for p in planned
+        if p.action in ("update", "link")
+        for f in p.fields
+        if f.side == side
+    }
+
+
+def done(run, side: str) -> dict:
+    return {
+        (image.person_id, name): values
+        for image in BeforeImage.objects.filter(run=run)
+        for name, values in getattr(image, side).items()
+    }
+
+
+def test_a_dry_run_tells_what_the_next_cycle_does(sandbox, cycle):
+    leads = [sandbox.lead(LastName=f"Ode {n}", Title="Buyer", Phone="1") for n in range(6)]
+    gone, converted = sandbox.lead(LastName="Gone"), sandbox.lead(LastName="Converted")
+    cycle()
+    stranger = Person.objects.create(email="new@example.com", last_name="New", city="Ghent")
+    sandbox.lead(LastName="New", Email="new@example.com", Phone="7")
+    sandbox.lead(LastName="Brand New")
+    sandbox.edit(leads[0], Title="Theirs")
+    sandbox.edit(leads[1], Title="Theirs")
+    Person.objects.filter(sfdc_id=leads[1]).update(title="Ours")
+    Person.objects.filter(sfdc_id=leads[2]).update(title="Ours", custom={"Budget__c": "5.00"})
+    Person.objects.filter(sfdc_id=leads[3]).update(title="Ours")
+    sandbox.edit(leads[3], Phone="2")
+    sandbox.sales.Lead.delete(gone)
+    sandbox.convert(converted)
+    sandbox.control("POST", "fields", object="Lead", name="Tier__c", type="Text", length=20)
+    sandbox.edit(leads[4], Tier__c="Gold")
+
+    planned = told(cycle)
+    run = cycle()
+
+    assert changes(planned, "here") == done(run, "here")
+    assert changes(planned, "there") == done(run, "there")
+    assert {p.record_id for p in planned if p.action == "new person"} == set(
+        Person.objects.filter(last_name="Brand New").values_list("sfdc_id", flat=True)
+    )
+    assert [p.person_id for p in planned if p.action == "link"] == [stranger.pk]
+    assert {p.action for p in planned} == {"new person", "link", "update", "mark as deleted", "convert"}
+    assert run.counters["received"]["failed"] == 0
+    assert told(cycle) == []
+
+
+def test_a_dry_run_of_the_first_sync_tells_every_person(sandbox, cycle):
+    sandbox.control("POST", "reset", leads=30, contacts=5, seed=1)
+    planned = told(cycle)
+    assert {p.action for p in planned} == {"new person"}
+    cycle()
+    assert {p.record_id for p in planned} == set(Person.objects.values_list("sfdc_id", flat=True))
+
+
+def test_a_dry_run_writes_nothing_there(sandbox, cycle):
+    lead = sandbox.lead(Title="Buyer")
+    cycle()
+    Person.objects.update(title="Ours")
+    before = sandbox.read(lead)
+    [planned] = told(cycle)
+    assert [(f.field, f.side, f.old, f.new) for f in planned.fields] == [("title", "there", "Buyer", "Ours")]
+    assert sandbox.read(lead) == before
