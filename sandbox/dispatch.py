@@ -84,6 +84,7 @@ def _api(org: Org, request: Request) -> Outcome:
         if request.path.startswith("/services/data"):
             used, allowed = limits.usage(org)
             response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{allowed}"
+        org.usage.runs(org.clock.now(), struck.delay)
         response.truncated = struck.first("truncate") is not None
         return Outcome(response, struck.delay)
 
@@ -144,8 +145,14 @@ def _version(text: str) -> str:
 
 
 def _count(org: Org) -> None:
-    """One call against the daily limit (a Composite request is one); over the limit it is refused."""
+    """One call against the daily limit (a Composite request is one); over the limit it is refused.
+
+    So is any call while as many others as allowed have been running for long.
+    """
     used, allowed = limits.usage(org)
     if used >= allowed:
         raise SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    if org.usage.running_long(org.clock.now()) >= org.settings.concurrent_limit:
+        message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+        raise SalesforceError(403, "REQUEST_LIMIT_EXCEEDED", message)
     org.usage.count(org.clock.now())

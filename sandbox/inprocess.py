@@ -38,7 +38,7 @@ class InProcessAdapter(BaseAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
-        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        timeout: float | tuple[float | None, float | None] | None = None,
         verify: bool | str = True,
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
@@ -95,7 +95,7 @@ class InProcessAdapter(BaseAdapter):
         response.headers = requests.structures.CaseInsensitiveDict(raw.headers)
         response.encoding = requests.utils.get_encoding_from_headers(response.headers)
         response.raw = raw
-        response.reason = raw.reason
+        response.reason = raw.reason or ""
         response.url = request.url or ""
         response.request = request
         if not stream:

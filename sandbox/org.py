@@ -52,7 +52,6 @@ class Org:
         self.usage = Usage()
         self.catalog = Catalog()
         self.settings = Settings()
-        self.long_calls: list[datetime] = []
         self.database = Database(path, lambda: wire_datetime(self.clock.now()))
         self.users = Users(self.database)
         self.cursors = Cursors(self.database)
@@ -89,7 +88,7 @@ class Org:
         self.catalog = Catalog()
         for definition in stored.get("fields", []):
             self.catalog.put_field(definition)
-        self.catalog.replace_access({tuple(key.split("\t")): value for key, value in stored.get("access", {}).items()})  # type: ignore[misc]
+        self.catalog.replace_access({tuple(key.split("\t")): value for key, value in stored.get("access", {}).items()})
         self.schema_changed = datetime.fromisoformat(stored["changed"])
         self.clock.offset = timedelta(seconds=float(self.database.meta("clock") or 0))
         with self.database.atomic():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 _DAY = timedelta(hours=24)
+_LONG = timedelta(seconds=20)
 _ID = re.compile(r"(?=[^/]*\d)[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?\Z")
 _EXTERNAL = re.compile(r"(/sobjects/[^/]+/[^/]+__c)/.+\Z")
 _LOCATOR = re.compile(r"(/query(?:All)?)/[^/]+\Z")
@@ -30,6 +31,7 @@ class Usage:
     today: int = 0
     api_calls: int = 0
     requests: Counter[str] = field(default_factory=Counter)
+    long_calls: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     def saw(self, method: str, path: str) -> None:
         """A request came in."""
@@ -50,6 +52,16 @@ class Usage:
         while self.minutes and now - self.minutes[0][0] >= _DAY:
             self.today -= self.minutes.popleft()[1]
         return self.today
+
+    def runs(self, now: datetime, seconds: float) -> None:
+        """A call goes on for so long; only those of more than 20 seconds matter."""
+        if seconds > _LONG.total_seconds():
+            self.long_calls.append((now + _LONG, now + timedelta(seconds=seconds)))
+
+    def running_long(self, now: datetime) -> int:
+        """How many calls have been running for more than 20 seconds."""
+        self.long_calls = [call for call in self.long_calls if call[1] > now]
+        return sum(1 for start, _ in self.long_calls if start <= now)
 
     def clear(self) -> None:
         """Start counting requests anew; the daily limit goes on."""

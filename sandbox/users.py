@@ -89,8 +89,8 @@ class Users:
             "IsSandbox": 1,
         }
         self._database.insert("Organization", {**organisation, **audit, "SystemModstamp": stamp})
-        for prefix, last in (("005", 3), ("00G", 1), ("00D", 1), ("03g", 1)):
-            self._database.execute("INSERT OR REPLACE INTO _counter VALUES (?, ?)", (prefix, last))
+        for prefix, number in (("005", 3), ("00G", 1), ("00D", 1), ("03g", 1)):
+            self._database.execute("INSERT OR REPLACE INTO _counter VALUES (?, ?)", (prefix, number))
 
     def _add_user(
         self, record_id: str, username: str, first: str | None, last: str, alias: str, user_type: str, stamp: str

@@ -76,7 +76,8 @@ def _parse(text: str, start: str) -> Any:
             raise malformed("unexpected token: '<EOF>'") from error
         raise located(text, error.token.start_pos or 0, f"unexpected token: '{error.token}'") from error
     except UnexpectedCharacters as error:
-        raise located(text, error.pos_in_stream, _character_message(text, error.pos_in_stream)) from error
+        position = int(error.pos_in_stream or 0)
+        raise located(text, position, _character_message(text, position)) from error
     except UnexpectedInput as error:
         raise malformed(f"unexpected token: {error}") from error
     except VisitError as error:

@@ -78,7 +78,8 @@ class Selection:
             self.take(field, self.scope.item, self.scope.root, self.shape)
 
     def _parent_shape(self, parts: tuple[str, ...], path: Path) -> Shape:
-        shape, walked = self.shape, ()
+        shape = self.shape
+        walked: tuple[str, ...] = ()
         owner = self.scope.item
         for part in parts:
             walked = (*walked, part)

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from simple_salesforce import Salesforce
 
 from tests.sandbox.conftest import Rig
 
@@ -38,14 +37,14 @@ def _result(rig: Rig, job: str, kind: str) -> list[dict[str, str]]:
     return _rows(answer.content.decode())
 
 
-def test_simple_salesforce_loads_and_reads(live: Rig, salesforce: Salesforce) -> None:
+def test_simple_salesforce_loads_and_reads(live: Rig, salesforce: Any) -> None:
     rows = [{"LastName": f"L{n}", "Company": "C", "Email": "" if n else "not an address"} for n in range(450)]
-    outcome = salesforce.bulk2.Lead.insert(records=rows, wait=0.05)  # type: ignore[operator]
+    outcome = salesforce.bulk2.Lead.insert(records=rows, wait=0.05)
     assert sum(part["numberRecordsProcessed"] for part in outcome) == 450
     assert sum(part["numberRecordsFailed"] for part in outcome) == 1
-    failed = _rows(salesforce.bulk2.Lead.get_failed_records(outcome[0]["job_id"]))  # type: ignore[operator]
+    failed = _rows(salesforce.bulk2.Lead.get_failed_records(outcome[0]["job_id"]))
     assert failed[0]["sf__Error"] == "INVALID_EMAIL_ADDRESS:Email: invalid email address: not an address:Email --"
-    pages = list(salesforce.bulk2.Lead.query("SELECT Id, LastName FROM Lead", max_records=200))  # type: ignore[operator]
+    pages = list(salesforce.bulk2.Lead.query("SELECT Id, LastName FROM Lead", max_records=200))
     assert [len(_rows(page)) for page in pages] == [200, 200, 49]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from requests.exceptions import ConnectionError as Dropped
-from simple_salesforce import Salesforce
 from simple_salesforce.exceptions import (
     SalesforceExpiredSession,
     SalesforceMalformedRequest,
@@ -15,15 +16,15 @@ from simple_salesforce.exceptions import (
 from tests.sandbox.conftest import Rig
 
 
-def test_it_describes(salesforce: Salesforce) -> None:
+def test_it_describes(salesforce: Any) -> None:
     names = {entry["name"] for entry in salesforce.describe()["sobjects"]}
     assert {"Lead", "Contact", "Account", "User", "Group", "Organization", "Campaign", "CampaignMember"} <= names
     assert salesforce.Lead.describe()["keyPrefix"] == "00Q"
     assert salesforce.Lead.metadata()["objectDescribe"]["name"] == "Lead"
 
 
-def test_it_creates_reads_updates_upserts_and_deletes(salesforce: Salesforce) -> None:
-    made = salesforce.Lead.create({"LastName": "Lovelace", "Company": "Analytical Engines", "Person_Id__c": "p/1"})
+def test_it_creates_reads_updates_upserts_and_deletes(salesforce: Any) -> None:
+    made: Any = salesforce.Lead.create({"LastName": "Lovelace", "Company": "Analytical Engines", "Person_Id__c": "p/1"})
     assert made["success"] is True
     assert made["errors"] == []
     assert salesforce.Lead.update(made["id"], {"FirstName": "Ada"}) == 204
@@ -34,10 +35,11 @@ def test_it_creates_reads_updates_upserts_and_deletes(salesforce: Salesforce) ->
     assert salesforce.Lead.delete(made["id"]) == 204
     with pytest.raises(SalesforceResourceNotFound) as refused:
         salesforce.Lead.get(made["id"])
-    assert refused.value.content[0]["errorCode"] == "ENTITY_IS_DELETED"
+    content: Any = refused.value.content
+    assert content[0]["errorCode"] == "ENTITY_IS_DELETED"
 
 
-def test_it_reads_all_pages(live: Rig, salesforce: Salesforce) -> None:
+def test_it_reads_all_pages(live: Rig, salesforce: Any) -> None:
     live.control("POST", "reset", {"leads": 4500, "contacts": 0, "seed": 3})
     first = salesforce.query("SELECT Id FROM Lead ORDER BY Id")
     assert (first["totalSize"], first["done"], len(first["records"])) == (4500, False, 2000)
@@ -48,10 +50,11 @@ def test_it_reads_all_pages(live: Rig, salesforce: Salesforce) -> None:
     assert len(list(salesforce.query_all_iter("SELECT Id FROM Lead", include_deleted=True))) == 4500
 
 
-def test_its_exceptions_fit_the_answers(salesforce: Salesforce) -> None:
+def test_its_exceptions_fit_the_answers(salesforce: Any) -> None:
     with pytest.raises(SalesforceMalformedRequest) as malformed:
         salesforce.query("SELECT Nope FROM Lead")
-    assert malformed.value.content[0]["errorCode"] == "INVALID_FIELD"
+    content: Any = malformed.value.content
+    assert content[0]["errorCode"] == "INVALID_FIELD"
     with pytest.raises(SalesforceResourceNotFound):
         salesforce.Nope.get("00Q000000000001")
     salesforce.session_id = "gone"
@@ -60,7 +63,7 @@ def test_its_exceptions_fit_the_answers(salesforce: Salesforce) -> None:
         salesforce.query("SELECT Id FROM Lead")
 
 
-def test_an_id_that_several_records_have_is_300(live: Rig, salesforce: Salesforce) -> None:
+def test_an_id_that_several_records_have_is_300(live: Rig, salesforce: Any) -> None:
     live.control("POST", "fields", {"object": "Lead", "name": "Legacy__c", "type": "text", "externalId": True})
     ids = [live.create(Legacy__c="same") for _ in range(2)]
     with pytest.raises(SalesforceMoreThanOneRecord) as several:
@@ -68,7 +71,7 @@ def test_an_id_that_several_records_have_is_300(live: Rig, salesforce: Salesforc
     assert several.value.content == [f"/services/data/v59.0/sobjects/Lead/{each}" for each in sorted(ids)]
 
 
-def test_a_dropped_answer_leaves_the_work_done(live: Rig, salesforce: Salesforce) -> None:
+def test_a_dropped_answer_leaves_the_work_done(live: Rig, salesforce: Any) -> None:
     live.control("POST", "faults", {"route": "/sobjects/Lead", "kind": "drop_after"})
     with pytest.raises(Dropped):
         salesforce.Lead.create({"LastName": "Kept", "Company": "C"})
@@ -79,7 +82,7 @@ def test_a_dropped_answer_leaves_the_work_done(live: Rig, salesforce: Salesforce
     assert salesforce.query("SELECT COUNT() FROM Lead WHERE LastName = 'Lost'")["totalSize"] == 0
 
 
-def test_limits_and_usage(live: Rig, salesforce: Salesforce) -> None:
+def test_limits_and_usage(live: Rig, salesforce: Any) -> None:
     live.control("DELETE", "requests")
     assert salesforce.limits()["DailyApiRequests"]["Max"] == 5_000_000
     salesforce.query("SELECT Id FROM Lead")

@@ -186,6 +186,20 @@ def test_the_daily_limit_is_of_the_last_24_hours(rig: Rig) -> None:
     assert rig.get("limits")["DailyApiRequests"] == {"Max": 3, "Remaining": 2}
 
 
+def test_calls_that_run_for_long_are_limited_in_number(rig: Rig) -> None:
+    rig.get("limits")
+    rig.control("POST", "limits", {"concurrent": 1})
+    _fault(rig, route="/sobjects", kind="delay_ms", seconds=60)
+    with pytest.raises(ReadTimeout):
+        rig.call("GET", "sobjects", timeout=5)
+    assert rig.call("GET", "limits").status_code == 200
+    rig.time.sleep(20)
+    message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+    assert rig.refused("GET", "limits") == (403, "REQUEST_LIMIT_EXCEEDED", message)
+    rig.time.sleep(40)
+    assert rig.call("GET", "limits").status_code == 200
+
+
 def test_the_clock_can_be_set_and_is_the_date_of_every_answer(rig: Rig) -> None:
     assert rig.control("POST", "clock", {"now": "2027-01-01T00:00:00Z"}) == {"now": "2027-01-01T00:00:00.000+0000"}
     rig.control("POST", "clock", {"advance_seconds": 90})

@@ -46,7 +46,7 @@ def test_an_unmodified_client_logs_in_by_soap(live: Rig) -> None:
         username="sync@example.com", password="sandbox", security_token="token", scratch_url=live.url,
         session=live.session,
     )  # fmt: skip
-    client = Salesforce(session_id=session, instance=instance, session=live.session)
+    client: Any = Salesforce(session_id=session, instance=instance, session=live.session)
     assert client.query("SELECT COUNT() FROM Lead")["totalSize"] == 0
 
 
