@@ -131,7 +131,7 @@ class Person(models.Model):
             old = loaded.get("custom") or {}
             new = custom or {}
             patch = {key: new.get(key) for key in set(old) | set(new) if old.get(key) != new.get(key)}
-            self.custom = PatchJSON("custom", patch)  # type: ignore[assignment]
+            self.custom = PatchJSON("custom", patch)
         try:
             super().save(*args, update_fields=changed, **kwargs)
         finally:
@@ -150,9 +150,14 @@ class Person(models.Model):
         instance._remember(field_names)
         return instance
 
-    def refresh_from_db(self, using: Any = None, fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
+    ) -> None:
         names = None if fields is None else list(fields)
-        super().refresh_from_db(using=using, fields=names, **kwargs)
+        super().refresh_from_db(using=using, fields=names, from_queryset=from_queryset)
         self._remember(names if names is not None else [f.attname for f in self._meta.concrete_fields])
 
     def _remember(self, names: Iterable[str]) -> None:

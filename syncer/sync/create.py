@@ -71,12 +71,16 @@ def prepare(work: Work, fields: ObjectMap, person: PersonState) -> Creation | Pe
     here, bad = fields.here(person.values)
     if bad:
         [(name, error)] = list(bad.items())[:1]
+        if work.plan is not None:
+            return PersonOutcome(person.id, person.name, Result.FAILED, str(error))
         mapped = fields.field(name)
         refusal = RowError(
             "INVALID_TYPE_ON_FIELD_IN_RECORD", str(error), (mapped.salesforce_field if mapped else name,)
         )
         return _failed(work, fields, Creation(person, {name: str(error.value)}), (refusal,))
-    values = {f.person_field: v for f in fields.fields if f.createable and (v := here[f.person_field]) is not None}
+    values: dict[str, Value] = {
+        f.person_field: v for f in fields.fields if f.createable and (v := here[f.person_field]) is not None
+    }
     defaults = {"last_name": work.sync_user.default_last_name, "company": work.sync_user.default_company}
     used = {name: text for name, text in defaults.items() if text and name not in values and fields.field(name)}
     return Creation(person, values | used, frozenset(used))

@@ -85,7 +85,7 @@ class MappedField:
 
 
 def _refuse(field: MappedField, value: Value, reason: str) -> Any:
-    raise BadValue(field.salesforce_field, value, reason)
+    raise BadValue(field.describe, value, reason)
 
 
 @dataclass(frozen=True, slots=True)

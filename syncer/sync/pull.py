@@ -302,8 +302,11 @@ def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Se
         return 0
     if work.plan is not None:
         for record in records:
-            values = {name: value for name, value in record.values.items() if value is not None}
-            received = tuple(PlannedField(n, "here", None, v, "New person.") for n, v in values.items())
+            received = tuple(
+                PlannedField(name, "here", None, value, "New person.")
+                for name, value in record.values.items()
+                if value is not None
+            )
             work.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
         return len(records)
     journal = Journal(work)

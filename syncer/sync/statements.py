@@ -97,7 +97,9 @@ def _array_type(field: models.Field[Any, Any]) -> str:
     # Not varchar(n): an explicit cast to it would cut longer text silently instead of refusing it.
     if isinstance(field, models.JSONField | models.CharField | models.TextField):
         return "text"
-    return (field.rel_db_type(connection) if field.is_relation else field.db_type(connection)) or "text"
+    if isinstance(field, models.ForeignKey):
+        return "bigint"  # all keys here are BigAutoField, whose own type can't be the element of an array
+    return field.db_type(connection) or "text"
 
 
 def _run(model: type[models.Model], sql: str, params: list[Any], returning: Sequence[str]) -> list[tuple[Any, ...]]:
