@@ -73,5 +73,5 @@ class SyncAdminSite(AdminSite):
 
 def _open(model_or_iterable: Any) -> list[type[Model]]:
     """The models that may have a page."""
-    models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+    models: list[Any] = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
     return [model for model in models if model._meta.app_label not in CLOSED]

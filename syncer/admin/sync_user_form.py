@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -58,6 +58,8 @@ class SyncUserForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
+        if method := cast(forms.ChoiceField | None, self.fields.get("method")):
+            method.choices = SignInMethod.choices  # the recommended one first, and no empty one
         self._stored = stored_secrets(self.instance)
         for name in SECRET_NAMES:
             self.fields[name] = self._secret_field(name)
@@ -107,9 +109,6 @@ class SyncUserForm(forms.ModelForm):
             check(credentials, settings.SALESFORCE_ALLOWED_HOSTS)
         except ConfigurationError as error:
             raise ValidationError(str(error)) from None
-
-    def validate_constraints(self) -> None:
-        """The one constraint, a single active connection, is explained in ``clean``."""
 
     @property
     def signs_in_anew(self) -> bool:

@@ -62,7 +62,7 @@ def sync_user(db: None) -> SyncUser:
     connection.set_secrets({"client_id": "the-client-id", "client_secret": "the-client-secret"})
     connection.save()
     fields = {field.name: field for field in LEAD_FIELDS}
-    store_describe(connection, ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, fields))
+    store_describe(connection, ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, fields), timezone.now())
     return connection
 
 

@@ -30,7 +30,7 @@ class _Form(HTMLParser):
         if tag == "input" and a.get("type") not in ("submit", "button"):
             if a.get("type") in ("checkbox", "radio") and "checked" not in a:
                 return
-            self.data[a["name"]] = a.get("value", "")
+            self.data[a["name"]] = a.get("value", "on" if a.get("type") in ("checkbox", "radio") else "")
         elif tag == "select":
             self._select = (a["name"], "multiple" in a, [])
         elif tag == "option" and self._select is not None:

@@ -24,8 +24,7 @@ def sync_writes(person: Person, **values: Any) -> None:
 
 
 def stored(person: Person) -> dict[str, Any]:
-    found: dict[str, Any] = Person.objects.filter(pk=person.pk).values().get()
-    return found
+    return dict(Person.objects.filter(pk=person.pk).values().get())
 
 
 def save(client: Client, person: Person, data: dict[str, Any]) -> Any:
