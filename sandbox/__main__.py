@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sandbox import users
 from sandbox.clock import Clock
 from sandbox.org import Org
 from sandbox.seed import seed
-from sandbox.server import Binding, announce, die_on_terminate, serve
+from sandbox.server import Binding, announce, die_on_terminate, is_loopback, serve
 
 _SURE = "--i-know-this-is-not-loopback"
 
@@ -32,15 +31,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _fail(message: str) -> int:
     sys.stderr.write(f"sandbox: {message}\n")
     return 1
@@ -49,7 +39,7 @@ def _fail(message: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Start, and serve until told to stop."""
     options = _parser().parse_args(arguments)
-    if not _is_loopback(options.host) and not options.sure:
+    if not is_loopback(options.host) and not options.sure:
         return _fail(
             f"{options.host} can be reached from outside; the sandbox has known passwords. Add {_SURE} if that "
             "is what you want."

@@ -19,6 +19,8 @@ from sandbox.signin import oauth, soap
 from sandbox.wire import Request, Response
 
 _VERSION = re.compile(r"v(\d{1,2})\.0\Z")
+#: above this Salesforce's front end answers 414 or 431
+_MAX_URL = 16_384
 _log = logging.getLogger("sandbox")
 
 
@@ -111,9 +113,13 @@ def _guarded(org: Org, request: Request, struck: Struck) -> Response:
 
 
 def _answer(org: Org, request: Request, struck: Struck) -> Response:
+    if len(request.path) + len(request.query_text) > _MAX_URL:
+        raise SalesforceError(414, "URI_TOO_LONG", "The URI is too long")
     parts = request.segments
     if parts[0] == "id":
         return oauth.identity(org, request)
+    if len(parts) == 1:
+        raise not_found()
     if parts[1] == "oauth2":
         return oauth.answer(org, request)
     if parts[1].lower() == "soap":
@@ -131,7 +137,15 @@ def _answer(org: Org, request: Request, struck: Struck) -> Response:
     if not org.users.is_active(session.user_id):
         raise invalid_session()
     _count(org)
+    _check_content(request)
     return route(Call(org, request, session, version, parts[3:], struck))
+
+
+def _check_content(request: Request) -> None:
+    """Bodies are JSON; a CSV upload checks for itself."""
+    if request.method in ("POST", "PATCH") and request.body and request.content_type not in ("", "application/json"):
+        message = f"Content type {request.content_type} not supported; it must be application/json"
+        raise SalesforceError(415, "UNSUPPORTED_MEDIA_TYPE", message)
 
 
 def _version(text: str) -> str:

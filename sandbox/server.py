@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.dispatch import Outcome, handle
+from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.wire import MAX_BODY, Request, Response
 
@@ -48,10 +51,10 @@ class _Protocol(H11Protocol):
 class _Endpoint:
     """Every path and method of the organisation."""
 
-    def __init__(self, org: Org, latency: float, public_origin: str | None) -> None:
+    def __init__(self, org: Org, latency: float, *, loopback_only: bool) -> None:
         self._org = org
         self._latency = latency
-        self._public_origin = public_origin
+        self._loopback_only = loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         web = WebRequest(scope, receive)
@@ -61,6 +64,11 @@ class _Endpoint:
             return
         if request is None:
             await WebResponse("Request body too large", 413)(scope, receive, send)
+            return
+        if self._loopback_only and not request.path.startswith("/services/") and not is_loopback(_hostname(request)):
+            # a name that a foreign page made point at this machine: its scripts must not reach the control calls
+            refusal = SalesforceError(421, "FORBIDDEN", "the sandbox is reached by a loopback address only")
+            await _answer(Response.refusal(refusal), Response.refusal(refusal).rendered())(scope, receive, send)
             return
         if self._latency:
             await asyncio.sleep(self._latency)
@@ -92,8 +100,22 @@ class _Endpoint:
             scope["query_string"].decode("latin-1"),
             headers,
             bytes(body),
-            self._public_origin or f"{scope['scheme']}://{host}",
+            f"{scope['scheme']}://{host}",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(request: Request) -> str:
+    return urlsplit(request.origin).hostname or ""
 
 
 def _answer(response: Response, body: bytes) -> WebResponse:
@@ -135,9 +157,9 @@ async def _send_half(outcome: Outcome, body: bytes, scope: Scope, receive: Recei
     await _close(scope, receive)
 
 
-def application(org: Org, *, latency: float = 0.0, public_origin: str | None = None) -> Starlette:
+def application(org: Org, *, latency: float = 0.0, loopback_only: bool = True) -> Starlette:
     """The ASGI application of an organisation."""
-    endpoint = _Endpoint(org, latency, public_origin)
+    endpoint = _Endpoint(org, latency, loopback_only=loopback_only)
     route = Route("/{path:path}", endpoint)
     route.methods = None
     return Starlette(routes=[route])
@@ -196,7 +218,7 @@ def make_server(org: Org, binding: Binding, ready: Callable[[], None], *, latenc
     """The server, for a caller that runs it in a thread of its own."""
     org.bulk.background = True
     config = uvicorn.Config(
-        application(org, latency=latency),
+        application(org, latency=latency, loopback_only=is_loopback(binding.host)),
         http=_Protocol,
         lifespan="off",
         log_level="critical",

@@ -225,6 +225,11 @@ def test_bodies_that_are_no_json_object(rig: Rig, body: bytes) -> None:
     assert rig.refused("POST", "sobjects/Lead", data=body)[:2] == (400, "JSON_PARSER_ERROR")
 
 
+def test_another_kind_of_body_is_refused(rig: Rig) -> None:
+    headers = {"Content-Type": "application/xml"}
+    assert rig.refused("POST", "sobjects/Lead", data=b"<Lead/>", headers=headers)[:2] == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
 def test_a_deleted_record_is_refused_as_such(rig: Rig) -> None:
     lead = rig.create()
     assert rig.call("DELETE", f"sobjects/Lead/{lead}").status_code == 204

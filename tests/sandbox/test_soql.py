@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Rig
+from tests.sandbox.conftest import BASE, Rig
 
 ROWS: list[dict[str, Any]] = [
     {"LastName": "Ärmel", "FirstName": "Ada", "Rating": "Hot", "NumberOfEmployees": 5, "Email": "Ada@X.example"},
@@ -281,7 +281,11 @@ def test_refusals(rig: Rig, soql: str, code: str, words: str) -> None:
 
 def test_a_query_needs_a_query(rig: Rig) -> None:
     assert rig.refused("GET", "query")[:2] == (400, "MALFORMED_QUERY")
-    assert rig.refused("GET", "query", params={"q": "SELECT Id FROM Lead WHERE Id != '" + "x" * 100_000})[0] == 400
+    long = "SELECT Id FROM Lead WHERE LastName != '" + "x" * 100_000 + "'"
+    assert rig.refused("GET", "query", params={"q": long})[:2] == (414, "URI_TOO_LONG")
+    body = {"compositeRequest": [{"method": "GET", "url": f"{BASE}/query?q={long}", "referenceId": "q"}]}
+    (inside,) = rig.call("POST", "composite", json=body).json()["compositeResponse"]
+    assert inside["body"][0]["errorCode"] == "MALFORMED_QUERY"
     assert rig.refused("POST", "query", params={"q": "SELECT Id FROM Lead"})[:2] == (405, "METHOD_NOT_ALLOWED")
 
 

@@ -51,6 +51,14 @@ def test_it_says_how_to_reach_it_and_ends_cleanly() -> None:
         assert process.stderr.read() == ""
 
 
+def test_a_foreign_name_for_this_machine_reaches_no_control_call() -> None:
+    with _sandbox("--leads", "0", "--contacts", "0") as (line, _):
+        for path in ("/sandbox/state", "/"):
+            answer = requests.get(line["url"] + path, headers={"Host": "evil.example"}, timeout=5)
+            assert answer.status_code == 421
+            assert requests.get(line["url"] + path, timeout=5).status_code == 200
+
+
 def test_a_file_keeps_the_organisation(tmp_path: Path) -> None:
     file = str(tmp_path / "org.db")
     with _sandbox("--db", file, "--leads", "3", "--contacts", "0") as (line, _):
