@@ -44,3 +44,14 @@ def decrypt(text: str) -> dict[str, Any]:
             "or enter the secrets again."
         ) from None
     return values
+
+
+def rotate(text: str) -> str:
+    """The same values encrypted with the first key. Raises ``SecretsUnreadable`` when no key fits."""
+    if not text:
+        return ""
+    try:
+        return _cipher().rotate(text.encode()).decode()
+    except InvalidToken:
+        decrypt(text)  # raises with the sentence that says what to do
+        raise

@@ -7,6 +7,7 @@ from typing import Any
 
 from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
 from syncer.sync import statements
+from syncer.sync.fields import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value
 from syncer.sync.work import Work
 
@@ -61,7 +62,7 @@ class Journal:
             person_id,
             name,
             ActivityType.CHANGE_DATA_VALUE,
-            f"{decision.field}: {shown(decision.here)} → {shown(decision.there)}",
+            f"{label(decision.field)}: {shown(decision.here)} → {shown(decision.there)}",
             actor=actor,
             field=decision.field,
             detail={
@@ -78,13 +79,13 @@ class Journal:
 
     def conflict(self, person_id: int, name: str, decision: Decision) -> None:
         """A value that lost, with the one that won."""
-        kept, lost = ("here", "Salesforce") if decision.winner == "marketo" else ("Salesforce", "here")
+        kept, lost = ("ours", "Salesforce's") if decision.winner == "marketo" else ("Salesforce's", "ours")
         self.entry(
             person_id,
             name,
             ActivityType.CONFLICT,
-            f"{decision.field}: the value of {kept}, {shown(decision.value)}, was kept; "
-            f"the value of {lost}, {shown(decision.loser)}, was overwritten.",
+            f"{label(decision.field)}: {kept}, {shown(decision.value)}, was kept; "
+            f"{lost}, {shown(decision.loser)}, was overwritten.",
             field=decision.field,
             detail={
                 "base": decision.base if decision.has_base else None,
@@ -141,6 +142,13 @@ class Journal:
 
     def _image(self, person_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._images.setdefault(person_id, ({}, {}))
+
+
+def label(person_field: str) -> str:
+    """A field of the person as people know it; a custom field by its own name."""
+    column = PERSON_COLUMNS.get(person_field)
+    name = str(column.verbose_name) if column is not None else person_field
+    return name[:1].upper() + name[1:]
 
 
 def shown(value: Value) -> str:

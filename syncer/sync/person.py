@@ -37,12 +37,15 @@ def sync_persons(
     actor: str,
     source: str = "",
     run: SyncRun | None = None,
+    receive_only: bool = False,
     open_session: OpenSession = default_session,
     now: Callable[[], datetime] = timezone.now,
     pause: Callable[[float], None] = time.sleep,
     progress: Progress = no_progress,
 ) -> list[PersonOutcome]:
     """Sync persons with Salesforce right now, both ways; those not there are created as Leads.
+
+    ``receive_only`` is *Refresh from Salesforce*: nothing is sent or made there, what waits goes on waiting.
 
     Gives the outcome of each person, in the order of ``person_ids``. Raises CannotSync when nothing can be done at
     all: no connection, sign-in refused, host unreachable. Never call it inside a transaction: a create has to be
@@ -68,13 +71,14 @@ def sync_persons(
         schema.ensure(work)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            outcomes |= sync_batch(work, batch)
+            outcomes |= sync_batch(work, batch, receive_only=receive_only)
             run.options["outcomes"] = [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
-            runs.report(work, "Sync Person to SFDC", len(outcomes), len(ids))
+            phase = "Refresh from Salesforce" if receive_only else "Sync Person to SFDC"
+            runs.report(work, phase, len(outcomes), len(ids))
     return [outcomes[pk] for pk in ids if pk in outcomes]
 
 
-def sync_batch(work: Work, ids: Iterable[int]) -> dict[int, PersonOutcome]:
+def sync_batch(work: Work, ids: Iterable[int], *, receive_only: bool = False) -> dict[int, PersonOutcome]:
     """Claim persons, sync them, let go of them. A field that was lost meanwhile leads to one fresh describe."""
     wanted = list(ids)
     claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
@@ -83,7 +87,7 @@ def sync_batch(work: Work, ids: Iterable[int]) -> dict[int, PersonOutcome]:
         for attempt in range(2):
             left = [pk for pk in claimed if pk not in outcomes]
             try:
-                _sync(work, left, outcomes)
+                _sync(work, left, outcomes, receive_only=receive_only)
                 break
             except FieldsChanged:
                 if attempt:
@@ -110,17 +114,28 @@ def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
             plan.add(Planned("refuse", outcome.person_id, outcome.name, "", "", outcome.message))
 
 
-def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome]) -> None:
+def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], *, receive_only: bool) -> None:
     persons = list(state.by_ids(ids).values())
     for person in persons:
-        if person.linked and person.sfdc_is_deleted:
+        if person.linked and person.sfdc_is_deleted and not receive_only:
             outcomes[person.id] = _deleted(person)
+        elif receive_only and not person.linked:
+            outcomes[person.id] = _outcome(
+                person,
+                Result.REFUSED,
+                "This person is not in Salesforce: there is nothing to refresh from.",
+                "NOT_LINKED",
+            )
     persons = [person for person in persons if person.id not in outcomes]
     found = find(work, persons)
 
     linked = [person for person in persons if person.linked]
     strangers = [person for person in persons if not person.linked]
     _receive(work, linked, found, outcomes)
+    if receive_only:
+        for person in persons:
+            outcomes.setdefault(person.id, _outcome(person, Result.UNCHANGED, "Nothing new in Salesforce."))
+        return
     to_create = _match(work, strangers, found, outcomes)
     to_send = [
         p.id for p in persons if p.id not in outcomes or outcomes[p.id].result in (Result.UPDATED, Result.LINKED)
@@ -186,8 +201,10 @@ def _received(work: Work, person: PersonState, changed: Sequence[str]) -> Person
 
 def _both(received: PersonOutcome | None, sent: PersonOutcome) -> PersonOutcome:
     """One outcome from what was received (or linked) and what was sent."""
-    if received is None or not sent.ok:
+    if not sent.ok:
         return sent
+    if received is None:
+        return replace(sent, message="Both sides are equal.") if sent.result is Result.UNCHANGED else sent
     message = received.message if sent.result is Result.UNCHANGED else f"{received.message} {sent.message}"
     return replace(received, message=message, sent=sent.sent)
 

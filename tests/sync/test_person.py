@@ -242,3 +242,23 @@ def test_without_a_connection_it_says_what_to_do(db):
 
     with pytest.raises(CannotSync, match="add_sync_user"):
         sync_persons([1], actor="Eva")
+
+
+def test_refresh_only_receives(sandbox, sync_person, cycle):
+    lead = sandbox.lead(Title="Buyer", Phone="1")
+    cycle()
+    kim = Person.objects.get()
+    sandbox.edit(lead, Phone="2")
+    Person.objects.update(title="Head Buyer")
+    outcome = sync_person(kim, receive_only=True)
+    kim.refresh_from_db()
+    assert (outcome.result, outcome.received) == (Result.UPDATED, ("phone",))
+    assert (kim.phone, kim.title, sandbox.read(lead)["Title"]) == ("2", "Head Buyer", "Buyer")
+    assert PendingChange.objects.get().state == "pending"
+    cycle()
+    assert sandbox.read(lead)["Title"] == "Head Buyer"
+
+
+def test_a_person_that_is_not_there_can_not_be_refreshed(sandbox, sync_person):
+    assert sync_person(person(), receive_only=True).result is Result.REFUSED
+    assert sandbox.count("Lead") == 0
