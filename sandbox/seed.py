@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from sandbox.store.database import quote
 from sandbox.users import QUEUE, SALES_USER, SYNC_USER
 
 _POOL = 1500
+_MANY = 20_000
 _LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES")
 _COUNTRIES = {
     "en_US": "United States",
@@ -223,7 +225,7 @@ def _contacts(people: _People, count: int, first_number: int, accounts: list[str
         )
 
 
-def _store(org: Org, item: SObject, rows: Iterator[dict[str, Any]]) -> None:
+def _store(org: Org, item: SObject, rows: Iterator[dict[str, Any]], count: int) -> None:
     """Insert rows with the values that every record has."""
     fields = [field for field in item.fields.values() if field.stored]
     defaults = {field.name: field.value_default() for field in fields}
@@ -239,7 +241,8 @@ def _store(org: Org, item: SObject, rows: Iterator[dict[str, Any]]) -> None:
             yield tuple(whole[name] for name in names)
 
     sql = f"INSERT INTO {quote(item.name)} ({columns}) VALUES ({', '.join('?' * len(fields))})"
-    org.database.connection.executemany(sql, values())
+    with org.database.unindexed(item) if count > _MANY else nullcontext():
+        org.database.connection.executemany(sql, values())
 
 
 def seed(org: Org, leads: int, contacts: int, number: int) -> None:
@@ -256,8 +259,8 @@ def seed(org: Org, leads: int, contacts: int, number: int) -> None:
         }
         objects = org.catalog.objects
         if contacts:
-            _store(org, objects["Account"], _accounts(people, accounts, first["001"]))
+            _store(org, objects["Account"], _accounts(people, accounts, first["001"]), accounts)
             account_ids = [ids.make("001", first["001"] + index) for index in range(accounts)]
-            _store(org, objects["Contact"], _contacts(people, contacts, first["003"], account_ids))
+            _store(org, objects["Contact"], _contacts(people, contacts, first["003"], account_ids), contacts)
         if leads:
-            _store(org, objects["Lead"], _leads(people, leads, first["00Q"]))
+            _store(org, objects["Lead"], _leads(people, leads, first["00Q"]), leads)

@@ -1,4 +1,6 @@
-"""SOAP ``login()`` (SOAP API Developer Guide, "login()"): up to version 64.0 only, as Salesforce retires it.
+"""SOAP ``login()`` and ``logout()`` (SOAP API Developer Guide).
+
+``login()`` exists up to version 64.0 only, as Salesforce retires it.
 
 Elements of the result carry no prefix and those of the fault carry ``sf:``, because clients look for them by text.
 """
@@ -37,11 +39,18 @@ def answer(org: Org, request: Request) -> Response:
         if match is None or request.method != "POST":
             raise Fault("INVALID_TYPE", "No service available for this request")
         version = int(match[2])
-        if version > LAST_VERSION:
-            raise Fault("INVALID_OPERATION", f"SOAP API login() is not available in API version {version}.0")
         if version < _FIRST_VERSION:
             raise Fault("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL")
-        user_id = _sign_in(org, *_credentials(request.content()))
+        root = _envelope(request.content())
+        if _find(root, "logout") is not None:
+            return _log_out(org, root, match[1])
+        login = _find(root, "login")
+        if login is None:
+            raise Fault("INVALID_TYPE", "No operation available for request")
+        if version > LAST_VERSION:
+            raise Fault("INVALID_OPERATION", f"SOAP API login() is not available in API version {version}.0")
+        found = {_local(node.tag): node.text or "" for node in login}
+        user_id = _sign_in(org, found.get("username", ""), found.get("password", ""))
     except Fault as fault:
         return Response.text(_fault_xml(fault), _XML, 500)
     session = org.sessions.start(user_id, org.clock.now())
@@ -49,19 +58,25 @@ def answer(org: Org, request: Request) -> Response:
     return Response.text(_result_xml(org, request, match[1], version, user_id, session.token, seconds), _XML)
 
 
-def _credentials(body: bytes) -> tuple[str, str]:
-    """Username and password, whatever prefixes the envelope uses."""
+def _envelope(body: bytes) -> ElementTree.Element:
+    """The message, whatever prefixes it uses."""
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise Fault("INVALID_TYPE", "A document type declaration is not allowed")
     try:
-        root = ElementTree.fromstring(body.lstrip())  # noqa: S314 - see above
+        return ElementTree.fromstring(body.lstrip())  # noqa: S314 - see above
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise Fault("INVALID_TYPE", f"The request could not be read: {error}") from error
-    login = next((node for node in root.iter() if _local(node.tag) == "login"), None)
-    if login is None:
-        raise Fault("INVALID_TYPE", "No operation available for request")
-    found = {_local(node.tag): node.text or "" for node in login}
-    return found.get("username", ""), found.get("password", "")
+
+
+def _find(root: ElementTree.Element, name: str) -> ElementTree.Element | None:
+    return next((node for node in root.iter() if _local(node.tag) == name), None)
+
+
+def _log_out(org: Org, root: ElementTree.Element, kind: str) -> Response:
+    token = _find(root, "sessionId")
+    if token is None or not org.sessions.revoke((token.text or "").strip()):
+        raise Fault("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session")
+    return Response.text(_enveloped(kind, "<logoutResponse/>"), _XML)
 
 
 def _local(tag: object) -> str:
@@ -98,7 +113,6 @@ def _fault_xml(fault: Fault) -> str:
 def _result_xml(org: Org, request: Request, kind: str, version: int, user_id: str, token: str, seconds: int) -> str:
     row = org.users.row(user_id)
     urls = {each: f"{request.origin}/services/Soap/{each}/{version}.0/{ORGANIZATION[:15]}" for each in (kind, "m")}
-    namespace = "urn:enterprise.soap.sforce.com" if kind.lower() == "c" else "urn:partner.soap.sforce.com"
     info = {
         "organizationId": ORGANIZATION,
         "organizationName": "Sandbox",
@@ -113,12 +127,19 @@ def _result_xml(org: Org, request: Request, kind: str, version: int, user_id: st
         "userType": row["UserType"],
     }
     details = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in info.items())
+    result = (
+        "<loginResponse><result>"
+        f"<metadataServerUrl>{escape(urls['m'])}</metadataServerUrl><passwordExpired>false</passwordExpired>"
+        f"<sandbox>true</sandbox><serverUrl>{escape(urls[kind])}</serverUrl><sessionId>{escape(token)}</sessionId>"
+        f"<userId>{user_id}</userId><userInfo>{details}</userInfo></result></loginResponse>"
+    )
+    return _enveloped(kind, result)
+
+
+def _enveloped(kind: str, body: str) -> str:
+    namespace = "urn:enterprise.soap.sforce.com" if kind.lower() == "c" else "urn:partner.soap.sforce.com"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="{namespace}">'
-        "<soapenv:Body><loginResponse><result>"
-        f"<metadataServerUrl>{escape(urls['m'])}</metadataServerUrl><passwordExpired>false</passwordExpired>"
-        f"<sandbox>true</sandbox><serverUrl>{escape(urls[kind])}</serverUrl><sessionId>{escape(token)}</sessionId>"
-        f"<userId>{user_id}</userId><userInfo>{details}</userInfo>"
-        "</result></loginResponse></soapenv:Body></soapenv:Envelope>"
+        f"<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
     )

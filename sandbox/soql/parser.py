@@ -76,7 +76,7 @@ def _parse(text: str, start: str) -> Any:
             raise malformed("unexpected token: '<EOF>'") from error
         raise located(text, error.token.start_pos or 0, f"unexpected token: '{error.token}'") from error
     except UnexpectedCharacters as error:
-        position = int(error.pos_in_stream)
+        position: int = error.pos_in_stream or 0  # type: ignore[redundant-expr]
         raise located(text, position, _character_message(text, position)) from error
     except UnexpectedInput as error:
         raise malformed(f"unexpected token: {error}") from error

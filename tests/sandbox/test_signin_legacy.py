@@ -89,6 +89,21 @@ def test_no_envelope_is_a_fault(rig: Rig, body: bytes) -> None:
     assert "<sf:exceptionCode>INVALID_TYPE</sf:exceptionCode>" in answer.text
 
 
+def test_logout_ends_the_session(rig: Rig) -> None:
+    found = re.search("<sessionId>([^<]+)<", _login(rig).text)
+    assert found is not None
+    body = (
+        '<se:Envelope xmlns:se="http://schemas.xmlsoap.org/soap/envelope/"><se:Header>'
+        f'<SessionHeader xmlns="urn:partner.soap.sforce.com"><sessionId>{found[1]}</sessionId></SessionHeader></se:Header>'
+        '<se:Body><logout xmlns="urn:partner.soap.sforce.com"/></se:Body></se:Envelope>'
+    )
+    url = f"{rig.url}/services/Soap/u/59.0"
+    assert "<logoutResponse/>" in rig.session.post(url, data=body).text
+    headers = {"Authorization": f"Bearer {found[1]}"}
+    assert rig.session.get(f"{rig.url}/services/data/v59.0/limits", headers=headers).status_code == 401
+    assert "INVALID_SESSION_ID" in rig.session.post(url, data=body).text
+
+
 def _assertion(rig: Rig, key: rsa.RSAPrivateKey, **change: Any) -> str:
     claims = {
         "iss": "sandbox-client",
