@@ -62,8 +62,9 @@ class ActivityLogAdmin(ReadOnlyAdmin):
         return format_html('<div class="what">{}</div>', person_panel.text(entry))
 
     @admin.display(description="status")
-    def outcome(self, entry: ActivityLogEntry) -> SafeString:
-        return outcome_chip(entry)
+    def outcome(self, entry: ActivityLogEntry) -> str | SafeString:
+        """A colour only where somebody has to look."""
+        return outcome_chip(entry) if entry.status == ActivityStatus.FAILED else entry.get_status_display()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup in ("run__id__exact", "code__exact") or super().lookup_allowed(lookup, value, request)

@@ -12,15 +12,26 @@ from django.utils.safestring import SafeString
 
 from syncer.admin import display
 from syncer.admin.readonly import ReadOnlyAdmin
-from syncer.admin.words import field_label, winner_label
+from syncer.admin.words import WINNERS, field_label, winner_label
 from syncer.models import Conflict, Person
+
+
+class WinnerFilter(admin.SimpleListFilter):
+    title = "who won"
+    parameter_name = "winner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(WINNERS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Conflict]) -> QuerySet[Conflict]:
+        return queryset.filter(winner=self.value()) if self.value() in WINNERS else queryset
 
 
 @admin.register(Conflict)
 class ConflictAdmin(ReadOnlyAdmin):
     list_display = ("time", "who", "what", "kept", "overwritten", "won", "reason")
     list_display_links = ("time",)
-    list_filter = ("winner",)
+    list_filter = (WinnerFilter,)
     search_fields = ("person_name",)  # that there is a search; where it goes is below
     search_help_text = "Person's name or number."
     ordering = ("-at", "-id")

@@ -14,13 +14,13 @@ from django.utils.safestring import SafeString
 from syncer.admin import display
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.words import field_label
-from syncer.models import FieldMapping
+from syncer.models import Direction, FieldMapping
 from syncer.sync.fields import PERSON_COLUMNS
 
 
 @admin.register(FieldMapping)
 class FieldMappingAdmin(CalmAdmin):
-    list_display = ("salesforce", "object", "field_type", "here", "direction", "both_changed", "access", "condition")
+    list_display = ("salesforce", "object", "field_type", "here", "crosses", "both_changed", "access", "condition")
     list_display_links = ("salesforce",)
     list_filter = ("object", "enabled", "direction")
     list_select_related = ("sync_user",)
@@ -70,10 +70,17 @@ class FieldMappingAdmin(CalmAdmin):
             return field_label(mapping.person_field)
         return format_html("<code>{}</code> (custom)", mapping.person_field)
 
+    @admin.display(description="direction")
+    def crosses(self, mapping: FieldMapping) -> str:
+        """What really happens: a field that the sync user may not edit is only received, whatever is set."""
+        if mapping.readable and not (mapping.createable or mapping.updateable):
+            return str(Direction.RECEIVE.label)
+        return mapping.get_direction_display()
+
     @admin.display(description="if both sides changed")
     def both_changed(self, mapping: FieldMapping) -> str:
         winner = mapping.winner or mapping.sync_user.winner_for(mapping.object)
-        return ("Salesforce" if winner == "salesforce" else "Here") + ("" if mapping.winner else " (as the object)")
+        return ("Salesforce" if winner == "salesforce" else "Here") + (" (own setting)" if mapping.winner else "")
 
     @admin.display(description="sync user may")
     def access(self, mapping: FieldMapping) -> SafeString:

@@ -36,6 +36,7 @@ class PersonAdmin(CalmAdmin):
     actions = ("sync_person",)
     change_form_template = "syncer/person.html"
     delete_confirmation_template = "syncer/delete_person.html"
+    delete_selected_confirmation_template = "syncer/delete_persons.html"
 
     # -- the list ------------------------------------------------------------------------------------------------------
 

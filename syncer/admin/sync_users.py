@@ -60,6 +60,9 @@ class SyncUserAdmin(CalmAdmin):
         form.take_over(obj)
         super().save_model(request, obj, form, change)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
+
     def has_delete_permission(self, request: HttpRequest, obj: SyncUser | None = None) -> bool:
         """Deleting it would take its runs and mappings along; an unused connection is switched off instead."""
         return False
