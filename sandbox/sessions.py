@@ -34,6 +34,7 @@ class Sessions:
     def start(self, user_id: str, now: datetime) -> Session:
         """Sign a user in."""
         secret = "".join(self.random.choices(ids.ALPHABET + "._", k=80))
+        self.open = {token: session for token, session in self.open.items() if now < session.expires}
         session = Session(f"{ORGANIZATION[:15]}!{secret}", user_id, now, now + self.lifetime)
         self.open[session.token] = session
         return session

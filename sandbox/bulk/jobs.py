@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sandbox.bulk.ingest import IngestJob
@@ -19,6 +20,8 @@ from sandbox.errors import SalesforceError
 if TYPE_CHECKING:
     from sandbox.org import Org
 
+#: "Bulk API 2.0 Limits and Allocations": jobs are kept for seven days
+_KEPT = timedelta(days=7)
 AnyJob = IngestJob | QueryJob
 
 
@@ -36,7 +39,10 @@ class Jobs:
         self._stopping = False
 
     def add(self, job: AnyJob) -> None:
-        """Keep a new job."""
+        """Keep a new job, and forget those that ended more than a week ago."""
+        for old in list(self.by_id.values()):
+            if old.ended and job.created - old.changed > _KEPT:
+                self.delete(old)
         self.by_id[job.id] = job
 
     def find(self, job_id: str, kind: type[Job]) -> AnyJob:

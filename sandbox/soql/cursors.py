@@ -1,6 +1,7 @@
 """Answers in pages. The rows are fixed when the query is first run; each page shows them as they are when it is read.
 
-Source: REST API Developer Guide, "Query"; SOQL: "Query cursors" (a locator lives two days).
+Source: REST API Developer Guide, "Query"; Salesforce Help, "Query cursor limits" (a locator lives two days, a user has
+ten open ones, the oldest makes room for an eleventh).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sandbox.store.database import Database
 BATCH = 2000
 SMALLEST_BATCH = 200
 _LIFETIME = timedelta(days=2)
+_OPEN_PER_USER = 10
 
 
 @dataclass(slots=True)
@@ -51,9 +53,16 @@ class Cursors:
         if len(rows) <= batch:
             return {"totalSize": len(rows), "done": True, "records": plan.records(self.database, rows)}
         numbers = array("q", (row[0] for row in plan.row_numbers(self.database)))
+        self._make_room(reader.user_id)
         locator = self.database.next_id("01g")
         self.open[locator] = Cursor(plan, numbers, batch, reader.user_id, reader.now)
         return self._answer(locator, 0, plan.records(self.database, rows[:batch]), resource, reader.version)
+
+    def _make_room(self, user_id: str) -> None:
+        """Close a user's oldest open queries."""
+        own = [locator for locator, cursor in self.open.items() if cursor.user_id == user_id]
+        for locator in own[: max(0, len(own) - _OPEN_PER_USER + 1)]:
+            del self.open[locator]
 
     def page(self, locator: str, reader: Reader, resource: str) -> dict[str, Any]:
         """A further page."""

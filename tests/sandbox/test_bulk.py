@@ -136,6 +136,15 @@ def test_aborted_and_deleted_jobs(rig: Rig) -> None:
     assert rig.refused("GET", f"jobs/ingest/{job}")[0] == 404
 
 
+def test_jobs_are_forgotten_after_a_week(rig: Rig) -> None:
+    old = _job(rig, "LastName,Company\nA,C\n")
+    _result(rig, old, "successfulResults")
+    rig.time.sleep(7 * 86400 + 1)
+    del rig.session.headers["Authorization"]
+    _job(rig, "LastName,Company\nB,C\n")
+    assert rig.refused("GET", f"jobs/ingest/{old}")[0] == 404
+
+
 def test_results_are_read_with_the_version_that_made_the_job(rig: Rig) -> None:
     job = rig.call("POST", "jobs/query", json={"operation": "query", "query": "SELECT Id FROM Lead"}).json()["id"]
     answer = rig.call("GET", f"/services/data/v60.0/jobs/query/{job}/results")

@@ -94,7 +94,8 @@ def test_logout_ends_the_session(rig: Rig) -> None:
     assert found is not None
     body = (
         '<se:Envelope xmlns:se="http://schemas.xmlsoap.org/soap/envelope/"><se:Header>'
-        f'<SessionHeader xmlns="urn:partner.soap.sforce.com"><sessionId>{found[1]}</sessionId></SessionHeader></se:Header>'
+        f'<SessionHeader xmlns="urn:partner.soap.sforce.com"><sessionId>{found[1]}</sessionId></SessionHeader>'
+        "</se:Header>"
         '<se:Body><logout xmlns="urn:partner.soap.sforce.com"/></se:Body></se:Envelope>'
     )
     url = f"{rig.url}/services/Soap/u/59.0"

@@ -310,6 +310,15 @@ def test_pages_keep_the_rows_of_the_first_execution(rig: Rig) -> None:
     assert "nextRecordsUrl" not in third
 
 
+def test_the_oldest_of_eleven_open_queries_is_closed(rig: Rig) -> None:
+    rig.control("POST", "reset", {"leads": 250, "contacts": 0})
+    headers = {"Sforce-Query-Options": "batchSize=200"}
+    params = {"q": "SELECT Id FROM Lead"}
+    urls = [rig.get("query", params=params, headers=headers)["nextRecordsUrl"] for _ in range(11)]
+    assert rig.refused("GET", urls[0])[1] == "INVALID_QUERY_LOCATOR"
+    assert all(rig.get(url)["done"] for url in urls[1:])
+
+
 def test_locators_end_after_two_days_and_belong_to_their_user(rig: Rig) -> None:
     rig.control("POST", "reset", {"leads": 2100, "contacts": 0})
     url = rig.query("SELECT Id FROM Lead")["nextRecordsUrl"]
