@@ -34,7 +34,11 @@ def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 def _move_values(org: Org, item: SObject, before: Field | None, field: Field) -> None:
     """Bring the column into line with the changed field."""
     database, table = org.database, quote(item.name)
-    if before is None or not before.stored:
+    if field.type == "location" or before is not None and before.type == "location":
+        if before is not None and before.type != field.type:
+            raise ValueError("a geolocation field keeps its type")
+        database.create([org.catalog.objects[item.name]])
+    elif before is None or not before.stored:
         database.add_column(item, field)
     elif not field.stored:
         database.drop_column(item, before)
@@ -70,7 +74,8 @@ def remove_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     field = item.field(str(given["name"])) if item else None
     if item is None or field is None or not org.catalog.remove_field(item.name, field.name):
         raise ValueError(f"there is no custom field {given['object']}.{given['name']}")
-    org.database.drop_column(item, field)
+    for gone in [field, *(part for part in item.fields.values() if part.compound_field_name == field.name)]:
+        org.database.drop_column(item, gone)
     org.schema_moved()
     return {"removed": f"{item.name}.{field.name}"}
 

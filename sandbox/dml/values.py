@@ -119,6 +119,8 @@ def _number(field: Field, value: Any) -> int | None:
         raise _outside(field, number)
     if number and number.adjusted() < -100:
         return 0
+    if field.name.endswith("__s") and abs(number) > (90 if "__Latitude__" in field.name else 180):
+        raise _outside(field, number)
     scaled = int(number.scaleb(field.scale).to_integral_value(ROUND_HALF_UP))
     if abs(scaled) >= 10**field.precision:
         raise _outside(field, number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sandbox.schema.custom import DELIVERED, build
+from sandbox.schema.custom import DELIVERED, build, place_fields
 from sandbox.schema.field import Field
 from sandbox.schema.sobject import SObject
 from sandbox.schema.standard import standard_objects
@@ -65,7 +65,8 @@ class Catalog:
             entry for entry in self.definitions if (entry["object"], entry["name"]) != (item.name, field.name)
         ]
         self.definitions.append(kept)
-        self._replace(item.with_fields({**item.fields, field.name: field}))
+        parts = place_fields(kept, field) if field.type == "location" else []
+        self._replace(item.with_fields({**item.fields, field.name: field, **{part.name: part for part in parts}}))
         return item, field, before
 
     def remove_field(self, object_name: str, name: str) -> bool:
@@ -77,7 +78,8 @@ class Catalog:
         self.definitions = [
             entry for entry in self.definitions if (entry["object"], entry["name"]) != (item.name, field.name)
         ]
-        self._replace(item.with_fields({key: value for key, value in item.fields.items() if key != field.name}))
+        gone = {field.name} | {part.name for part in item.fields.values() if part.compound_field_name == field.name}
+        self._replace(item.with_fields({key: value for key, value in item.fields.items() if key not in gone}))
         return True
 
     def take_back(self, definitions: list[dict[str, Any]], objects: dict[str, SObject]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.errors import SalesforceError
 from sandbox.schema.field import SOAP_TYPES, Field, PicklistValue
+from sandbox.schema.sobject import place_parts
 
 #: names of the set-up pages and of the Metadata API -> the type that describe shows
 _TYPE_NAMES = {
@@ -39,6 +40,8 @@ _TYPE_NAMES = {
     "encryptedtext": "encryptedstring",
     "encryptedstring": "encryptedstring",
     "autonumber": "string",
+    "location": "location",
+    "geolocation": "location",
 }
 _LENGTHS = {
     "string": 255,
@@ -108,8 +111,10 @@ def build(definition: dict[str, Any]) -> Field:
     numeric = kind in ("double", "currency", "percent")
     formula = definition.get("formula") or definition.get("calculatedFormula")
     auto_number = asked == "autonumber" or bool(definition.get("autoNumber"))
-    computed = bool(formula) or auto_number
-    searchable = not (kind == "textarea" and length > _NOT_IN_FILTERS) and kind != "encryptedstring"
+    computed = bool(formula) or auto_number or kind == "location"
+    searchable = (
+        kind != "location" and not (kind == "textarea" and length > _NOT_IN_FILTERS) and kind != "encryptedstring"
+    )
     external_id = bool(definition.get("externalId"))
     default = definition.get("defaultValue")
     if kind == "boolean":
@@ -151,6 +156,27 @@ def build(definition: dict[str, Any]) -> Field:
         auto_number=auto_number,
         html_formatted=asked in ("html", "richtextarea"),
     )
+
+
+def place_fields(definition: dict[str, Any], compound: Field) -> list[Field]:
+    """The latitude and longitude behind a geolocation field."""
+    scale = int(definition.get("scale") or 5)
+    return [
+        Field(
+            name=name,
+            label=f"{compound.label} ({key.title()})",
+            type="double",
+            precision=scale + 3,
+            scale=scale,
+            nillable=compound.nillable,
+            custom=True,
+            permissionable=True,
+            groupable=False,
+            compound_field_name=compound.name,
+            soap_type="xsd:double",
+        )
+        for key, name in place_parts(compound.name).items()
+    ]
 
 
 _TERRITORY = (

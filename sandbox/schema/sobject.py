@@ -19,6 +19,12 @@ ADDRESS_PARTS = {
 }
 
 
+def place_parts(compound: str) -> dict[str, str]:
+    """The JSON keys of a custom geolocation field and the fields that it is made of."""
+    name = compound.removesuffix("__c")
+    return {"latitude": f"{name}__Latitude__s", "longitude": f"{name}__Longitude__s"}
+
+
 @dataclass(frozen=True)
 class SObject:
     """An object as one user sees it (or, in the full schema, as it is)."""
@@ -67,6 +73,8 @@ class SObject:
         return ("FirstName", "LastName") if self.has("FirstName") and self.has("LastName") else ()
 
     def address_parts(self, compound: str) -> dict[str, str]:
-        """The JSON keys of a compound address and the fields behind them."""
+        """The JSON keys of a compound address or place and the fields behind them."""
+        if compound.endswith("__c"):
+            return {key: part for key, part in place_parts(compound).items() if self.has(part)}
         prefix = compound.removesuffix("Address")
         return {key: prefix + part for key, part in ADDRESS_PARTS.items() if self.has(prefix + part)}

@@ -95,6 +95,18 @@ def test_fields_of_every_type_can_be_added(rig: Rig, definition: dict[str, Any],
     assert rig.records("SELECT Extra__c FROM Lead") == [{"Extra__c": kept}]
 
 
+def test_a_geolocation_is_made_of_two_numbers(rig: Rig) -> None:
+    rig.control("POST", "fields", {"object": "Lead", "name": "Place__c", "type": "geolocation", "scale": 3})
+    lead = rig.create(Place__Latitude__s=51.50049, Place__Longitude__s=-0.1)
+    assert rig.read(lead)["Place__c"] == {"latitude": 51.5, "longitude": -0.1}
+    assert rig.query("SELECT Place__c FROM Lead WHERE Place__Latitude__s > 51")["totalSize"] == 1
+    assert rig.refused("PATCH", f"sobjects/Lead/{lead}", json={"Place__c": 1})[1] == "INVALID_FIELD_FOR_INSERT_UPDATE"
+    far = {"Place__Latitude__s": 91}
+    assert rig.refused("PATCH", f"sobjects/Lead/{lead}", json=far)[1] == "NUMBER_OUTSIDE_VALID_RANGE"
+    rig.control("DELETE", "fields", {"object": "Lead", "name": "Place__c"})
+    assert not {"Place__c", "Place__Latitude__s"} & _names(rig)
+
+
 def test_existing_records_have_the_new_field_empty(rig: Rig) -> None:
     lead = rig.create()
     rig.control("POST", "fields", {"object": "Lead", "name": "Extra__c", "type": "text"})
