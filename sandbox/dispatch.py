@@ -74,7 +74,7 @@ def _api(org: Org, request: Request) -> Outcome:
         if struck.first("drop_before"):
             raise ConnectionDropped
         if struck.first("expire_session"):
-            org.sessions.end_all()
+            org.sessions.revoke(request.headers.get("authorization", "").partition(" ")[2].strip())
         status = struck.first("status")
         if status is not None:
             response = _fault_answer(status.error(), html=status.html)

@@ -176,7 +176,9 @@ class Org:
         for record_id, name, row in database.execute(
             "SELECT id, object, row FROM _late WHERE at <= ?", (now,)
         ).fetchall():
-            values = json.loads(row)
+            item = self.catalog.objects[name]
+            # a field may have been removed meanwhile
+            values = {key: value for key, value in json.loads(row).items() if item.has(key)}
             if database.one(f'SELECT 1 FROM "{name}" WHERE Id = ?', (record_id,)):
                 database.update(name, record_id, values)
             else:

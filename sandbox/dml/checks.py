@@ -107,10 +107,17 @@ def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[s
             continue
         alive = " AND IsDeleted = 0" if item.has("IsDeleted") else ""
         sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(name)} = ? AND Id <> ?{alive}"
-        other = saver.org.database.one(sql, (value, record_id))
+        other = saver.org.database.one(sql, (value, record_id)) or _uncommitted(saver, item, name, value, record_id)
         if other is not None:
             message = f"duplicate value found: {name} duplicates value on record with id: {other[0][:15]}"
             raise SalesforceError(400, "DUPLICATE_VALUE", message, [])
+
+
+def _uncommitted(saver: Saver, item: SObject, name: str, value: Any, record_id: str) -> Any:
+    """A save that has not committed holds its unique values already: nobody else can take them."""
+    collation = "" if item.fields[name].case_sensitive else " COLLATE NOCASE"
+    sql = f"SELECT id FROM _late WHERE object = ? AND id <> ? AND json_extract(row, ?) = ?{collation}"
+    return saver.org.database.one(sql, (item.name, record_id, f'$."{name}"', value))
 
 
 def check_rules(saver: Saver, item: SObject, record_id: str) -> None:

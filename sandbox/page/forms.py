@@ -44,6 +44,9 @@ def wanted(fields: list[Field], form: dict[str, str], shown: dict[str, Any]) -> 
     """The values to save: only those that differ from what the form showed when it was opened."""
     changes: dict[str, Any] = {}
     for field in fields:
+        if field.name not in form and f"was:{field.name}" not in form:
+            # the form did not have this field
+            continue
         given: Any = form.get(field.name, "")
         before = form.get(f"was:{field.name}", as_text(field, shown.get(field.name)))
         if field.type == "boolean":
@@ -85,7 +88,7 @@ def field_html(field: Field, value: str, before: str, error: str | None) -> str:
     else:
         kind = _INPUT_TYPES.get(field.type, "text")
         control = f'<input type="{kind}" id="{name}" name="{name}" value="{text(value)}"{described} autocomplete="off">'
-    hint = {"multipicklist": "values separated by ;", "datetime": "2026-01-31T09:30:00Z"}.get(field.type)
+    hint = {"multipicklist": "values separated by ;", "datetime": "UTC, such as 2026-01-31T09:30:00Z"}.get(field.type)
     small = f"<small>{hint}</small>" if hint else ""
     return f'<div class="field{wide}{wrong}">{label}{control}{small}{was}{note}</div>'
 

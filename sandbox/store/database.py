@@ -142,8 +142,10 @@ class Database:
         table = quote(item.name)
         self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {quote(item.name + '_Id')} ON {table} (Id)")
         if item.has("SystemModstamp"):
-            # the order in which a sync reads changes
-            self.execute(f"CREATE INDEX IF NOT EXISTS {quote(item.name + '_Stamp')} ON {table} (SystemModstamp, Id)")
+            # the order in which a sync reads changes; with IsDeleted the rows of a page are found in the index alone
+            deleted = ", IsDeleted" if item.has("IsDeleted") else ""
+            stamp = quote(item.name + "_Stamp")
+            self.execute(f"CREATE INDEX IF NOT EXISTS {stamp} ON {table} (SystemModstamp, Id{deleted})")
         for field in item.fields.values():
             if field.stored and (field.name in _INDEXED or field.external_id or field.unique):
                 self.index(item, field)

@@ -157,6 +157,26 @@ def test_a_late_commit_shows_up_with_an_older_stamp(rig: Rig) -> None:
     }
 
 
+def test_a_unique_value_of_a_save_that_has_not_committed_is_taken(rig: Rig) -> None:
+    _fault(rig, route="/sobjects/Lead", kind="late_commit", seconds=300)
+    body = {"LastName": "L", "Company": "C"}
+    made = rig.call("PATCH", "sobjects/Lead/Person_Id__c/p", json=body).json()["id"]
+    assert rig.refused("GET", "sobjects/Lead/Person_Id__c/p")[:2] == (404, "NOT_FOUND")
+    status, code, message = rig.refused("PATCH", "sobjects/Lead/Person_Id__c/P", json=body)
+    assert (status, code) == (400, "DUPLICATE_VALUE")
+    assert message.endswith(made[:15])
+    rig.time.sleep(300)
+    again = rig.call("PATCH", "sobjects/Lead/Person_Id__c/p", json=body)
+    assert (again.status_code, again.json()["id"]) == (200, made)
+
+
+def test_only_the_caller_s_session_expires(rig: Rig) -> None:
+    other = {"Authorization": f"Bearer {rig.token()}"}
+    _fault(rig, route="/limits", kind="expire_session")
+    assert rig.refused("GET", "limits")[0] == 401
+    assert rig.call("GET", "limits", headers=other).status_code == 200
+
+
 def test_control_calls_are_spared_and_not_counted(rig: Rig) -> None:
     _fault(rig, route="", kind="status", status=500, times=None)
     assert rig.control("GET", "state")["now"] == "2026-11-02T09:30:00.000+0000"

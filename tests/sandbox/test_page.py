@@ -91,6 +91,13 @@ def test_an_unchanged_form_saves_nothing(rig: Rig) -> None:
     assert rig.read(lead) == before
 
 
+def test_a_field_that_the_form_did_not_have_is_left_alone(rig: Rig) -> None:
+    lead = rig.create(Title="T", Phone="1", Newsletter__c=True)
+    _post(rig, lead, "save", {"token": _form(rig, lead)["token"], "Phone": "2"})
+    record = rig.read(lead)
+    assert (record["Title"], record["Phone"], record["Newsletter__c"]) == ("T", "2", True)
+
+
 def test_only_what_was_changed_here_is_saved(rig: Rig) -> None:
     lead = rig.create(Title="old", Phone="1")
     form = _form(rig, lead)
