@@ -18,7 +18,7 @@ class SyncerConfig(AppConfig):
         post_migrate.connect(_after_migrate, sender=self)
 
 
-def _after_migrate(using: str, apps: Any, **kwargs: Any) -> None:
+def _after_migrate(using: str, **kwargs: Any) -> None:
     """Install the triggers (a migration may have dropped them) and the schedule."""
     from syncer import schedule
     from syncer.models import triggers

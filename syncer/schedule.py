@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Schedule
 
-from syncer.models import Heartbeat, SyncUser, SyncUserState
+from syncer.models import Heartbeat, SyncLease, SyncUser, SyncUserState
 
 CYCLE = "Salesforce sync"
 HEARTBEAT = "Heartbeat"
@@ -56,6 +57,18 @@ def ensure() -> None:
             wanted["next_run"] = now
         if any(getattr(row, key) != value for key, value in wanted.items()):
             Schedule.objects.filter(pk=row.pk).update(**wanted)
+    if _a_cycle_died():
+        Schedule.objects.filter(name=CYCLE, next_run__gt=now).update(next_run=now)
+
+
+def _a_cycle_died() -> bool:
+    """A lease ran out without being given back: its holder was killed, and nobody has said when the next cycle starts.
+
+    Otherwise that would be only after TOLERANCE, to which the scheduler moves the row when it starts a cycle.
+    """
+    return SyncLease.objects.filter(
+        sync_user__is_active=True, sync_user__state=SyncUserState.READY, expires_at__lt=Now()
+    ).exists()
 
 
 def next_run() -> datetime | None:

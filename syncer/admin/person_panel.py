@@ -81,5 +81,5 @@ def text(entry: ActivityLogEntry) -> str | SafeString:
     detail = entry.detail if isinstance(entry.detail, dict) else {}
     if entry.field and "old" in detail and "new" in detail:
         changed = display.change(detail["old"], detail["new"])
-        return format_html('<span class="changed-field">{}</span> {}', field_label(entry.field), changed)
+        return format_html('<span class="changed-field">{}:</span> {}', field_label(entry.field), changed)
     return entry.summary

@@ -77,6 +77,12 @@ class PendingChange(models.Model):
     next_attempt = models.DateTimeField(null=True, blank=True)
     claim = models.CharField(max_length=40, default="", db_default="", blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
+    in_doubt = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Fields and values of an update whose answer has not come: it may have been carried out.",
+    )
     error_code = models.CharField(max_length=80, default="", db_default="", blank=True)
     error_message = models.TextField(default="", db_default="", blank=True)
     error_detail = models.JSONField(default=dict, db_default={}, blank=True)
@@ -84,9 +90,9 @@ class PendingChange(models.Model):
     class Meta:
         verbose_name = "waiting change"
         indexes = [
-            # The push takes what is due, oldest first.
+            # The push takes what is due, in the order of the persons.
             models.Index(
-                fields=["since", "person"],
+                fields=["person"],
                 condition=models.Q(state="pending"),
                 name="syncer_pending_due",
             ),

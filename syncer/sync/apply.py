@@ -178,6 +178,11 @@ def _write_persons(ready: Sequence[Merged], fields: ObjectMap, journal: Journal,
                     journal.received(person.id, person.name, decision, _editor(m))
         for decision in m.merge.conflicts:
             journal.conflict(person.id, person.name, decision)
+        for decision in m.merge.decisions:
+            if decision.field in person.in_doubt and decision.outcome is Outcome.AGREE:
+                sent = person.in_doubt[decision.field]
+                if decision.base != decision.there == sent:
+                    journal.doubt(person.id, person.name, decision.field, sent)
         link = {"sfdc_type": m.remote.object, "sfdc_id": m.remote.id, "sfdc_is_deleted": False}
         if columns or (person.sfdc_type, person.sfdc_id, person.sfdc_is_deleted) != tuple(link.values()):
             writes.append((person, columns | link))

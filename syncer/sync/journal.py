@@ -111,6 +111,18 @@ class Journal:
             )
         )
 
+    def doubt(self, person_id: int, name: str, field: str, value: Value) -> None:
+        """An update arrived although its answer was lost, and with it what the record had before."""
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CONFLICT,
+            f"{label(field)}: {shown(value)} was sent, and the answer was lost. If somebody had changed the field in "
+            "Salesforce just before, that value was overwritten and can't be told; see the field history there.",
+            field=field,
+            detail={"here": value, "there": None, "lost": None, "winner": "marketo", "reason": "The answer was lost."},
+        )
+
     def write(self) -> None:
         statements.insert(
             ActivityLogEntry,

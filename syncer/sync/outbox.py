@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 
 from syncer.models import PendingChange, PendingState
@@ -18,18 +18,40 @@ from syncer.sync import statements
 CLAIM_LASTS = timedelta(seconds=120)
 
 
-def due(limit: int, now: datetime, after: tuple[datetime | None, int] = (None, 0)) -> list[tuple[datetime, int]]:
-    """Who has something to send now, longest waiting first, as (since, person id). ``after``: only behind this one."""
+def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = None) -> list[int]:
+    """Persons that have something to send now, in the order of their ids, behind the person ``after``.
+
+    ``until``: only who waited at this time (``newest``) already. What is edited while a cycle sends is the next
+    cycle's; otherwise the sending has no end while people edit faster than it sends.
+    """
     rows = PendingChange.objects.filter(
         Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
         Q(claim="") | Q(claimed_until__lt=Now()),
         state=PendingState.PENDING,
+        person_id__gt=after,
         person__record__weak_base=False,
     )
-    since, person_id = after
-    if since is not None:
-        rows = rows.filter(Q(since__gt=since) | Q(since=since, person_id__gt=person_id))
-    return list(rows.order_by("since", "person_id").values_list("since", "person_id")[:limit])
+    if until is not None:
+        rows = rows.filter(since__lte=until)
+    return list(rows.order_by("person_id").values_list("person_id", flat=True)[:limit])
+
+
+def newest() -> datetime | None:
+    """Since when the last one waits, by the database's clock; None when nobody does."""
+    found: datetime | None = PendingChange.objects.aggregate(newest=Max("since"))["newest"]
+    return found
+
+
+def next_try_within(wait: timedelta, now: datetime) -> datetime | None:
+    """The first repeated try that is due within this time from now."""
+    rows = PendingChange.objects.filter(state=PendingState.PENDING, next_attempt__gt=now, next_attempt__lte=now + wait)
+    return rows.order_by("next_attempt").values_list("next_attempt", flat=True).first()
+
+
+def doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Before the call: the values that it sends, so that a lost answer or a killed process leaves a trace."""
+    rows = [[pk, token, values] for pk, values in sending]
+    statements.update(PendingChange, ["in_doubt"], rows, keys=("person_id", "claim"))
 
 
 def waiting(now: datetime) -> int:
@@ -98,6 +120,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
             "claim",
             "attempts",
             "next_attempt",
+            "in_doubt",
             "error_code",
             "error_message",
             "error_detail",
@@ -110,6 +133,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
                 "",
                 1,
                 f.retry_at,
+                {},
                 f.code[:80],
                 f.message,
                 f.detail,
@@ -118,7 +142,8 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
         ],
         conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
         f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
-        f"error_message = excluded.error_message, error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
+        f"in_doubt = excluded.in_doubt, error_message = excluded.error_message, "
+        f"error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
     )
 
 

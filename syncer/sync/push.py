@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from syncer.models import ActivityType, PendingChange, Person, SalesforceRecord
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
@@ -34,8 +36,12 @@ from syncer.sync.work import Work, next_sequence
 
 #: Records in one Composite request: three collections of 200 between two queries (at most five of them in all).
 RECORDS_A_CALL = 3 * writing.MOST_ROWS
-#: Requests in a row whose outcome stayed unknown, after which the cycle gives up.
+#: Passes over the outbox in one cycle, for what failed in passing.
+PASSES = 6
+#: Passes in a row with a request whose outcome stayed unknown, after which the cycle gives up.
 UNKNOWN_IN_A_ROW = 3
+#: A repeated try that is further away than this is left to the next cycle.
+LONGEST_WAIT = timedelta(seconds=60)
 #: Recording a result whose person is locked by a user's save: tries before it is left to be read again.
 TRIES = 20
 
@@ -70,37 +76,57 @@ class Sent:
 
 
 def send_waiting(work: Work) -> None:
-    """The cycle's sending phase: everything that is due, batch by batch, until nothing is."""
+    """The cycle's sending phase: everything that waited when it began, batch by batch.
+
+    What failed in passing, or with an unknown outcome, is tried again a few times; the next cycles do the rest.
+    """
     if work.plan is not None:
         _plan_waiting(work, work.plan)
         return
-    total, done = outbox.waiting(work.now()), 0
-    unknown = 0
-    while ids := outbox.due(RECORDS_A_CALL, work.now()):
-        claimed = outbox.claim((pk for _, pk in ids), work.claim)
-        if not claimed:
+    until = outbox.newest()
+    if until is None:
+        return
+    progress = [0, outbox.waiting(work.now())]
+    unknown: list[OutcomeUnknown] = []
+    for attempt in range(PASSES):
+        lost = _send_all(work, until, progress)
+        unknown = [*unknown, lost] if lost else []
+        if len(unknown) >= UNKNOWN_IN_A_ROW:
+            raise unknown[-1]
+        again = work.now() if lost else outbox.next_try_within(LONGEST_WAIT, work.now())
+        if again is None or attempt == PASSES - 1:
             break
+        wait = (again - work.now()).total_seconds() + work.random.random()
+        work.checkpoint()
+        work.pause(max(wait, 0.0))
+        work.checkpoint()
+
+
+def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
+    """One pass over the outbox; gives the error of a request whose outcome is unknown. Updates can be repeated: the
+    next try reads first, and finds what was carried out."""
+    after, unknown = 0, None
+    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after, until=until):
+        after = ids[-1]
+        claimed = outbox.claim(ids, work.claim)
         try:
             send(work, claimed)
-            unknown = 0
-        except OutcomeUnknown:
-            # Updates can be repeated: the next try reads first and finds what was carried out.
-            unknown += 1
-            if unknown >= UNKNOWN_IN_A_ROW:
-                raise
+        except OutcomeUnknown as error:
+            unknown = error
         finally:
             outbox.let_go(work.claim)
-        done += len(claimed)
-        runs.report(work, "Sending", done, max(total, done))
+        progress[0] += len(claimed)
+        runs.report(work, "Sending", progress[0], max(progress))
         work.give_up_in_time()
+    return unknown
 
 
 def _plan_waiting(work: Work, told: Plan) -> None:
     """What would be sent of persons whose record was not read in this cycle; of the others it is decided already."""
-    after: tuple[datetime | None, int] = (None, 0)
+    after = 0
     while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
         after = ids[-1]
-        for person in state.by_ids(pk for _, pk in ids).values():
+        for person in state.by_ids(ids).values():
             link = person.link
             fields = work.maps.get(link.object) if link else None
             if link is None or fields is None or told.is_decided(person.id) or person.sfdc_is_deleted:
@@ -156,6 +182,7 @@ def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict
     if to_send:
         names = sorted({name for sending in to_send for name in sending.values})
         mapped = [f for f in fields.fields if f.person_field in names]
+        outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in to_send])
         work.checkpoint()
         answer = work.org.composite(_requests(fields, mapped, to_send), safe=False)
         work.checkpoint()
@@ -308,6 +335,9 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorde
         was = s.before[name] if s.before is not None else link.base.get(name)
         now = s.after[name] if s.after is not None else value
         base[name] = now
+        if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
+            journal.doubt(person.id, person.name, name, person.in_doubt[name])
+            was = link.base.get(name)
         edited_there = not same(rule, was, link.base.get(name)) and not same(rule, was, value)
         if edited_there:
             [decision] = merge([rule], link.base, {name: value}, {name: was}).decisions
@@ -444,16 +474,23 @@ def failure(
     return Failure(person.id, error.code, error.message, detail, failed=retry_at is None, retry_at=retry_at)
 
 
-#: Tries of a passing fault, a cycle's wait apart at first, before the person is left to a retry by hand.
-FIRST_RETRY = timedelta(seconds=30)
-LONGEST_RETRY = timedelta(hours=6)
+#: The first repeated try of a passing fault; each further one waits twice as long.
+FIRST_RETRY = timedelta(seconds=1)
+#: Tries within one cycle, then in the next cycles; after those it is tried at night.
+TRIES_IN_A_CYCLE, TRIES_IN_ALL = 5, 8
+NIGHT = 2
 
 
 def next_try(work: Work, person: PersonState) -> datetime:
-    """When a passing fault is tried again: twice as long after each attempt, with jitter, at most six hours."""
+    """When a passing fault is tried again: soon, with backoff and jitter; in the next cycles; in the end at night."""
     attempts = PendingChange.objects.filter(person_id=person.id).values_list("attempts", flat=True).first() or 0
-    wait = min(FIRST_RETRY * 2 ** min(attempts, 12), LONGEST_RETRY)
-    return work.now() + wait * (0.75 + 0.5 * work.random.random())
+    now = work.now()
+    if attempts < TRIES_IN_A_CYCLE:
+        return now + FIRST_RETRY * 2**attempts * (0.75 + 0.5 * work.random.random())
+    if attempts < TRIES_IN_ALL:
+        return now + LONGEST_WAIT
+    tonight = timezone.localtime(now).replace(hour=NIGHT, minute=0, second=0, microsecond=0)
+    return tonight if tonight > now else tonight + timedelta(days=1)
 
 
 def _refuse_values(work: Work, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> PersonOutcome:

@@ -51,6 +51,7 @@ class PersonState:
     claim: str
     claimed_until: datetime | None
     error_code: str
+    in_doubt: Mapping[str, Value]  # sent, but the answer has not come
 
     @property
     def name(self) -> str:
@@ -85,7 +86,7 @@ _LINK = {
     )
 }
 _OWN = ["id", "uuid", "revision", "sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at", "custom", *PERSON_COLUMNS]
-_PENDING = ["pending__state", "pending__claim", "pending__claimed_until", "pending__error_code"]
+_PENDING = ["pending__state", "pending__claim", "pending__claimed_until", "pending__error_code", "pending__in_doubt"]
 
 
 def load(persons: QuerySet[Person]) -> list[PersonState]:
@@ -121,4 +122,5 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         claim=row["pending__claim"] or "",
         claimed_until=row["pending__claimed_until"],
         error_code=row["pending__error_code"] or "",
+        in_doubt=row["pending__in_doubt"] or {},
     )

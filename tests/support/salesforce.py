@@ -38,6 +38,8 @@ class Sandbox:
         self.time = time
         self.org = Org(clock=Clock(time, time.pass_), seed=1)
         self.http = mount(requests.Session(), self.org)
+        # Tests move the time by days; sessions expire where a test ends them.
+        self.control("POST", "sessions", lifetime_seconds=10**9)
         self.sales = self._client("sales@example.com")
 
     def open_session(self, login_url: str) -> requests.Session:

@@ -81,3 +81,14 @@ def test_a_cycle_that_is_out_of_time_goes_on_where_it_was(sandbox, cycle, time):
     run = cycle()
     assert run.counters["received"]["created"] == 500
     assert cycle().counters["received"] == {"created": 0, "updated": 0, "unchanged": 0, "failed": 0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_emptying_the_database_leaves_triggers_and_schedules():
+    from django.core.management import call_command
+
+    from syncer.models import triggers
+
+    call_command("flush", interactive=False, verbosity=0)
+    assert triggers.missing() == []
+    assert Schedule.objects.filter(name=schedule.CYCLE).exists()
