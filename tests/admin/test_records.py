@@ -90,7 +90,7 @@ def test_an_entry_outlives_its_person(admin: Client, person: Person, failed: Act
 def test_the_timeline_shows_the_values_of_a_change(admin: Client, person: Person) -> None:
     entry(person, type="Change Data Value", field="title", detail={"old": "Buyer", "new": None}, actor="eva")
     page = words(admin.get(reverse("admin:syncer_person_change", args=[person.pk])))
-    assert "Title Buyer → (empty) eva" in page
+    assert "Title: Buyer → (empty) eva" in page
 
 
 def test_the_page_of_a_run(admin: Client, sync_user: SyncUser, failed: ActivityLogEntry) -> None:
