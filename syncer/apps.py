@@ -19,8 +19,8 @@ class SyncerConfig(AppConfig):
 
 
 def _after_migrate(using: str, **kwargs: Any) -> None:
-    """Install the triggers (a migration may have dropped them) and the schedule."""
-    from syncer import schedule
+    """Install the triggers (a migration may have dropped them), the schedules and the roles."""
+    from syncer import roles, schedule
     from syncer.models import triggers
 
     connection = connections[using]
@@ -29,3 +29,5 @@ def _after_migrate(using: str, **kwargs: Any) -> None:
         triggers.install(connection)
     if "django_q_schedule" in tables:
         schedule.ensure()
+    if "auth_group" in tables:
+        roles.ensure()

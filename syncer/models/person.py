@@ -83,6 +83,9 @@ class Person(models.Model):
     class Meta:
         verbose_name = "person"
         verbose_name_plural = "persons"
+        permissions = [
+            ("sync_person", "Can run Sync Person to SFDC and Refresh from Salesforce"),
+        ]
         constraints = [
             # A record is linked to one person; also the look-up of a person by Salesforce id.
             models.UniqueConstraint(

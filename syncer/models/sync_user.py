@@ -76,6 +76,10 @@ class SyncUser(models.Model):
 
     class Meta:
         verbose_name = "Salesforce connection"
+        permissions = [
+            ("run_cycle", "Can start a cycle"),
+            ("pause_sync", "Can pause and resume the sync"),
+        ]
         constraints = [
             # "The active sync user" is one row.
             models.UniqueConstraint(
