@@ -115,7 +115,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _hostname(request: Request) -> str:
-    return urlsplit(request.origin).hostname or ""
+    try:
+        return urlsplit(request.origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _answer(response: Response, body: bytes) -> WebResponse:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from sandbox import jsontext
 from sandbox.errors import SalesforceError, malformed_json
@@ -33,10 +33,10 @@ class Request:
     def to(
         cls, method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"", origin: str = ""
     ) -> Request:
-        """A request for a relative or absolute URL."""
-        parts = urlsplit(url)
+        """A request for a path, perhaps with a query."""
+        path, _, query_text = url.partition("?")
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
-        return cls(method.upper(), parts.path or "/", parts.query, lowered, body, origin)
+        return cls(method.upper(), path or "/", query_text, lowered, body, origin)
 
     @property
     def segments(self) -> list[str]:
@@ -66,7 +66,10 @@ class Request:
     def form(self) -> dict[str, str]:
         """The fields of an urlencoded form."""
         text = self.content().decode("utf-8", "replace")
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+        try:
+            return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=5000))
+        except ValueError as error:
+            raise SalesforceError(400, "INVALID_INPUT", f"The form could not be read: {error}") from error
 
     def json(self) -> Any:
         """The JSON in the body; JSON_PARSER_ERROR if there is none that can be read."""

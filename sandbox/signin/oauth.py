@@ -62,7 +62,7 @@ def answer(org: Org, request: Request) -> Response:
 def _form(request: Request) -> dict[str, str]:
     try:
         return {**request.query, **request.form()}
-    except ValueError as error:
+    except SalesforceError as error:
         raise OAuthError("invalid_request", "the request body could not be read") from error
 
 

@@ -3,7 +3,9 @@ whatever make the sandbox fail in a way of its own."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -271,6 +273,46 @@ def test_any_body_on_any_route_is_answered_as_salesforce_would(rig: Rig, method:
     answer = rig.call(method, f"{rig.url}{BASE}/{path}", data=body, headers={"Content-Type": "application/json"})
     if method != "HEAD":
         _is_salesforce_s(answer)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x00\xff\x16\x03\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /%ff%00//..//[ HTTP/1.1\r\nHost: [::1\r\n\r\n",
+        b"POST /services/oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Encoding: gzip\r\n\r\nnope!",
+        b"POST /sandbox/reset HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20_000,
+    ],
+)
+def test_garbage_on_the_socket_harms_nobody(live: Rig, sent: bytes) -> None:
+    host, port = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            answer = connection.recv(65536)
+        except ConnectionResetError:
+            answer = b""
+    assert not answer.startswith(b"HTTP/1.1 5"), answer
+    assert live.get("limits")
+
+
+def test_a_compressed_body_is_read(rig: Rig) -> None:
+    body = gzip.compress(json.dumps({"LastName": "Zipped", "Company": "C"}).encode())
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json", **OFF}
+    assert rig.call("POST", "sobjects/Lead", data=body, headers=headers).status_code == 201
+    assert rig.refused("POST", "sobjects/Lead", data=body[:-9], headers=headers)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "url", ["/services/data/v59.0/query?q=[", "/services/data/v59.0//[::", "/services/data/v59.0/%zz"]
+)
+def test_odd_addresses_inside_composite(rig: Rig, url: str) -> None:
+    body = {"compositeRequest": [{"method": "GET", "url": url, "referenceId": "a"}]}
+    (answer,) = rig.call("POST", "composite", json=body).json()["compositeResponse"]
+    assert answer["httpStatusCode"] in (400, 404)
 
 
 @settings(QUICK, max_examples=150)
