@@ -34,7 +34,7 @@ AT_ONCE = 25
 MOST = 10_000
 #: A run that has not moved for so long has died.
 SILENCE = timedelta(minutes=5)
-PERMISSION = "syncer.change_person"
+PERMISSION = "syncer.sync_person"
 
 KINDS = {Result.FAILED: "bad", Result.REFUSED: "bad", Result.UNCHANGED: "off"}
 WAITS = "wait"
@@ -79,10 +79,20 @@ def sync_selected(request: HttpRequest, selected: QuerySet[Person]) -> HttpRespo
 @require_POST
 def sync_one(request: HttpRequest, person_id: int) -> HttpResponse:
     """The button on a person's page: syncs and comes back with the outcome."""
+    return _one(request, person_id)
+
+
+@require_POST
+def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
+    """*Refresh from Salesforce*: receives what changed there, sends nothing."""
+    return _one(request, person_id, receive_only=True)
+
+
+def _one(request: HttpRequest, person_id: int, *, receive_only: bool = False) -> HttpResponse:
     _require_permission(request)
     person = get_object_or_404(Person, pk=person_id)
     try:
-        outcomes = _sync_now(request, _start(request, 1), [person.pk])
+        outcomes = _sync_now(request, _start(request, 1), [person.pk], receive_only=receive_only)
     except CannotSync as error:
         messages.error(request, error.message)
     else:
@@ -100,10 +110,12 @@ def _start(request: HttpRequest, count: int) -> SyncRun:
     )
 
 
-def _sync_now(request: HttpRequest, run: SyncRun, ids: Sequence[int]) -> list[PersonOutcome]:
+def _sync_now(
+    request: HttpRequest, run: SyncRun, ids: Sequence[int], *, receive_only: bool = False
+) -> list[PersonOutcome]:
     actor = request.user.get_username()
     try:
-        return sync_persons(ids, actor=actor, source="admin", run=run)
+        return sync_persons(ids, actor=actor, source="admin", run=run, receive_only=receive_only)
     except CannotSync as error:
         # Refused before the engine took the run over: the run must not look as if it were still going on.
         SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(

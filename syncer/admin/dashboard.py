@@ -25,8 +25,8 @@ from syncer.admin.runs import RunRow, run_row
 from syncer.admin.status import Status, error_count, status, waiting_changes
 from syncer.models import ApiUsage, Conflict, PendingChange, PendingState, Person, RunKind, SyncRun, SyncUser
 
-#: Whoever may change persons may have them synced.
-PERMISSION = "syncer.change_person"
+RUN_CYCLE = "syncer.run_cycle"
+PAUSE = "syncer.pause_sync"
 CYCLES = 8
 REASONS = 6
 
@@ -58,7 +58,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """What the page shows; each part only to those who may see what it is about."""
     user = request.user
     now = timezone.now()
-    sees_persons = user.has_perm("syncer.view_person") or user.has_perm(PERMISSION)
+    sees_persons = user.has_perm("syncer.view_person") or user.has_perm("syncer.change_person")
     sees_runs = user.has_perm("syncer.view_syncrun")
     sync_user = SyncUser.objects.filter(is_active=True).first()
     return {
@@ -66,7 +66,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "subtitle": None,
         "status": status(now),
         "status_url": reverse("admin:sync_status"),
-        "may_act": user.has_perm(PERMISSION),
+        "may_run": user.has_perm(RUN_CYCLE),
+        "may_pause": user.has_perm(PAUSE),
         "sync_user": sync_user,
         "winners": _winners(sync_user),
         "figures": _figures(request, now) if sees_persons else [],
@@ -176,7 +177,7 @@ def status_json(request: HttpRequest) -> JsonResponse:
 @require_POST
 def sync_now(request: HttpRequest) -> HttpResponse:
     """Wake a worker for one cycle."""
-    _require_permission(request)
+    _require_permission(request, RUN_CYCLE)
     found = status()
     if not found.connected:
         messages.error(request, "There is no Salesforce connection yet, so there is nothing to sync with.")
@@ -197,7 +198,7 @@ def _queued(found: Status) -> SafeString | str:
 @require_POST
 def pause(request: HttpRequest) -> HttpResponse:
     """Stop the scheduled cycles; what is asked for by hand keeps working."""
-    _require_permission(request)
+    _require_permission(request, PAUSE)
     if schedule.pause(request.user.get_username()):
         messages.success(request, "Paused: no cycle starts by itself. Edits are kept and sent after Resume.")
     else:
@@ -207,7 +208,8 @@ def pause(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest) -> HttpResponse:
-    _require_permission(request)
+    """Go on, also after a refused sign-in or a used-up limit."""
+    _require_permission(request, PAUSE)
     if schedule.resume():
         messages.success(request, "Resumed: the next cycle starts within half a minute.")
     else:
@@ -215,6 +217,6 @@ def resume(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:index"))
 
 
-def _require_permission(request: HttpRequest) -> None:
-    if not request.user.has_perm(PERMISSION):
+def _require_permission(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
         raise PermissionDenied

@@ -67,9 +67,12 @@ class PersonAdmin(CalmAdmin):
     ) -> tuple[QuerySet[Person], bool]:
         return search(queryset, search_term), False
 
-    @admin.action(description="Sync Person to SFDC", permissions=["change"])
+    @admin.action(description="Sync Person to SFDC", permissions=["sync"])
     def sync_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         return actions.sync_selected(request, queryset)
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(actions.PERMISSION)
 
     # -- the form ------------------------------------------------------------------------------------------------------
 
@@ -118,6 +121,7 @@ class PersonAdmin(CalmAdmin):
             path("sync/<int:run_id>/", view(actions.progress_page), name="syncer_person_sync_run"),
             path("sync/<int:run_id>/progress.json", view(actions.progress_json), name="syncer_person_sync_progress"),
             path("<int:person_id>/sync/", view(actions.sync_one), name="syncer_person_sync"),
+            path("<int:person_id>/refresh/", view(actions.refresh_one), name="syncer_person_refresh"),
             *super().get_urls(),
         ]
 
@@ -132,8 +136,9 @@ class PersonAdmin(CalmAdmin):
     ) -> HttpResponse:
         if obj is not None:
             context |= person_panel.context(request, obj, active_sync_user(request))
-            context["may_sync"] = self.has_change_permission(request, obj)
+            context["may_sync"] = self.has_sync_permission(request)
             context["sync_url"] = reverse("admin:syncer_person_sync", args=[obj.pk])
+            context["refresh_url"] = reverse("admin:syncer_person_refresh", args=[obj.pk])
         context["title"] = str(obj) if obj is not None else "Add a person"
         context["subtitle"] = None
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -173,7 +173,7 @@ def page(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         "log_url": f"{reverse('admin:syncer_activitylogentry_changelist')}?run__id__exact={run.pk}",
         "outcomes_url": (
             reverse("admin:syncer_person_sync_run", args=[run.pk])
-            if run.kind == RunKind.PERSONS and request.user.has_perm("syncer.change_person")
+            if run.kind == RunKind.PERSONS and request.user.has_perm("syncer.sync_person")
             else ""
         ),
     }

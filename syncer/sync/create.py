@@ -8,12 +8,13 @@ more. The intent is stored on either way, because a killed process leaves nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from syncer.models import ActivityType, CreateIntent, IntentState
 from syncer.models.triggers import agreeing_writes
@@ -126,7 +127,7 @@ def unknown(person: PersonState) -> PersonOutcome:
 def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> None:
     """Durable before the call: on SQLite the commit is synced to the disk, too."""
     asked_at = work.org.org_time()
-    with transaction.atomic(durable=True):
+    with synced_to_disk(), transaction.atomic(durable=True):
         for creation in creations:
             CreateIntent.objects.update_or_create(
                 person_id=creation.person.id,
@@ -137,6 +138,20 @@ def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation])
                     "values_sent": dict(creation.values),
                 },
             )
+
+
+@contextmanager
+def synced_to_disk() -> Iterator[None]:
+    """On SQLite in WAL mode a commit survives a crash of the process, and only with FULL a loss of power, too."""
+    pragma = connection.vendor == "sqlite" and not connection.in_atomic_block
+    with connection.cursor() as cursor:
+        if pragma:
+            cursor.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            if pragma:
+                cursor.execute("PRAGMA synchronous=NORMAL")
 
 
 def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:

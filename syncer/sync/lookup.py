@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncer.models import SalesforceRecord
+from syncer.models import CreateIntent, SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import Refused
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import ObjectMap
+from syncer.sync.matching import is_what_was_sent
 from syncer.sync.push import is_about_fields
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.state import PersonState
@@ -26,6 +27,7 @@ class Found:
     rows: dict[str, list[dict[str, Any]]]
     by_uuid: dict[str, RemoteRecord] = field(default_factory=dict)
     by_email: dict[str, list[RemoteRecord]] = field(default_factory=dict)
+    by_intent: dict[int, list[RemoteRecord]] = field(default_factory=dict)  # person → leads like the one it sent
     owners: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # record id → person linked to it
 
 
@@ -35,6 +37,7 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
     queries: dict[str, tuple[ObjectMap, str, bool]] = {}
     strangers = [p for p in persons if not p.linked]
     addresses = sorted({address(p) for p in strangers} - {""})
+    intents = list(CreateIntent.objects.filter(person_id__in=[p.id for p in strangers], external_id=False))
     for sobject, fields in work.maps.items():
         ids = [p.link.record_id for p in persons if p.linked and p.link and p.link.object == sobject]
         if ids:
@@ -45,6 +48,7 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
             wanted.append(soql.in_("Email", addresses))
         if strangers and fields.external_id_field:
             wanted.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in strangers]))
+        wanted += [_like(work, intent) for intent in intents if intent.object == sobject and intent.asked_at]
         if wanted:
             where = soql.or_(*wanted)
             if sobject == "Lead" and "IsConverted" in fields.select:
@@ -78,8 +82,22 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
         else:
             candidates += [parse(fields, row) for row in rows]
     _sort_in(found, candidates)
+    for intent in intents:
+        same = [r for r in candidates if r.object == intent.object and is_what_was_sent(r, intent)]
+        found.by_intent[intent.person_id] = same
     found.owners = owners(work, [record.id for record in candidates])
     return found
+
+
+def _like(work: Work, intent: CreateIntent) -> str:
+    """The condition for a lead that the sync user has made, since then, with the name and company that were sent."""
+    sent = intent.values_sent
+    names = {"FirstName": "first_name", "LastName": "last_name", "Company": "company"}
+    return soql.and_(
+        *(soql.equals(name, sent[key]) for name, key in names.items() if sent.get(key)),
+        f"CreatedDate >= {soql.literal(intent.asked_at)}",
+        soql.equals("CreatedById", work.sync_user.user_id) if work.sync_user.user_id else None,
+    )
 
 
 def owners(work: Work, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:

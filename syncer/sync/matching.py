@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Lower
 
-from syncer.models import Person, Tombstone
+from syncer.models import CreateIntent, Person, Tombstone
 from syncer.sync import state
 from syncer.sync.remote import RemoteRecord
 from syncer.sync.state import PersonState
@@ -39,6 +39,10 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     for record_id, person in _losers(work, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
             found[record_id] = Match(person, "this person's record was merged into it.")
+            taken.add(person.id)
+    for record_id, person in _by_intent([r for r in records if r.id not in found]).items():
+        if person.id not in taken:
+            found[record_id] = Match(person, "it was made for this person; the answer had been lost.")
             taken.add(person.id)
     by_email = _by_email([r for r in records if r.id not in found])
     for record in records:
@@ -85,6 +89,27 @@ def _losers(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonStat
         sfdc_is_deleted=True,
     )
     return {person.link.merged_into: person for person in state.load(persons) if person.link}
+
+
+def _by_intent(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+    """Persons whose lead is being made without an external id, or was, with an unknown outcome."""
+    intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
+    if not intents:
+        return {}
+    persons = state.by_ids(intent.person_id for intent in intents)
+    found: dict[str, PersonState] = {}
+    for record in records:
+        for intent in intents:
+            if record.object == intent.object and intent.person_id in persons and is_what_was_sent(record, intent):
+                found.setdefault(record.id, persons[intent.person_id])
+    return found
+
+
+def is_what_was_sent(record: RemoteRecord, intent: CreateIntent) -> bool:
+    """The same e-mail address or, for persons without one, the same name and company."""
+    sent = intent.values_sent
+    keys = ["email"] if sent.get("email") else ["first_name", "last_name", "company"]
+    return all(str(sent.get(key) or "").lower() == str(record.values.get(key) or "").lower() for key in keys)
 
 
 def _by_email(records: Sequence[RemoteRecord]) -> dict[str, list[PersonState]]:

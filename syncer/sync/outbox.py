@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from syncer.models import PendingChange, PendingState
@@ -148,11 +148,8 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
 
 
 def let_go(token: str) -> None:
-    """Give back everything that this worker still holds: it waits as before. Unlinked persons have nothing to send."""
-    mine = PendingChange.objects.filter(claim=token)
-    mine.filter(person__sfdc_type="").delete()
-    mine.filter(revision=0, error_code="").delete()
-    mine.update(state=PendingState.PENDING, claim="", claimed_until=None)
+    """Give back everything that this worker still holds."""
+    _free(PendingChange.objects.filter(claim=token))
 
 
 def recover(cycles: bool = False) -> None:
@@ -161,10 +158,14 @@ def recover(cycles: bool = False) -> None:
     dead = Q(claimed_until__lt=Now())
     if cycles:
         dead |= Q(claim__startswith=CYCLE_CLAIM)
-    for token in PendingChange.objects.exclude(claim="").filter(dead).values_list("claim", flat=True).distinct():
-        rows = PendingChange.objects.filter(dead, claim=token)
-        rows.filter(person__sfdc_type="").delete()
-        rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
+    _free(PendingChange.objects.exclude(claim="").filter(dead))
+
+
+def _free(rows: QuerySet[PendingChange]) -> None:
+    """What was claimed waits as before; rows that were made only to carry the claim go. Persons that are not in
+    Salesforce have nothing to send, except where a create was refused before: that is tried again."""
+    rows.filter(Q(revision=0) | Q(person__sfdc_type=""), error_code="", in_doubt={}).delete()
+    rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
 
 
 #: How the claims of cycles begin: the holder of the lease may take over those of earlier cycles at once.

@@ -231,9 +231,16 @@ def _match(
             taken.add(mine.id)
             continue
         intent = intents.get(person.id)
-        if intent is not None and not intent.external_id and (waits := _still_open(work, person, intent, found)):
-            outcomes[person.id] = waits
-            continue
+        if intent is not None and not intent.external_id:
+            made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in taken]
+            if len(made) == 1:
+                reason = "it was made for this person; the answer had been lost."
+                links.setdefault(made[0].object, []).append((person, made[0], reason))
+                taken.add(made[0].id)
+                continue
+            if _still_open(work, intent):
+                outcomes[person.id] = unknown(person)
+                continue
         choice = _by_email(person, found, taken)
         if choice is None:
             to_create.append(person)
@@ -283,14 +290,12 @@ def _names_agree(person: PersonState, record: RemoteRecord) -> bool:
     return not here or not there or here == there
 
 
-def _still_open(work: Work, person: PersonState, intent: CreateIntent, found: Found) -> PersonOutcome | None:
-    """A create without external id whose outcome is open: found by e-mail it is linked; otherwise nothing is tried
-    until Salesforce's clock says that the request can't come through any more."""
-    made = [r for r in found.by_email.get(address(person), []) if r.object == "Lead" and r.id not in found.owners]
-    if made or intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
-        return None
+def _still_open(work: Work, intent: CreateIntent) -> bool:
+    """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
+    if intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
+        return False
     CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
-    return unknown(person)
+    return True
 
 
 def _link(
