@@ -14,6 +14,7 @@ from syncer.admin.states import SyncState, pending_of, record_of, state_of
 from syncer.models import (
     ActivityLogEntry,
     ActivityType,
+    IntentState,
     PendingChange,
     PendingState,
     Person,
@@ -97,6 +98,12 @@ def _error(person: Person, now: datetime) -> str:
 
 
 def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
+    intent = getattr(person, "create_intent", None)
+    if intent is not None and intent.state == IntentState.UNKNOWN:
+        return (
+            "Outcome unknown: the connection broke while the lead was being created. It is looked for in Salesforce "
+            "before anything is tried again."
+        )
     if sync_user is None:
         return "Not in Salesforce: there is no Salesforce connection yet."
     missing = [

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib import admin as django_admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django_q.models import OrmQ, Schedule
 
 from syncer.admin.site import SyncAdminSite
-from syncer.models import ActivityLogEntry, Conflict, FieldMapping, Person, SyncRun, SyncUser
+from syncer.models import ActivityLogEntry, Conflict, FieldMapping, Person, SyncRun, SyncUser, SyncUserState
 
 Staff = Callable[..., Client]
 
@@ -33,8 +33,8 @@ def pages(person: Person, sync_user: SyncUser) -> dict[str, str]:
         reverse("admin:syncer_person_history", args=[person.pk]): "view_person",
         reverse("admin:syncer_person_add"): "add_person",
         reverse("admin:syncer_person_delete", args=[person.pk]): "delete_person",
-        reverse("admin:syncer_person_sync_run", args=[persons_run.pk]): "change_person",
-        reverse("admin:syncer_person_sync_progress", args=[persons_run.pk]): "change_person",
+        reverse("admin:syncer_person_sync_run", args=[persons_run.pk]): "sync_person",
+        reverse("admin:syncer_person_sync_progress", args=[persons_run.pk]): "sync_person",
         reverse("admin:syncer_activitylogentry_changelist"): "view_activitylogentry",
         reverse("admin:syncer_activitylogentry_change", args=[entry.pk]): "view_activitylogentry",
         reverse("admin:syncer_syncrun_changelist"): "view_syncrun",
@@ -73,9 +73,10 @@ def test_buttons_of_the_dashboard_take_post_and_a_permission(
     assert admin.post(url).status_code == 302
 
 
-def test_syncing_a_person_takes_post_and_a_permission(staff: Staff, admin: Client, person: Person) -> None:
-    url = reverse("admin:syncer_person_sync", args=[person.pk])
-    assert staff("view_person").post(url).status_code == 403
+@pytest.mark.parametrize("name", ["syncer_person_sync", "syncer_person_refresh"])
+def test_syncing_a_person_takes_post_and_a_permission(staff: Staff, admin: Client, person: Person, name: str) -> None:
+    url = reverse(f"admin:{name}", args=[person.pk])
+    assert staff("view_person", "change_person").post(url).status_code == 403
     assert admin.get(url).status_code == 405
     assert not SyncRun.objects.exists()
 
@@ -91,8 +92,10 @@ def test_everything_that_acts_refuses_a_request_from_elsewhere(sync_user: SyncUs
     user = User.objects.create_superuser("eva", password="correct horse battery")
     client = Client(enforce_csrf_checks=True)
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    for name, args in [("sync_now", []), ("sync_pause", []), ("sync_resume", []), ("syncer_person_sync", [person.pk])]:
-        assert client.post(reverse(f"admin:{name}", args=args)).status_code == 403
+    urls = [reverse(f"admin:{name}") for name in ("sync_now", "sync_pause", "sync_resume")]
+    urls += [reverse(f"admin:{name}", args=[person.pk]) for name in ("syncer_person_sync", "syncer_person_refresh")]
+    for url in urls:
+        assert client.post(url).status_code == 403
     assert not OrmQ.objects.exists()
     assert not SyncRun.objects.exists()
 
@@ -140,3 +143,36 @@ def test_somebody_without_permissions_gets_a_dashboard_without_data(staff: Staff
     assert "Sync errors" not in page
     assert "Sync now" not in page
     assert "Ask an administrator" in page
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [
+        ("Viewer", set()),
+        ("Marketer", {"sync", "refresh", "sync-now", "edit"}),
+        ("Administrator", {"sync", "refresh", "sync-now", "edit", "pause", "connections"}),
+    ],
+)
+def test_what_each_role_may_do(person: Person, sync_user: SyncUser, role: str, may: set[str]) -> None:
+    user = User.objects.create_user(role, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    sync_user.set_state(SyncUserState.REFUSED, "Nothing leaves this test.")
+    page = reverse("admin:syncer_person_change", args=[person.pk])
+    connection = reverse("admin:syncer_syncuser_change", args=[sync_user.pk])
+    done = {
+        "sync": client.post(reverse("admin:syncer_person_sync", args=[person.pk])),
+        "refresh": client.post(reverse("admin:syncer_person_refresh", args=[person.pk])),
+        "sync-now": client.post(reverse("admin:sync_now")),
+        "pause": client.post(reverse("admin:sync_pause")),
+        "edit": client.post(page, {}),
+        "connections": client.post(connection, {}),
+    }
+    assert {name for name, response in done.items() if response.status_code != 403} == may
+    for url in (page, connection, reverse("admin:index"), reverse("admin:syncer_syncrun_changelist")):
+        assert client.get(url).status_code == 200
+    buttons = client.get(page).content.decode() + client.get(reverse("admin:index")).content.decode()
+    assert ("Sync Person to SFDC</button>" in buttons) == ("sync" in may)
+    assert (">Sync now</button>" in buttons) == ("sync-now" in may)
+    assert (">Resume</button>" in buttons or ">Try again</button>" in buttons) == ("pause" in may)

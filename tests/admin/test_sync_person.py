@@ -76,7 +76,19 @@ def test_the_button_on_a_persons_page(admin: Client, sync_user: SyncUser) -> Non
     person.refresh_from_db()
     assert f"Lead {person.sfdc_id}" in page
     assert "Both sides agree" in page
-    assert "Sync Person to SFDC eva" in page or "Sync Person to SFDC" in page
+
+
+def test_refresh_receives_and_sends_nothing(admin: Client, sync_user: SyncUser) -> None:
+    person = Person.objects.create(last_name="Berg", company="Acme", email="anna@five.example.com")
+    run_action(admin, person)
+    Person.objects.filter(pk=person.pk).update(title="Only here")
+    url = reverse("admin:syncer_person_refresh", args=[person.pk])
+    page = words(admin.post(url, follow=True))
+    assert "No change:" in page
+    assert "Waiting to send" in page
+    stranger = Person.objects.create(last_name="Ode")
+    page = words(admin.post(reverse("admin:syncer_person_refresh", args=[stranger.pk]), follow=True))
+    assert "there is nothing to refresh from" in page
 
 
 def test_a_refusal_is_told_in_salesforces_words_with_a_remedy(admin: Client, sync_user: SyncUser) -> None:
