@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from syncer.admin import display, person_panel
 from syncer.admin.readonly import ReadOnlyAdmin
-from syncer.admin.words import field_label
+from syncer.admin.words import field_label, winner_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person
 from syncer.salesforce.ids import is_salesforce_id, to_18
 
@@ -123,6 +123,8 @@ def page(request: HttpRequest, entry: ActivityLogEntry) -> dict[str, Any]:
 def details(entry: ActivityLogEntry) -> list[tuple[str, Any]]:
     """The structured detail, name by name; nested parts as small lists of names and values."""
     found = entry.detail if isinstance(entry.detail, dict) else {}
+    if "winner" in found:
+        found = found | {"winner": winner_label(str(found["winner"]))}
     return [(LABELS.get(name, name.replace("_", " ").capitalize()), _shown(raw)) for name, raw in found.items() if raw]
 
 
