@@ -42,11 +42,11 @@ def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
             schedule.run_after_the_wait()
 
 
-def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str) -> dict[str, Any]:
-    """*Sync Person to SFDC* for many persons, in the background; the run shows how far it is."""
+def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str, receive_only: bool = False) -> dict[str, Any]:
+    """*Sync Person to SFDC*, or *Refresh from Salesforce*, for many persons; the run shows how far it is."""
     run = SyncRun.objects.get(pk=run_id)
     try:
-        outcomes = sync_persons(list(person_ids), actor=actor, run=run)
+        outcomes = sync_persons(list(person_ids), actor=actor, run=run, receive_only=receive_only)
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
     return {"run": run_id, "status": "completed", "persons": len(outcomes)}

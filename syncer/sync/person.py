@@ -16,7 +16,7 @@ from syncer.sync import outbox, runs, schema, state
 from syncer.sync.apply import apply
 from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
 from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unknown
-from syncer.sync.errors import FieldsChanged
+from syncer.sync.errors import CannotSync, FieldsChanged
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
 from syncer.sync.outcomes import PersonOutcome, Result
@@ -51,9 +51,14 @@ def sync_persons(
     all: no connection, sign-in refused, host unreachable. Never call it inside a transaction: a create has to be
     remembered before it is asked for, and no lock may be held across a call.
     """
-    sync_user = active_sync_user()
-    check_ready(sync_user, now())
-    org = connect(sync_user, open_session, sleep=pause)
+    try:
+        sync_user = active_sync_user()
+        check_ready(sync_user, now())
+        org = connect(sync_user, open_session, sleep=pause)
+    except CannotSync as error:
+        if run is not None:
+            runs.refuse(run, error)
+        raise
     run = run or SyncRun.objects.create(sync_user=sync_user, kind=RunKind.PERSONS, trigger=(source or actor)[:150])
     work = Work(
         sync_user=sync_user,

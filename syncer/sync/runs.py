@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from django.utils import timezone
+
 from syncer.models import RunStatus, SyncRun
 from syncer.sync.errors import CannotSync
 from syncer.sync.outcomes import PersonOutcome
@@ -31,6 +33,17 @@ def recorded(work: Work) -> Iterator[None]:
         raise
     else:
         _finish(work, RunStatus.COMPLETED, "", "")
+
+
+def refuse(run: SyncRun, error: CannotSync) -> None:
+    """A run that was announced (in the queue, on a page) and could not even begin."""
+    run.status, run.error_code, run.error, run.finished_at = (
+        RunStatus.FAILED,
+        error.code[:80],
+        error.message,
+        timezone.now(),
+    )
+    run.save(update_fields=["status", "error_code", "error", "finished_at"])
 
 
 def report(work: Work, phase: str, done: int, total: int | None) -> None:
