@@ -25,12 +25,13 @@ from syncer.salesforce.rows import RowError, RowResult
 from syncer.sync import outbox, state
 from syncer.sync.apply import Merged, apply, lock
 from syncer.sync.errors import FieldsChanged
+from syncer.sync.failures import failure, is_about_fields
 from syncer.sync.fields import ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Value, merge
 from syncer.sync.outcomes import PersonOutcome, Result
-from syncer.sync.push import TRIES, failure, is_about_fields
 from syncer.sync.remote import Reading, RemoteRecord, parse
+from syncer.sync.settle import TRIES
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
 

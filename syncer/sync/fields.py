@@ -14,6 +14,9 @@ from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.values import BadValue
 from syncer.sync.merge import FieldRule, Value
 
+#: The objects whose records are persons.
+OBJECTS = ("Lead", "Contact")
+
 #: Fields of the person that carry consent: without an agreed value the opt-out wins.
 CONSENT_FIELDS = frozenset({"unsubscribed", "do_not_call"})
 

@@ -11,9 +11,9 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import Refused
 from syncer.sync.errors import FieldsChanged
+from syncer.sync.failures import is_about_fields
 from syncer.sync.fields import ObjectMap
 from syncer.sync.matching import is_what_was_sent
-from syncer.sync.push import is_about_fields
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence

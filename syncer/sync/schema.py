@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
@@ -12,12 +12,8 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
-from syncer.sync.fields import PERSON_COLUMNS
-
-if TYPE_CHECKING:
-    from syncer.sync.work import Work
-
-OBJECTS = ("Lead", "Contact")
+from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
+from syncer.sync.work import Work
 
 #: Salesforce field → person field, as Marketo maps them (Marketo: "Default Field Mapping" of the Salesforce sync).
 DEFAULT_FIELDS: dict[str, dict[str, str]] = {

@@ -50,6 +50,7 @@ class PersonState:
     pending: str  # the outbox row's state, empty without one
     claim: str
     claimed_until: datetime | None
+    attempts: int
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
 
@@ -86,7 +87,7 @@ _LINK = {
     )
 }
 _OWN = ["id", "uuid", "revision", "sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at", "custom", *PERSON_COLUMNS]
-_PENDING = ["pending__state", "pending__claim", "pending__claimed_until", "pending__error_code", "pending__in_doubt"]
+_PENDING = [f"pending__{name}" for name in ("state", "claim", "claimed_until", "attempts", "error_code", "in_doubt")]
 
 
 def load(persons: QuerySet[Person]) -> list[PersonState]:
@@ -121,6 +122,7 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         pending=row["pending__state"] or "",
         claim=row["pending__claim"] or "",
         claimed_until=row["pending__claimed_until"],
+        attempts=row["pending__attempts"] or 0,
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},
     )

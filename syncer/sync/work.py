@@ -15,9 +15,8 @@ from django.utils import timezone
 from syncer.models import ReadSequence, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Org
 from syncer.sync.errors import OutOfTime
-from syncer.sync.fields import ObjectMap, object_map
+from syncer.sync.fields import OBJECTS, ObjectMap, object_map
 from syncer.sync.plan import Plan
-from syncer.sync.schema import OBJECTS
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")

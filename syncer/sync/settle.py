@@ -1,0 +1,242 @@
+"""What came of sending: successes become the base, refusals are kept and explained, edits made meanwhile wait.
+
+A batch is one transaction. A person that somebody is saving right now is loaded again, and its result recorded then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from syncer.models import ActivityType, Person, SalesforceRecord
+from syncer.models.triggers import agreeing_writes
+from syncer.salesforce.rows import RowError
+from syncer.salesforce.values import BadValue
+from syncer.sync import outbox, state, statements
+from syncer.sync.apply import lock, received_columns
+from syncer.sync.failures import failed_outcome, failure, labels, outcome
+from syncer.sync.fields import ObjectMap
+from syncer.sync.journal import Journal
+from syncer.sync.merge import Decision, Outcome, Value, merge, same
+from syncer.sync.outbox import Failure
+from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.remote import SETTLED_AFTER, Reading
+from syncer.sync.state import PersonState
+from syncer.sync.work import Work
+
+#: Recording a result whose person is locked by a user's save: tries before it is left to be read again.
+TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is to be sent of one person: the fields that differ from the base, by person field."""
+
+    person: PersonState
+    values: Mapping[str, Value]
+    restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
+
+    def body(self, fields: ObjectMap) -> dict[str, Any]:
+        link = self.person.link
+        body: dict[str, Any] = {"Id": link.record_id if link else None}
+        for mapped in fields.fields:
+            if mapped.person_field in self.values:
+                body[mapped.salesforce_field] = mapped.to_wire(self.values[mapped.person_field])
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of it. ``before`` and ``after`` are the fields sent as the record had them, None when not seen."""
+
+    sending: Sending
+    errors: tuple[RowError, ...]
+    before: Mapping[str, Value] | None
+    before_stamp: datetime | None
+    after: Mapping[str, Value] | None
+    after_stamp: datetime | None
+
+
+def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
+    """Store the results. A person that is being edited right now is loaded again and the result recorded then."""
+    outcomes: dict[int, PersonOutcome] = {}
+    left = list(sent)
+    for attempt in range(TRIES):
+        if not left:
+            break
+        if attempt:
+            work.pause(0.05 * attempt)
+            persons = state.by_ids(s.sending.person.id for s in left)
+            left = [
+                replace(s, sending=replace(s.sending, person=persons[s.sending.person.id]))
+                for s in left
+                if s.sending.person.id in persons
+            ]
+        left = _record_once(work, fields, reading, left, outcomes, edited=attempt > 0)
+    return outcomes
+
+
+def _record_once(
+    work: Work,
+    fields: ObjectMap,
+    reading: Reading,
+    sent: Sequence[Sent],
+    outcomes: dict[int, PersonOutcome],
+    *,
+    edited: bool,
+) -> list[Sent]:
+    journal = Journal(work)
+    found: dict[int, PersonOutcome] = {}
+    counts = {"updated": 0, "failed": 0, "unchanged": 0}
+    with agreeing_writes():
+        work.fence()
+        free = lock(work, {s.sending.person.id: s.sending.person.revision for s in sent})
+        ready = [s for s in sent if s.sending.person.id in free]
+        done: list[Recorded] = []
+        failures: list[Failure] = []
+        for s in ready:
+            if s.errors:
+                failures.append(failure(work, fields, s.sending.person, s.errors, s.sending.values, journal))
+                found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
+                counts["failed"] += 1
+                continue
+            recorded = _settle(work, fields, s, journal)
+            done.append(recorded)
+            found[s.sending.person.id] = recorded.outcome
+            counts["updated" if s.sending.values else "unchanged"] += 1
+        _write_values(work, fields, done)
+        _write_bases(work, reading, done)
+        # A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there.
+        waiting = [r.person.id for r in done if r.sends_again or edited]
+        outbox.release(work.claim, [r.person.id for r in done if r.person.id not in waiting], waiting)
+        if edited:
+            outbox.release(work.claim, (), [f.person_id for f in failures])
+        else:
+            outbox.fail(work.claim, failures)
+        journal.write()
+    outcomes |= found
+    work.conflicts += journal.conflict_count
+    for name, count in counts.items():
+        work.sent[name] += count
+    return [s for s in sent if s.sending.person.id not in free]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a success leaves to be written: values that come back here, the new base, whether to send again."""
+
+    person: PersonState
+    received: Mapping[str, Value]
+    base: Mapping[str, Value]
+    stamp: datetime | None
+    was_sent: bool
+    sends_again: bool
+    outcome: PersonOutcome
+
+
+def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorded:
+    person, link = s.sending.person, s.sending.person.link
+    assert link is not None  # noqa: S101 - plan() lets nobody else through
+    here, _ = fields.here(person.values)
+    received: dict[str, Value] = {}
+    base = dict(link.base)
+    sends_again = False
+    for decision in _restored(s.sending, link.base, here):
+        received[decision.field] = decision.there
+        journal.received(person.id, person.name, decision, work.actor)
+        journal.conflict(person.id, person.name, decision)
+    for name, value in s.sending.values.items():
+        rule = next(r for r in fields.rules if r.field == name)
+        was = s.before[name] if s.before is not None else link.base.get(name)
+        now = s.after[name] if s.after is not None else value
+        base[name] = now
+        if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
+            journal.doubt(person.id, person.name, name, person.in_doubt[name])
+            was = link.base.get(name)
+        edited_there = not same(rule, was, link.base.get(name)) and not same(rule, was, value)
+        if edited_there:
+            [decision] = merge([rule], link.base, {name: value}, {name: was}).decisions
+            journal.conflict(person.id, person.name, decision)
+            if decision.outcome is Outcome.RECEIVE:
+                # Salesforce wins, but ours has just been written over its value: take that here, and send it back.
+                if same(rule, here.get(name), value):
+                    received[name] = was
+                sends_again = True
+                continue
+        if not same(rule, now, value) and same(rule, here.get(name), value):
+            received[name] = now  # Salesforce normalised it: accepted here, never sent again
+    if s.sending.values:
+        changes = {name: [link.base.get(name), base[name]] for name in s.sending.values}
+        for name, (old, new) in changes.items():
+            journal.sent(person.id, name, old, new)
+        journal.entry(
+            person.id,
+            person.name,
+            ActivityType.SYNC_UPDATES,
+            f"Sent to {link.object} {link.record_id}: {', '.join(sorted(changes))}.",
+            detail={"changes": changes, "id": link.record_id},
+        )
+    message = f"Sent: {', '.join(labels(fields, s.sending.values))}." if s.sending.values else "Nothing to send."
+    result = Result.UPDATED if s.sending.values else Result.UNCHANGED
+    told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
+    return Recorded(person, received, base, _known_stamp(person, s), bool(s.sending.values), sends_again, told)
+
+
+def _restored(sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]) -> list[Decision]:
+    reason = "This field only receives: the last value is restored."
+    return [
+        Decision(name, Outcome.RECEIVE, reason, True, base.get(name), here.get(name), value, conflict=True)
+        for name, value in sending.restored.items()
+    ]
+
+
+def _known_stamp(person: PersonState, s: Sent) -> datetime | None:
+    """The stamp of the whole record, known only if nobody else had saved it between our last read and our update:
+    otherwise a field that was not sent may have changed, and the record has to be read."""
+    link = person.link
+    if link is None or not s.sending.values:
+        return link.system_modstamp if link else None
+    undisturbed = (
+        s.before_stamp is not None
+        and s.before_stamp == link.system_modstamp
+        and link.read_at is not None
+        and link.read_at >= s.before_stamp + SETTLED_AFTER
+    )
+    return s.after_stamp if undisturbed else None
+
+
+def _write_values(work: Work, fields: ObjectMap, done: Sequence[Recorded]) -> None:
+    writes = []
+    for r in done:
+        columns: dict[str, Any] = {}
+        for name, value in r.received.items():
+            try:
+                columns |= received_columns(r.person.values | columns, fields, {name: value})  # type: ignore[operator]
+            except BadValue:
+                continue  # it can't be stored here; the pull says so
+        if columns:
+            writes.append((r.person, columns))
+    names = sorted({name for _, columns in writes for name in columns})
+    rows = [[p.id, p.revision, *(columns.get(n, p.values[n]) for n in names), work.now()] for p, columns in writes]
+    statements.update(Person, [*names, "updated_at"], rows, keys=("id", "revision"))
+
+
+def _write_bases(work: Work, reading: Reading, done: Sequence[Recorded]) -> None:
+    now = work.now()
+    rows = [
+        [
+            r.person.id,
+            dict(r.base),
+            r.stamp,
+            reading.asked_at if r.was_sent else link.read_at,
+            reading.sequence if r.was_sent else link.read_sequence,
+            now if r.was_sent else link.sent_at,
+            now,
+        ]
+        for r in done
+        if (link := r.person.link) is not None
+    ]
+    columns = ["base", "system_modstamp", "read_at", "read_sequence", "sent_at", "agreed_at"]
+    statements.update(SalesforceRecord, columns, rows, keys=("person_id",))
