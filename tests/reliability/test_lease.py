@@ -35,7 +35,8 @@ def test_a_lease_is_respected_taken_over_when_it_ran_out_and_given_back_on_sigte
 
         made.there.control("POST", "faults", route="/composite", kind="delay_ms", seconds=30, nth=1, times=1)
         third = made.start("runsync")
-        eventually(lambda: str(made.here("holder")), "the third cycle takes the lease")
+        asked = "the third cycle waits for Salesforce"
+        eventually(lambda: made.there.control("GET", "faults")["faults"][-1]["hits"], asked)
         third.terminate()
         output, _ = third.communicate(timeout=10)
         assert (third.returncode, output.splitlines()[-1][:8]) == (1, "Stopped.")

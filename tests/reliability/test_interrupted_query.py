@@ -1,0 +1,43 @@
+"""An interrupt (SIGTERM, Ctrl-C, a task's time-out) can strike between sending a query and waiting for its answer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from syncer.models import SyncLease, SyncUser
+from syncer.sync.cycle import run_cycle
+from tests.support.salesforce import Sandbox
+
+
+@pytest.mark.skipif(not os.environ.get("TEST_DATABASE_URL"), reason="only PostgreSQL has a connection to break")
+@pytest.mark.xfail(
+    strict=True,
+    raises=Exception,
+    reason="The interrupt leaves the connection in the middle of its query, so that giving back the lease fails with "
+    "'another command is already in progress'.",
+)
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupt_in_the_middle_of_a_query_gives_the_lease_back(
+    sandbox: Sandbox, sync_user: SyncUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = psycopg.Connection.wait
+
+    def interrupted(self: psycopg.Connection[Any], *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(psycopg.Connection, "wait", wait)
+        raise KeyboardInterrupt
+
+    def interrupt_the_next_query(phase: str, done: int, total: int | None) -> None:
+        if phase == "Reading changes" and not connection.in_atomic_block:
+            monkeypatch.setattr(psycopg.Connection, "wait", interrupted)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_cycle(trigger="test", open_session=sandbox.open_session, progress=interrupt_the_next_query)
+        assert SyncLease.objects.get().expires_at is None
+    finally:
+        connection.close()  # whatever state it is in
