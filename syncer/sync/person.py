@@ -19,6 +19,7 @@ from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unk
 from syncer.sync.errors import CannotSync, FieldsChanged
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
+from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.plan import Plan, Planned, sent_fields
 from syncer.sync.pull import merge_with, receive_records
@@ -255,7 +256,7 @@ def _match(
         else:
             outcomes[person.id] = choice
             if work.plan is None:
-                _log_refusal(work, choice)
+                _keep_refusal(work, choice)
     for sobject, group in links.items():
         _link(work, sobject, group, found, outcomes)
     return to_create
@@ -340,7 +341,8 @@ def _deleted(person: PersonState) -> PersonOutcome:
     )
 
 
-def _log_refusal(work: Work, outcome: PersonOutcome) -> None:
+def _keep_refusal(work: Work, outcome: PersonOutcome) -> None:
+    """The person waits for a decision: it is marked and logged, and not tried again until it changes."""
     journal = Journal(work)
     journal.entry(
         outcome.person_id,
@@ -350,7 +352,9 @@ def _log_refusal(work: Work, outcome: PersonOutcome) -> None:
         code=outcome.code,
         failed=True,
     )
+    failure = Failure(outcome.person_id, outcome.code, outcome.message, {}, failed=True, retry_at=None)
     with agreeing_writes():
+        outbox.fail(work.claim, [failure])
         journal.write()
 
 

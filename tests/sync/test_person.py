@@ -123,6 +123,27 @@ def test_several_free_matches_ask_and_make_nothing(sandbox, sync_person):
     assert (kim.sfdc_type, sandbox.count("Lead")) == ("", 2)
 
 
+def test_a_person_that_waits_for_a_decision_is_marked_and_not_asked_for_in_every_cycle(
+    sandbox, sync_person, cycle, log
+):
+    leads = [sandbox.lead(Email="kim@example.com", FirstName=name) for name in ("Kim", "Alex")]
+    cycle()
+    Person.objects.all().delete()  # both records are nobody's now, and don't come back by themselves
+    sandbox.time.pass_(1000)
+    cycle()
+    kim = person()
+    sync_person(kim)
+    cycle()
+    cycle()
+    assert PendingChange.objects.values_list("state", "error_code").get() == ("failed", "SEVERAL_MATCHES")
+    assert len(log(kim, "Sync Person to SFDC")) == 1
+    sandbox.sales.Lead.delete(leads[1])
+    Person.objects.filter(pk=kim.pk).update(title="Buyer")  # an edit: tried again
+    cycle()
+    kim.refresh_from_db()
+    assert kim.sfdc_id == leads[0]
+
+
 def test_a_match_of_another_person_makes_nothing_and_names_that_person(sandbox, sync_person, cycle):
     sandbox.lead(Email="kim@example.com", FirstName="Kim")
     cycle()
