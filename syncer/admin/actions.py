@@ -1,4 +1,4 @@
-"""*Sync Person to SFDC* from the admin: on selected persons, on one person, and the page that shows the outcomes.
+"""*Sync Person to SFDC* and *Refresh from Salesforce*: on selected persons, on one, and the page with the outcomes.
 
 The views that act are POST views of their own, outside of any transaction: the engine commits its intents before it
 asks Salesforce for anything, and holds no lock across a call.
@@ -22,6 +22,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 from django_q.tasks import async_task
 
+from syncer.admin.explain import decision_needed
+from syncer.admin.words import run_title
 from syncer.models import Person, RunKind, RunStatus, SyncRun
 from syncer.sync.connect import active_sync_user
 from syncer.sync.errors import CannotSync
@@ -57,19 +59,21 @@ class OutcomeRow:
 # -- what acts --------------------------------------------------------------------------------------------------------
 
 
-def sync_selected(request: HttpRequest, selected: QuerySet[Person]) -> HttpResponse | None:
-    """The action of the list. Few persons: now; many: in the background. Both lead to the run's page."""
+def sync_selected(
+    request: HttpRequest, selected: QuerySet[Person], *, receive_only: bool = False
+) -> HttpResponse | None:
+    """The actions of the list. Few persons: now; many: in the background. Both lead to the run's page."""
     _require_permission(request)
     ids = list(selected.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
     if len(ids) > MOST:
         messages.error(request, f"Select at most {MOST:,} persons at a time. Nothing was done.")
         return None
     try:
-        run = _start(request, len(ids))
+        run = _start(request, len(ids), receive_only=receive_only)
         if len(ids) > AT_ONCE:
-            async_task("syncer.tasks.sync_persons_task", run.pk, ids, request.user.get_username())
+            async_task("syncer.tasks.sync_persons_task", run.pk, ids, request.user.get_username(), receive_only)
         else:
-            _sync_now(request, run, ids)
+            _sync_now(request, run, ids, receive_only=receive_only)
     except CannotSync as error:
         messages.error(request, error.message)
         return None
@@ -92,7 +96,8 @@ def _one(request: HttpRequest, person_id: int, *, receive_only: bool = False) ->
     _require_permission(request)
     person = get_object_or_404(Person, pk=person_id)
     try:
-        outcomes = _sync_now(request, _start(request, 1), [person.pk], receive_only=receive_only)
+        run = _start(request, 1, receive_only=receive_only)
+        outcomes = _sync_now(request, run, [person.pk], receive_only=receive_only)
     except CannotSync as error:
         messages.error(request, error.message)
     else:
@@ -101,27 +106,19 @@ def _one(request: HttpRequest, person_id: int, *, receive_only: bool = False) ->
     return HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
 
 
-def _start(request: HttpRequest, count: int) -> SyncRun:
+def _start(request: HttpRequest, count: int, *, receive_only: bool) -> SyncRun:
     return SyncRun.objects.create(
         sync_user=active_sync_user(),
         kind=RunKind.PERSONS,
         trigger=request.user.get_username()[:150],
-        options={"persons": count},
+        options={"persons": count, "receive_only": receive_only},
     )
 
 
 def _sync_now(
     request: HttpRequest, run: SyncRun, ids: Sequence[int], *, receive_only: bool = False
 ) -> list[PersonOutcome]:
-    actor = request.user.get_username()
-    try:
-        return sync_persons(ids, actor=actor, source="admin", run=run, receive_only=receive_only)
-    except CannotSync as error:
-        # Refused before the engine took the run over: the run must not look as if it were still going on.
-        SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(
-            status=RunStatus.FAILED, error_code=error.code[:80], error=error.message, finished_at=timezone.now()
-        )
-        raise
+    return sync_persons(ids, actor=request.user.get_username(), source="admin", run=run, receive_only=receive_only)
 
 
 def _level(outcome: PersonOutcome) -> int:
@@ -131,7 +128,7 @@ def _level(outcome: PersonOutcome) -> int:
 
 
 def _sentence(outcome: PersonOutcome) -> str:
-    parts = [f"{outcome.result}: {outcome.message}", outcome.remedy]
+    parts = [f"{outcome.result}: {outcome.message}", outcome.remedy or decision_needed(outcome.code)]
     return " ".join(part for part in parts if part)
 
 
@@ -147,7 +144,7 @@ def progress_page(request: HttpRequest, run_id: int) -> HttpResponse:
     progress = _progress(run)
     context = {
         **admin.site.each_context(request),
-        "title": "Sync Person to SFDC",
+        "title": run_title(run),
         "opts": Person._meta,
         "run": run,
         "rows": rows,
@@ -207,7 +204,7 @@ def _row(outcome: Mapping[str, Any]) -> OutcomeRow:
         kind=KINDS.get(Result(result), kind) if result in set(Result) else kind,
         message=str(outcome.get("message", "")),
         code=str(outcome.get("code", "")),
-        remedy=str(outcome.get("remedy", "")),
+        remedy=str(outcome.get("remedy") or decision_needed(str(outcome.get("code", "")))),
         person_url=reverse("admin:syncer_person_change", args=[person_id]),
         log_url=f"{reverse('admin:syncer_activitylogentry_changelist')}?q={person_id}",
     )

@@ -24,6 +24,22 @@ from syncer.models import (
 from syncer.salesforce.policies import Explanation, explain
 from syncer.salesforce.rows import RowError
 
+#: Outcomes that wait for somebody, by code: what is to be decided, and how.
+DECISIONS = {
+    "SEVERAL_MATCHES": (
+        "The application never picks one of several records, nor one under another name. Merge the records in "
+        "Salesforce, or correct the e-mail address or last name on one side so that exactly one agrees; then run Sync "
+        "Person to SFDC again."
+    ),
+    "MATCH_IS_TAKEN": (
+        "Open that person. If both are the same one, delete one of them here; otherwise correct one e-mail address."
+    ),
+    "DELETED_IN_SFDC": (
+        "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on; edits made here are "
+        "kept until then."
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -75,6 +91,11 @@ def refusal_of(person: Person) -> Refusal | None:
     )
 
 
+def decision_needed(code: str) -> str:
+    """What somebody has to decide before this can go on; empty for outcomes that need nobody."""
+    return DECISIONS.get(code, "")
+
+
 def in_general(code: str, words: str) -> Explanation:
     """Cause and remedy of an error, when the fields and values of the single case are not to be named."""
     return explain(RowError(code, words), {})
@@ -106,6 +127,9 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
         )
     if sync_user is None:
         return "Not in Salesforce: there is no Salesforce connection yet."
+    tried = ActivityLogEntry.objects.filter(person_id=person.pk).order_by("-id").first()
+    if tried is not None and (decide := decision_needed(tried.code)):
+        return f"Needs a decision: {tried.summary} {decide}"
     missing = [
         name
         for name, value, default in (

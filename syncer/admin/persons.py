@@ -33,7 +33,7 @@ class PersonAdmin(CalmAdmin):
     search_help_text = HELP
     ordering = ("-updated_at", "-id")
     sortable_by = ()
-    actions = ("sync_person",)
+    actions = ("sync_person", "refresh_person")
     change_form_template = "syncer/person.html"
     delete_confirmation_template = "syncer/delete_person.html"
     delete_selected_confirmation_template = "syncer/delete_persons.html"
@@ -70,6 +70,10 @@ class PersonAdmin(CalmAdmin):
     @admin.action(description="Sync Person to SFDC", permissions=["sync"])
     def sync_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         return actions.sync_selected(request, queryset)
+
+    @admin.action(description="Refresh from Salesforce", permissions=["sync"])
+    def refresh_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        return actions.sync_selected(request, queryset, receive_only=True)
 
     def has_sync_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(actions.PERMISSION)

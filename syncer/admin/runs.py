@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from syncer.admin import display
 from syncer.admin.readonly import ReadOnlyAdmin
-from syncer.admin.words import trigger_label
+from syncer.admin.words import run_title, trigger_label
 from syncer.models import ActivityLogEntry, ActivityStatus, RunKind, RunStatus, SyncRun
 
 KINDS = {
@@ -61,7 +61,7 @@ class CounterRow:
 def run_row(run: SyncRun) -> RunRow:
     return RunRow(
         url=reverse("admin:syncer_syncrun_change", args=[run.pk]),
-        title=str(run),
+        title=f"{run_title(run)} {run.pk}",
         started=display.ago(run.started_at),
         chip=status_chip(run),
         trigger=trigger_label(run.trigger),
@@ -98,7 +98,7 @@ def _changed(run: SyncRun, direction: str) -> str:
 class RunAdmin(ReadOnlyAdmin):
     list_display = (
         "started",
-        "kind",
+        "what",
         "outcome",
         "by",
         "received",
@@ -117,6 +117,10 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="started")
     def started(self, run: SyncRun) -> SafeString:
         return display.ago(run.started_at)
+
+    @admin.display(description="kind")
+    def what(self, run: SyncRun) -> str:
+        return run_title(run)
 
     @admin.display(description="status")
     def outcome(self, run: SyncRun) -> SafeString:
@@ -155,7 +159,7 @@ def page(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
     sees_log = request.user.has_perm("syncer.view_activitylogentry")
     failures = run.entries.filter(status=ActivityStatus.FAILED).order_by("id") if sees_log else run.entries.none()
     return {
-        "title": str(run),
+        "title": f"{run_title(run)} {run.pk}",
         "subtitle": None,
         "run": run,
         "row": run_row(run),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncer.models import RunKind, SyncRun
 from syncer.sync.fields import PERSON_COLUMNS
 
 WINNERS = {"marketo": "This database", "salesforce": "Salesforce"}
@@ -35,3 +36,10 @@ def phase_label(name: str) -> str:
 
 def trigger_label(trigger: str) -> str:
     return TRIGGERS.get(trigger, trigger or "–")
+
+
+def run_title(run: SyncRun) -> str:
+    """What the run did, in the words of the button that started it."""
+    if run.kind == RunKind.PERSONS and run.options.get("receive_only"):
+        return "Refresh from Salesforce"
+    return run.get_kind_display()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from syncer import tasks
-from syncer.models import Person, RunStatus, SyncRun, SyncUser, SyncUserState
+from syncer.models import PendingChange, Person, RunStatus, SyncRun, SyncUser, SyncUserState
 from tests.admin.pages import words
 
 ROOT = Path(__file__).parents[2]
@@ -42,9 +42,9 @@ def sync_user(db: None, organisation: dict[str, str]) -> SyncUser:
     return connection
 
 
-def run_action(client: Client, *persons: Person) -> Any:
+def run_action(client: Client, *persons: Person, action: str = "sync_person") -> Any:
     ids = [person.pk for person in persons]
-    return client.post(LIST, {"action": "sync_person", "_selected_action": ids}, follow=True)
+    return client.post(LIST, {"action": action, "_selected_action": ids}, follow=True)
 
 
 def test_three_selected_persons_and_what_became_of_each(admin: Client, sync_user: SyncUser) -> None:
@@ -89,6 +89,47 @@ def test_refresh_receives_and_sends_nothing(admin: Client, sync_user: SyncUser) 
     stranger = Person.objects.create(last_name="Ode")
     page = words(admin.post(reverse("admin:syncer_person_refresh", args=[stranger.pk]), follow=True))
     assert "there is nothing to refresh from" in page
+
+
+def test_selected_persons_are_refreshed_and_nothing_is_sent(admin: Client, sync_user: SyncUser) -> None:
+    anna = Person.objects.create(last_name="Berg", company="Acme", email="anna@six.example.com")
+    run_action(admin, anna)
+    stranger = Person.objects.create(last_name="Ode")
+    Person.objects.filter(pk=anna.pk).update(title="Only here")
+    page = words(run_action(admin, anna, stranger, action="refresh_person"))
+    assert "Refresh from Salesforce" in page
+    assert "No change 1" in page
+    assert "there is nothing to refresh from" in page
+    assert PendingChange.objects.filter(person=anna).exists()
+    run = SyncRun.objects.first()
+    assert run is not None
+    assert run.options["receive_only"] is True
+    assert f"Refresh from Salesforce {run.pk}" in words(
+        admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk]))
+    )
+
+
+def test_many_persons_are_refreshed_in_the_background(admin: Client, sync_user: SyncUser) -> None:
+    people = [Person.objects.create(last_name=f"Berg {i}") for i in range(26)]
+    run_action(admin, *people, action="refresh_person")
+    task = OrmQ.objects.get().task
+    tasks.sync_persons_task(*task["args"])
+    assert not Person.objects.exclude(sfdc_type="").exists()
+    assert SyncRun.objects.get().status == RunStatus.COMPLETED
+
+
+def test_an_outcome_that_needs_a_decision_says_what_is_to_be_decided(admin: Client, sync_user: SyncUser) -> None:
+    first = Person.objects.create(last_name="Berg", company="Acme", email="same@seven.example.com")
+    run_action(admin, first)
+    first.delete()  # its lead stays in Salesforce, free
+    other = Person.objects.create(last_name="Ode", company="Acme", email="same@seven.example.com")
+    page = words(run_action(admin, other))
+    assert "Needs a decision 1" in page
+    assert "under another name" in page
+    assert "The application never picks one of several records" in page
+    page = words(admin.get(reverse("admin:syncer_person_change", args=[other.pk])))
+    assert "Needs a decision: Salesforce has Lead" in page
+    assert "correct the e-mail address or last name" in page
 
 
 def test_a_refusal_is_told_in_salesforces_words_with_a_remedy(admin: Client, sync_user: SyncUser) -> None:
