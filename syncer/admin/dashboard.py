@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -23,7 +24,17 @@ from syncer.admin.explain import in_general
 from syncer.admin.paginator import CappedPaginator
 from syncer.admin.runs import RunRow, run_row
 from syncer.admin.status import Status, error_count, status, waiting_changes
-from syncer.models import ApiUsage, Conflict, PendingChange, PendingState, Person, RunKind, SyncRun, SyncUser
+from syncer.models import (
+    ApiUsage,
+    Conflict,
+    PendingChange,
+    PendingState,
+    Person,
+    RunKind,
+    SyncRun,
+    SyncUser,
+    SyncUserState,
+)
 
 RUN_CYCLE = "syncer.run_cycle"
 PAUSE = "syncer.pause_sync"
@@ -200,6 +211,7 @@ def pause(request: HttpRequest) -> HttpResponse:
     """Stop the scheduled cycles; what is asked for by hand keeps working."""
     _require_permission(request, PAUSE)
     if schedule.pause(request.user.get_username()):
+        _record(request, "Paused the sync.")
         messages.success(request, "Paused: no cycle starts by itself. Edits are kept and sent after Resume.")
     else:
         messages.info(request, "There was nothing to pause.")
@@ -210,11 +222,28 @@ def pause(request: HttpRequest) -> HttpResponse:
 def resume(request: HttpRequest) -> HttpResponse:
     """Go on, also after a refused sign-in or a used-up limit."""
     _require_permission(request, PAUSE)
-    if schedule.resume():
-        messages.success(request, "Resumed: the next cycle starts within half a minute.")
-    else:
+    refused = SyncUser.objects.filter(is_active=True, state=SyncUserState.REFUSED).exists()
+    if not schedule.resume():
         messages.info(request, "There was nothing to resume.")
+    elif refused:
+        _record(request, "Resumed the sync after a refused sign-in.")
+        messages.success(
+            request,
+            "Resumed: the sign-in is tried once, within half a minute. If Salesforce refuses it again, the sync stops "
+            "again, so that the user is not locked.",
+        )
+    else:
+        _record(request, "Resumed the sync.")
+        messages.success(request, "Resumed: the next cycle starts within half a minute.")
     return HttpResponseRedirect(reverse("admin:index"))
+
+
+def _record(request: HttpRequest, what: str) -> None:
+    """Keep in the connection's history who did it."""
+    active = SyncUser.objects.filter(is_active=True)
+    LogEntry.objects.log_actions(
+        user_id=request.user.pk or 0, queryset=active, action_flag=CHANGE, change_message=what, single_object=True
+    )
 
 
 def _require_permission(request: HttpRequest, permission: str) -> None:

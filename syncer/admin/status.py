@@ -17,6 +17,9 @@ from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncR
 #: A running cycle renews its heartbeat at least at every call to Salesforce.
 ALIVE = timedelta(minutes=3)
 
+#: A worker that has just been started reports within this time, for the first time.
+STARTING = timedelta(minutes=2)
+
 START_WORKER = "Start it with “manage.py qcluster” and keep it running with your service manager."
 
 
@@ -62,7 +65,7 @@ def status(now: datetime | None = None) -> Status:
     last = SyncRun.objects.filter(kind=RunKind.CYCLE, finished_at__isnull=False).first()
     when = schedule.next_run() or now
     if schedule.worker_is_silent():
-        return _silent(now)
+        return _silent(sync_user, last, now)
     if last is None:
         return Status("wait", f"Connected to {_name(sync_user)}. The first cycle starts {until_text(when, now)}.")
     return _after(last, when, now)
@@ -90,7 +93,8 @@ def _stopped(sync_user: SyncUser, now: datetime) -> Status | None:
         return Status(
             "bad",
             f"Stopped: Salesforce refused the sign-in at {since}.",
-            f"{sync_user.state_reason} We did not try again, so that the user is not locked.".strip(),
+            f"{sync_user.state_reason} We did not try again, so that the user is not locked. "
+            "Try again tries the sign-in once.".strip(),
             (page, "Fix the connection"),
             stopped=True,
         )
@@ -126,12 +130,14 @@ def _running(run: SyncRun, now: datetime) -> Status:
     )
 
 
-def _silent(now: datetime) -> Status:
-    last = schedule.last_beat()
-    if last is None:
-        line = "The background worker has not reported yet. Nothing syncs by itself until it runs."
-    else:
-        line = f"The background worker has been silent for {span(now - last)}. Nothing syncs until it runs."
+def _silent(sync_user: SyncUser, last: SyncRun | None, now: datetime) -> Status:
+    beat = schedule.last_beat()
+    if beat is not None:
+        line = f"The background worker has been silent for {span(now - beat)}. Nothing syncs until it runs."
+        return Status("bad", line, START_WORKER)
+    if now - max(sync_user.created_at, last.started_at if last else sync_user.created_at) < STARTING:
+        return Status("wait", "The background worker is starting.", "It reports within a minute of its start.")
+    line = "The background worker has not reported yet. Nothing syncs by itself until it runs."
     return Status("bad", line, START_WORKER)
 
 

@@ -31,7 +31,7 @@ class SyncUserAdmin(CalmAdmin):
     list_display = ("name", "organisation_column", "method_name", "mode", "active", "current_state", "since")
     ordering = ("-is_active", "name")
     sortable_by = ()
-    readonly_fields = ("organisation_column", "current_state", "reason", "signed_in_at", "secrets_state")
+    readonly_fields = ("organisation_column", "current_state", "reason", "since", "signed_in_at", "secrets_state")
     change_form_template = "syncer/sync_user.html"
 
     class Media:
@@ -47,7 +47,7 @@ class SyncUserAdmin(CalmAdmin):
         if not self.has_change_permission(request, obj):
             groups[1] = ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state"]})
         if obj is not None:
-            status = ["current_state", "reason", "organisation_column", "signed_in_at"]
+            status = ["current_state", "since", "reason", "organisation_column", "signed_in_at"]
             groups.insert(0, ("Status", {"fields": status}))
         return groups
 

@@ -45,7 +45,17 @@ def test_not_connected_yet(admin: Client) -> None:
     assert "Sync now" not in page
 
 
+def test_a_worker_that_was_just_started_is_not_missed_yet(sync_user: SyncUser, due: None) -> None:
+    assert (status().level, status().line) == ("wait", "The background worker is starting.")
+    long_ago = timezone.now() - timedelta(minutes=10)
+    SyncUser.objects.update(created_at=long_ago)
+    assert status().level == "bad"
+    finished_run(sync_user, started_at=timezone.now() - timedelta(minutes=1))
+    assert status().line == "The background worker is starting."
+
+
 def test_the_worker_does_not_run(sync_user: SyncUser, due: None) -> None:
+    SyncUser.objects.update(created_at=timezone.now() - timedelta(minutes=10))
     assert status().line == "The background worker has not reported yet. Nothing syncs by itself until it runs."
     assert "qcluster" in status().more
 
@@ -104,8 +114,11 @@ def test_refused_by_salesforce(sync_user: SyncUser, worker: None, due: None) -> 
 
 def test_a_refused_sign_in_can_be_tried_again(admin: Client, sync_user: SyncUser) -> None:
     sync_user.set_state(SyncUserState.REFUSED, "invalid_grant")
-    assert "Try again" in words(admin.get(reverse("admin:index")))
-    admin.post(reverse("admin:sync_resume"))
+    page = words(admin.get(reverse("admin:index")))
+    assert "Try again tries the sign-in once." in page
+    assert "the sign-in is tried once, within half a minute" in words(
+        admin.post(reverse("admin:sync_resume"), follow=True)
+    )
     sync_user.refresh_from_db()
     assert sync_user.state == SyncUserState.READY
 
@@ -124,8 +137,14 @@ def test_pausing_and_resuming(admin: Client, sync_user: SyncUser, worker: None, 
     assert "Edits are kept: 1 waiting." in page
     assert "Resume" in page
     assert schedule.next_run() is None
+    connection = words(admin.get(reverse("admin:syncer_syncuser_change", args=[sync_user.pk])))
+    assert "Paused by eva." in connection
+    assert "Since just now" in connection
     assert "Resumed" in words(admin.post(reverse("admin:sync_resume"), follow=True))
     assert schedule.next_run() is not None
+    history = words(admin.get(reverse("admin:syncer_syncuser_history", args=[sync_user.pk])))
+    assert history.index("Paused the sync.") > 0
+    assert history.index("Resumed the sync.") > 0
     assert "nothing to resume" in words(admin.post(reverse("admin:sync_resume"), follow=True))
 
 
