@@ -98,6 +98,8 @@ def decision_needed(code: str) -> str:
 
 def in_general(code: str, words: str) -> Explanation:
     """Cause and remedy of an error, when the fields and values of the single case are not to be named."""
+    if decide := decision_needed(code):
+        return Explanation("Somebody has to decide which record in Salesforce is this person.", decide)
     return explain(RowError(code, words), {})
 
 
@@ -110,6 +112,8 @@ def _deleted(person: Person) -> str:
 
 def _error(person: Person, now: datetime) -> str:
     pending = pending_of(person)
+    if pending and decision_needed(pending.error_code):
+        return "Needs a decision. Nothing is tried again until the person changes or somebody presses the button."
     where = "the last change" if person.sfdc_type else "the new lead"
     tries = f", after {pending.attempts} tries" if pending and pending.attempts > 1 else ""
     sentence = f"Salesforce refused {where}{tries}."
@@ -127,9 +131,6 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
         )
     if sync_user is None:
         return "Not in Salesforce: there is no Salesforce connection yet."
-    tried = ActivityLogEntry.objects.filter(person_id=person.pk).order_by("-id").first()
-    if tried is not None and (decide := decision_needed(tried.code)):
-        return f"Needs a decision: {tried.summary} {decide}"
     missing = [
         name
         for name, value, default in (

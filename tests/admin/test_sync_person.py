@@ -128,7 +128,9 @@ def test_an_outcome_that_needs_a_decision_says_what_is_to_be_decided(admin: Clie
     assert "under another name" in page
     assert "The application never picks one of several records" in page
     page = words(admin.get(reverse("admin:syncer_person_change", args=[other.pk])))
-    assert "Needs a decision: Salesforce has Lead" in page
+    assert "Needs a decision. Nothing is tried again" in page
+    assert "“Salesforce has Lead" in page
+    assert "What to do: The application never picks" in page
     assert "correct the e-mail address or last name" in page
 
 
