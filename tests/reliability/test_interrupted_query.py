@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+import requests
 from django.db import connection
 
 from syncer.models import SyncLease, SyncUser
@@ -27,17 +29,19 @@ def test_an_interrupt_in_the_middle_of_a_query_gives_the_lease_back(
 ) -> None:
     wait = psycopg.Connection.wait
 
-    def interrupted(self: psycopg.Connection[Any], *arguments: Any, **options: Any) -> Any:
+    def interrupted(self: psycopg.Connection[Any], steps: Iterator[Any], **options: Any) -> Any:
         monkeypatch.setattr(psycopg.Connection, "wait", wait)
+        next(steps)  # it has been sent
         raise KeyboardInterrupt
 
-    def interrupt_the_next_query(phase: str, done: int, total: int | None) -> None:
-        if phase == "Reading changes" and not connection.in_atomic_block:
-            monkeypatch.setattr(psycopg.Connection, "wait", interrupted)
+    def open_session(login_url: str) -> requests.Session:
+        """The lease has been taken; the next query is interrupted."""
+        monkeypatch.setattr(psycopg.Connection, "wait", interrupted)
+        return sandbox.open_session(login_url)
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            run_cycle(trigger="test", open_session=sandbox.open_session, progress=interrupt_the_next_query)
+            run_cycle(trigger="test", open_session=open_session)
         assert SyncLease.objects.get().expires_at is None
     finally:
         connection.close()  # whatever state it is in
