@@ -6,7 +6,7 @@ from sandbox.org import Org
 from sandbox.rest.call import Call
 from sandbox.wire import Response
 
-FIRST_VERSION, LAST_VERSION = 31, 68
+FIRST_VERSION, LAST_VERSION = 41, 68
 _SEASONS = ("Spring", "Summer", "Winter")
 _RESOURCES = ("composite", "jobs", "limits", "query", "queryAll", "sobjects")
 

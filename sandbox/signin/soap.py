@@ -17,7 +17,7 @@ from sandbox.users import ORGANIZATION
 from sandbox.wire import Request, Response
 
 LAST_VERSION = 64
-_FIRST_VERSION = 31
+_FIRST_VERSION = 41
 _PATH = re.compile(r"/services/Soap/([uc])/(\d{1,2})(?:\.0)?(?:/[^/]*)?/?\Z", re.IGNORECASE)
 _XML = "text/xml;charset=UTF-8"
 _INVALID_LOGIN = "Invalid username, password, security token; or user locked out."
