@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from syncer import secrets
-from syncer.admin import display
+from syncer.admin import connection_test, display
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.sync_user_form import SyncUserForm
 from syncer.models import SyncUser, SyncUserState
@@ -59,9 +60,33 @@ class SyncUserAdmin(CalmAdmin):
     def save_model(self, request: HttpRequest, obj: SyncUser, form: Any, change: bool) -> None:
         form.take_over(obj)
         super().save_model(request, obj, form, change)
+        if not change:
+            request.__dict__["_added_connection"] = obj
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A connection that was added is tested, once it is stored: no transaction waits for Salesforce."""
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        added: SyncUser | None = request.__dict__.get("_added_connection")
+        if added is None or not request.user.has_perm(connection_test.PERMISSION):
+            return response
+        return connection_test.run_test(request, added)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        return super().render_change_form(request, context | {"show_save_and_add_another": False}, *args, **kwargs)
+        sync_user = kwargs.get("obj")
+        may_test = sync_user is not None and request.user.has_perm(connection_test.PERMISSION)
+        context |= {
+            "show_save_and_add_another": False,
+            "test_url": reverse("admin:syncer_syncuser_test", args=[sync_user.pk]) if may_test else "",
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:sync_user_id>/test/", view(connection_test.test), name="syncer_syncuser_test"),
+            path("<int:sync_user_id>/tested/", view(connection_test.result), name="syncer_syncuser_test_result"),
+            *super().get_urls(),
+        ]
 
     def has_delete_permission(self, request: HttpRequest, obj: SyncUser | None = None) -> bool:
         """Deleting it would take its runs and mappings along; an unused connection is switched off instead."""
@@ -72,7 +97,7 @@ class SyncUserAdmin(CalmAdmin):
     @admin.display(description="organisation")
     def organisation_column(self, sync_user: SyncUser) -> str | SafeString:
         if not sync_user.organisation_id:
-            return "Not known yet: the first cycle finds out"
+            return "Not known yet: a test or the first cycle finds out"
         return format_html("{} <code>{}</code>", sync_user.organisation_name, sync_user.organisation_id)
 
     @admin.display(description="sign-in")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, PicklistVa
 from syncer.salesforce.ids import to_18
 from syncer.sync.schema import store_describe
 
+ROOT = Path(__file__).parents[2]
 ORGANISATION = to_18("00D000000000001")
 
 
@@ -63,6 +68,26 @@ def sync_user(db: None) -> SyncUser:
     connection.save()
     fields = {field.name: field for field in LEAD_FIELDS}
     store_describe(connection, ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, fields), timezone.now())
+    return connection
+
+
+@pytest.fixture(scope="module")
+def organisation() -> Iterator[dict[str, str]]:
+    """The organisation as a process of its own; gives where it listens and how to sign in."""
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--leads", "0", "--contacts", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.kill()  # it holds nothing that must be kept
+
+
+def connected(organisation: dict[str, str]) -> SyncUser:
+    """A stored connection with it, not used yet."""
+    connection = SyncUser(name="Sandbox", method="client-credentials", login_url=organisation["url"])
+    connection.set_secrets({name: organisation[name] for name in ("client_id", "client_secret")})
+    connection.save()
     return connection
 
 

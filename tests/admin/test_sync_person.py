@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,30 +11,15 @@ from django_q.models import OrmQ
 
 from syncer import tasks
 from syncer.models import PendingChange, Person, RunStatus, SyncRun, SyncUser, SyncUserState
+from tests.admin.conftest import connected
 from tests.admin.pages import words
 
-ROOT = Path(__file__).parents[2]
 LIST = "/admin/syncer/person/"
-
-
-@pytest.fixture(scope="module")
-def organisation() -> Iterator[dict[str, str]]:
-    """The organisation as a process of its own; gives where it listens and how to sign in."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--leads", "0", "--contacts", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.kill()  # it holds nothing that must be kept
 
 
 @pytest.fixture
 def sync_user(db: None, organisation: dict[str, str]) -> SyncUser:
-    connection = SyncUser(name="Sandbox", method="client-credentials", login_url=organisation["url"])
-    connection.set_secrets({name: organisation[name] for name in ("client_id", "client_secret")})
-    connection.save()
-    return connection
+    return connected(organisation)
 
 
 def run_action(client: Client, *persons: Person, action: str = "sync_person") -> Any:
