@@ -10,7 +10,9 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 # Arguments for the demo and for pytest: make demo ARGS="--port 8001", make test ARGS="-k merge"
 ARGS ?=
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4
+# What `make test` looks for; TEST_DATABASE_URL and TEST_REDIS_URL name others, which then have to answer.
 LOCAL_POSTGRES := postgres://postgres@127.0.0.1:5432/test
+LOCAL_REDIS := redis://127.0.0.1:6379/15
 PIP_COMPILE := .venv/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 
@@ -27,18 +29,23 @@ demo: .venv/.installed ## Try it: a sandbox Salesforce, a first sync and the adm
 	@$(PY) -m marketo.dotenv --demo .demo
 	@exec env ENV_FILE=.demo/env $(PY) manage.py demo $(ARGS)
 
-test: .venv/.installed-dev ## Check the style and run all tests, on SQLite and on a PostgreSQL if there is one
+test: .venv/.installed-dev ## Check the style and run all tests, on SQLite and on PostgreSQL with Redis if they answer
 	@$(PY) -m ruff check .
 	@echo "Tests on SQLite"
-	@env -u TEST_DATABASE_URL $(PYTEST) $(ARGS)
-	@url="$${TEST_DATABASE_URL:-$(LOCAL_POSTGRES)}"; \
+	@env -u TEST_DATABASE_URL -u TEST_REDIS_URL $(PYTEST) $(ARGS)
+	@url="$${TEST_DATABASE_URL:-$(LOCAL_POSTGRES)}"; redis="$${TEST_REDIS_URL:-$(LOCAL_REDIS)}"; \
+	if ! reason=$$($(PY) -m tests.project.redis_answers "$$redis"); then \
+		if [ -n "$${TEST_REDIS_URL:-}" ]; then echo "TEST_REDIS_URL cannot be used: $$reason" >&2; exit 1; fi; \
+		echo "Skipped Redis: $$reason The queue is in the database. Set TEST_REDIS_URL to use one."; \
+		redis=; \
+	fi; \
 	if reason=$$($(PY) -m tests.postgres "$$url"); then \
-		echo "Tests on PostgreSQL"; \
-		TEST_DATABASE_URL="$$url" $(PYTEST) $(ARGS); \
+		echo "Tests on PostgreSQL$${redis:+ with Redis}"; \
+		TEST_DATABASE_URL="$$url" TEST_REDIS_URL="$$redis" $(PYTEST) $(ARGS); \
 	elif [ -n "$${TEST_DATABASE_URL:-}" ]; then \
 		echo "TEST_DATABASE_URL cannot be used: $$reason" >&2; exit 1; \
 	else \
-		echo "Skipped the tests on PostgreSQL: $$reason Set TEST_DATABASE_URL to run them."; \
+		echo "Skipped the tests on PostgreSQL$${redis:+ with Redis}: $$reason Set TEST_DATABASE_URL to run them."; \
 	fi
 
 lint: .venv/.installed-dev ## Check style, layout and types

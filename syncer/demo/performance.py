@@ -14,6 +14,7 @@ from django.db import connections
 from syncer.demo import account, supervisor
 from syncer.demo.interrupts import Interrupts, Stopped
 from syncer.demo.preparation import CALLERS_OWN, HOST, read_settings
+from syncer.demo.pulse import Pulse
 from syncer.demo.screen import Screen
 from syncer.demo.supervisor import Service, StartFailed, Supervisor
 from syncer.models import SyncUser
@@ -148,7 +149,10 @@ class Performance:
             log=self._logs / "web.log",
         )  # fmt: skip
         worker = Service(
-            name="The background worker", arguments=[*self._manage, "qcluster"], log=self._logs / "worker.log"
+            name="The background worker",
+            arguments=[*self._manage, "qcluster"],
+            log=self._logs / "worker.log",
+            check=Pulse().look,
         )
         with self._screen.step("Starting the web server and the background worker", "Web server ready"):
             self._supervisor.start(worker)

@@ -17,6 +17,10 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 # A service that lived this long was well: the next restart comes after the first delay again.
 WELL_AFTER = 60.0
+# Seconds between two looks at services that have a check.
+LOOK_EVERY = 1.0
+# A background worker that hangs ignores SIGTERM; there is nothing to wait for.
+HANGING_GRACE = 3.0
 
 
 class StartFailed(Exception):
@@ -29,12 +33,17 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """A process that runs as long as the demo. `name` starts a sentence."""
+    """A process that runs as long as the demo. `name` starts a sentence.
+
+    `check` looks at the running process, by its id, and says in words that follow the name what makes a restart
+    necessary; empty while all is well.
+    """
 
     name: str
     arguments: Sequence[str]
     log: Path
     out: Path | None = None  # where stdout goes, when not to the log
+    check: Callable[[int], str] | None = None
 
 
 @dataclass
@@ -101,15 +110,22 @@ class Supervisor:
             self._interrupts.wait(0.1)
 
     def watch(self) -> None:
-        """Restart what ends by itself, until an end is asked for."""
+        """Restart what ends by itself and what fails its check, until an end is asked for."""
         while not self._interrupts.stop_requests:
             self._collect()
+            self._check()
             now = time.monotonic()
             for restart in [restart for restart in self._restarts if restart.at <= now]:
                 self._restarts.remove(restart)
                 self.start(restart.service)
-            next_restart = min((restart.at for restart in self._restarts), default=None)
-            self._interrupts.wait(None if next_restart is None else max(0.0, next_restart - time.monotonic()))
+            self._interrupts.wait(self._until_next())
+
+    def _until_next(self) -> float | None:
+        """Seconds until there is something to do; None when only a signal can bring it."""
+        waits = [max(0.0, restart.at - time.monotonic()) for restart in self._restarts]
+        if any(running.service.check for running in self._running):
+            waits.append(LOOK_EVERY)
+        return min(waits, default=None)
 
     def end_all(self) -> None:
         """End every process, the last one started first: the worker finishes its work while the sandbox still is there.
@@ -142,21 +158,37 @@ class Supervisor:
             code = running.process.poll()
             if code is None:
                 continue
-            self._running.remove(running)
             # The worker's main process can be gone, even with exit code 0, while its children go on taking tasks.
             self._end(running.process)
-            name = running.service.name
-            well = time.monotonic() - running.started >= WELL_AFTER
-            failures = 0 if well else self._failures.get(name, 0)
-            self._failures[name] = failures + 1
-            delay = min(FIRST_DELAY * 2**failures, LONGEST_DELAY)
-            self._restarts.append(_Restart(running.service, time.monotonic() + delay))
-            how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            log = seen_from(self._directory, running.service.log)
-            self._say(f"{name} {how}. Starting it again in {delay:.0f} s; its log is {log}.")
+            self._start_again(running, f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}")
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        groups.end(process.pid, grace=GRACE, reap=process.poll, hurry=lambda: self._interrupts.impatient)
+    def _check(self) -> None:
+        """End what fails its check, and plan its restart."""
+        for running in list(self._running):
+            check = running.service.check
+            if check is not None and (failing := check(running.process.pid)):
+                self._end(running.process, HANGING_GRACE)
+                self._start_again(running, failing)
+
+    def _start_again(self, running: _Running, why: str) -> None:
+        """Plan the restart of a service that has ended, and say so."""
+        self._running.remove(running)
+        name = running.service.name
+        well = time.monotonic() - running.started >= WELL_AFTER
+        failures = 0 if well else self._failures.get(name, 0)
+        self._failures[name] = failures + 1
+        delay = min(FIRST_DELAY * 2**failures, LONGEST_DELAY)
+        self._restarts.append(_Restart(running.service, time.monotonic() + delay))
+        log = seen_from(self._directory, running.service.log)
+        self._say(f"{name} {why}. Starting it again in {delay:.0f} s; its log is {log}.")
+
+    def _end(self, process: subprocess.Popen[bytes], grace: float | None = None) -> None:
+        groups.end(
+            process.pid,
+            grace=GRACE if grace is None else grace,
+            reap=process.poll,
+            hurry=lambda: self._interrupts.impatient,
+        )
         process.wait()
         self._guard.forget(process.pid)
 

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import requests
 
 from syncer.demo.preparation import read_settings
+from tests.reliability.waiting import eventually
 
 PROJECT = Path(__file__).resolve().parents[2]
 LEADS, CONTACTS = 20, 5
@@ -121,6 +123,37 @@ def test_the_demo_from_nothing_to_a_second_start(tmp_path: Path) -> None:
         assert can_log_in(demo)
         demo.end(signal.SIGTERM)
     assert demo.process.returncode == 0
+
+
+@pytest.mark.skipif(bool(os.environ.get("TEST_DATABASE_URL")), reason="the demo has a database of its own")
+def test_a_cluster_whose_idle_workers_were_killed_is_replaced(tmp_path: Path) -> None:
+    """Its replacements wait for a lock that nobody holds any more, and it ignores SIGTERM."""
+    with running(tmp_path) as demo:
+        [cluster] = [p for p in psutil.Process(demo.process.pid).children() if "qcluster" in p.cmdline()]
+        eventually(lambda: heartbeat(tmp_path), "the cluster answers")
+        workers = eventually(lambda: idle_workers(cluster), "the cluster is complete")
+        for worker in workers:
+            worker.kill()
+        assert demo.process.stdout is not None
+        told = demo.process.stdout.readline()
+        assert told.startswith("The background worker is there but takes no tasks")
+        assert not any(process.is_running() for process in [cluster, *workers])
+        killed_at = int(time.time())
+        eventually(lambda: heartbeat(tmp_path) >= killed_at, "the new cluster answers")
+        demo.descendants = psutil.Process(demo.process.pid).children(recursive=True)
+        demo.end(signal.SIGINT)
+
+
+def idle_workers(cluster: psutil.Process) -> list[psutil.Process]:
+    """The two workers, the oldest processes under the sentinel, once the cluster is complete."""
+    below = [process for process in cluster.children(recursive=True) if process.ppid() != cluster.pid]
+    return sorted(below, key=lambda process: process.create_time())[:2] if len(below) == 4 else []
+
+
+def heartbeat(directory: Path) -> float:
+    with closing(sqlite3.connect(directory / "db.sqlite3")) as database:
+        row = database.execute("SELECT unixepoch(at) FROM syncer_heartbeat").fetchone()
+        return float(row[0]) if row else 0.0
 
 
 def test_a_port_in_use_is_one_line_and_starts_nothing(tmp_path: Path) -> None:

@@ -126,6 +126,26 @@ def test_a_service_that_ends_is_reported_and_started_again(stage: Stage) -> None
     assert not alive(child)
 
 
+def test_a_service_that_fails_its_check_is_ended_with_its_children_and_started_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HANGING_GRACE", 0.5)
+    monkeypatch.setattr(supervisor, "LOOK_EVERY", 0.1)
+    hanging: set[int] = set()
+    plain = stage.service(DEAF)
+    service = Service(plain.name, plain.arguments, plain.log, check=lambda pid: "hangs" if pid in hanging else "")
+    stage.supervisor.start(service)
+    stage.supervisor.wait_until(lambda: bool(stage.pids(service)), service, seconds=15)
+    child = stage.pids(service)[0]
+    hanging.add(os.getpgid(child))
+    thread = stage.stop_when(lambda: len(stage.pids(service)) == 2)
+    stage.supervisor.watch()
+    thread.join()
+    assert stage.said == [f"The service hangs. Starting it again in 1 s; its log is {service.log}."]
+    assert not alive(child)
+    assert alive(stage.pids(service)[1])
+
+
 def test_exit_code_0_is_no_reason_to_stay_down_and_the_wait_grows(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
