@@ -32,7 +32,8 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
         person__record__weak_base=False,
     )
     if until is not None:
-        rows = rows.filter(since__lte=until)
+        # SQLite compares times as text, and its own clock writes "05.000" where Django writes "05".
+        rows = rows.filter(since__lt=until + timedelta(milliseconds=1))
     return list(rows.order_by("person_id").values_list("person_id", flat=True)[:limit])
 
 

@@ -67,6 +67,17 @@ def test_an_edit_here_by_any_path_reaches_salesforce(sandbox, cycle, log, edit):
     assert log(person, "Sync Person Updates to SFDC")
 
 
+def test_an_edit_in_the_first_millisecond_of_a_second_is_sent_too(sandbox, cycle):
+    """SQLite's clock writes it as "09:00:00.000", which is behind Django's "09:00:00" when compared as text."""
+    lead = sandbox.lead(Title="Buyer")
+    cycle()
+    Person.objects.update(title="Head Buyer")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE syncer_pendingchange SET since = '2026-03-02 09:00:00.000'")
+    cycle()
+    assert sandbox.read(lead)["Title"] == "Head Buyer"
+
+
 def test_edits_of_different_fields_on_both_sides_both_arrive(sandbox, cycle):
     lead = sandbox.lead(Title="Buyer", Phone="1")
     cycle()
