@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ipaddress
 import json
 import signal
@@ -30,6 +31,8 @@ from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.wire import MAX_BODY, Request, Response
 
+#: smaller bodies go as they are (REST API Developer Guide, "Compression Headers": packed where the client can unpack)
+_WORTH_PACKING = 1024
 #: the open connections by the client's address, so that a fault can close one without an answer
 _connections: dict[tuple[str, int], asyncio.Transport] = {}
 
@@ -72,17 +75,29 @@ class _Endpoint:
             return
         if self._latency:
             await asyncio.sleep(self._latency)
-        outcome = await run_in_threadpool(handle, self._org, request)
+        outcome, body = await run_in_threadpool(self._work, request)
         if outcome.delay:
             await asyncio.sleep(outcome.delay)
         if outcome.dropped:
             await _close(scope, receive)
             return
-        body = await run_in_threadpool(outcome.response.rendered)
         if outcome.response.truncated:
             await _send_half(outcome, body, scope, receive, send)
             return
         await _answer(outcome.response, body)(scope, receive, send)
+
+    def _work(self, request: Request) -> tuple[Outcome, bytes]:
+        """The answer and its body, packed for a client that can unpack it."""
+        outcome = handle(self._org, request)
+        response, body = outcome.response, outcome.response.rendered()
+        if (
+            len(body) >= _WORTH_PACKING
+            and not response.truncated
+            and "gzip" in request.headers.get("accept-encoding", "").lower()
+        ):
+            response.headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, 1, mtime=0)
+        return outcome, body
 
     async def _read(self, web: WebRequest) -> Request | None:
         scope = web.scope
@@ -185,7 +200,8 @@ class Binding:
     def listen(self) -> socket.socket:
         """The bound socket. Raises OSError when the port is taken."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # named, because asyncio sends small pieces at once (TCP_NODELAY) only on sockets that say they are TCP
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self.host, self.port))

@@ -52,7 +52,7 @@ class Cursors:
         rows = plan.first(self.database, batch + 1)
         if len(rows) <= batch:
             return {"totalSize": len(rows), "done": True, "records": plan.records(self.database, rows)}
-        numbers = array("q", (row[0] for row in plan.row_numbers(self.database)))
+        numbers = plan.all_row_numbers(self.database)
         self._make_room(reader.user_id)
         locator = self.database.next_id("01g")
         self.open[locator] = Cursor(plan, numbers, batch, reader.user_id, reader.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -214,6 +215,12 @@ class Plan:
     def row_numbers(self, database: Database) -> Any:
         """The numbers of all rows in the query's order."""
         return database.execute(f"SELECT {self.scope.root}._row{self._body()}", self._where.parameters)
+
+    def all_row_numbers(self, database: Database) -> array[int]:
+        """The same at once: a text made by the database is quicker to read than a row for each number."""
+        inner = f"SELECT {self.scope.root}._row AS number{self._body()}"
+        (text,) = database.one(f"SELECT json_group_array(number) FROM ({inner})", self._where.parameters)
+        return array("q", json.loads(text))
 
     def read(self, database: Database, numbers: Sequence[int]) -> list[Sequence[Any]]:
         """These rows as they are now, without those deleted or hidden since."""

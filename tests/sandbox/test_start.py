@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -139,3 +140,27 @@ def test_the_same_seed_makes_the_same_records() -> None:
         with _sandbox("--leads", "20", "--contacts", "5", "--seed", "42") as (line, _):
             names.append(requests.get(f"{line['url']}/leads?q=@", timeout=5).text.count("@"))
     assert names[0] == names[1] > 0
+
+
+def test_answers_are_packed_for_those_who_can_unpack_them() -> None:
+    """REST API Developer Guide, "Compression Headers"."""
+    with _sandbox("--leads", "0", "--contacts", "0") as (line, _):
+        form = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+        token = requests.post(f"{line['url']}/services/oauth2/token", data=form, timeout=5).json()["access_token"]
+        url, headers = f"{line['url']}/services/data/v59.0/sobjects", {"Authorization": f"Bearer {token}"}
+        packed = requests.get(url, headers=headers, timeout=5)
+        plain = requests.get(url, headers={**headers, "Accept-Encoding": "identity"}, timeout=5)
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert "Content-Encoding" not in plain.headers
+        assert packed.json() == plain.json()
+
+
+def test_a_small_answer_does_not_wait_for_the_client_s_acknowledgement() -> None:
+    """A socket that holds small pieces back makes each answer of two pieces take 40 ms."""
+    with _sandbox("--leads", "0", "--contacts", "0") as (line, _), requests.Session() as session:
+        taken = []
+        for _ in range(9):
+            began = time.perf_counter()
+            session.post(f"{line['url']}/services/oauth2/token", data={"grant_type": "none"}, timeout=5)
+            taken.append(time.perf_counter() - began)
+        assert min(taken) < 0.03
