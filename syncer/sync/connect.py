@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from syncer import secrets
-from syncer.models import ApiUsage, SyncUser, SyncUserState
+from syncer.models import ApiUsage, SalesforceRecord, SyncUser, SyncUserState
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import Credentials, SignIn
@@ -132,6 +132,26 @@ def _saved(sync_user: SyncUser) -> SignIn | None:
     if not stored:
         return None
     return SignIn(**stored | {"signed_in_at": datetime.fromisoformat(stored["signed_in_at"])})
+
+
+def learn_organisation(sync_user: SyncUser, org: Org) -> None:
+    """Store which organisation and user this connection leads to. Asked once; afterwards each sign-in tells it.
+
+    Before any link is made: a link belongs to an organisation.
+    """
+    if sync_user.organisation_id:
+        return
+    organisation, user = org.organisation(), org.user_info()
+    other = SalesforceRecord.objects.exclude(organisation=organisation.id).values_list("organisation", flat=True)
+    if linked := other.first():
+        raise ConfigurationError(
+            f"This connection leads to organisation {organisation.id} ({organisation.name}), but the persons here are "
+            f"linked with {linked}. Nothing was written.",
+            code="WRONG_ORGANISATION",
+        )
+    sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
+    sync_user.user_id = user.id
+    sync_user.save(update_fields=["organisation_id", "organisation_name", "user_id"])
 
 
 @contextmanager

@@ -10,17 +10,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, SyncUser, triggers
+from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, triggers
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
-from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
+from syncer.salesforce.errors import Action, Refused, policy_for
 from syncer.sync import backfill, outbox, pull, push, runs, schema
-from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
+from syncer.sync.connect import (
+    OpenSession,
+    active_sync_user,
+    check_ready,
+    connect,
+    default_session,
+    learn_organisation,
+    one_line_errors,
+)
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.lease import acquire
 from syncer.sync.person import BATCH, plan_batch, sync_batch
@@ -106,7 +113,7 @@ def _phases(work: Work, options: CycleOptions) -> None:
     runs.report(work, "Signing in", 0, None)
     _check_database(work)
     work.org.sign_in()
-    _check_organisation(work)
+    learn_organisation(work.sync_user, work.org)
     runs.report(work, "Reading changes", 0, None)
     for attempt in range(2):
         try:
@@ -129,27 +136,6 @@ def _check_database(work: Work) -> None:
         triggers.compare_everything()
     triggers.repair()
     outbox.recover(cycles=True)
-
-
-def _check_organisation(work: Work) -> None:
-    """The organisation is the one that the links were made with. Asked once; afterwards the sign-in tells it."""
-    if work.sync_user.organisation_id:
-        return
-    learn_organisation(work.sync_user, work.org)
-
-
-def learn_organisation(sync_user: SyncUser, org: Any) -> None:
-    """Store which organisation and user this connection leads to."""
-    organisation, user = org.organisation(), org.user_info()
-    if sync_user.organisation_id and sync_user.organisation_id != organisation.id:
-        raise ConfigurationError(
-            f"This connection leads to organisation {organisation.id} ({organisation.name}), but the persons here are "
-            f"linked with {sync_user.organisation_id}. Nothing was written.",
-            code="WRONG_ORGANISATION",
-        )
-    sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
-    sync_user.user_id = user.id
-    sync_user.save(update_fields=["organisation_id", "organisation_name", "user_id"])
 
 
 # -- receiving --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,15 @@ from syncer.models import ActivityType, CreateIntent, IntentState, RunKind, Sync
 from syncer.models.triggers import agreeing_writes
 from syncer.sync import outbox, runs, schema, state
 from syncer.sync.apply import apply
-from syncer.sync.connect import OpenSession, active_sync_user, check_ready, connect, default_session, one_line_errors
+from syncer.sync.connect import (
+    OpenSession,
+    active_sync_user,
+    check_ready,
+    connect,
+    default_session,
+    learn_organisation,
+    one_line_errors,
+)
 from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unknown
 from syncer.sync.errors import CannotSync, FieldsChanged
 from syncer.sync.journal import Journal
@@ -74,6 +82,7 @@ def sync_persons(
     ids = list(dict.fromkeys(person_ids))
     outcomes: dict[int, PersonOutcome] = {}
     with runs.recorded(work), one_line_errors(sync_user, org):
+        learn_organisation(sync_user, org)
         schema.ensure(work)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]

@@ -224,10 +224,8 @@ def _merge_once(
     applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
     again += [m.remote for m in applied.again]
     stale += [m.remote.id for m in applied.stale]
-    try:
-        created = _create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
-    except IntegrityError:  # somebody linked one of them meanwhile (Sync Person to SFDC): match them again
-        created, again = 0, again + unmatched
+    created, busy = _create_all(work, fields, reading, [r for r in unmatched if r.id not in hidden])
+    again += busy
     work.received["updated"] += len(applied.changed)
     work.received["created"] += created
     work.received["unchanged"] -= len(applied.changed) + created
@@ -294,6 +292,20 @@ def _is_known(m: Merged) -> bool:
         and m.merge.base_after_reading(link.base) == link.base
         and link.owner_id == m.remote.owner_id
     )
+
+
+def _create_all(
+    work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
+) -> tuple[int, list[RemoteRecord]]:
+    """Make persons of a batch; how many, and the records that have got one from somebody else meanwhile (Sync Person to
+    SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
+    try:
+        return _create_persons(work, fields, reading, records), []
+    except IntegrityError:
+        if len(records) == 1:
+            return 0, list(records)
+    made = [_create_all(work, fields, reading, [record]) for record in records]
+    return sum(count for count, _ in made), [record for _, busy in made for record in busy]
 
 
 def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:

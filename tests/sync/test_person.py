@@ -283,3 +283,22 @@ def test_refresh_only_receives(sandbox, sync_person, cycle):
 def test_a_person_that_is_not_there_can_not_be_refreshed(sandbox, sync_person):
     assert sync_person(person(), receive_only=True).result is Result.REFUSED
     assert sandbox.count("Lead") == 0
+
+
+def test_a_person_synced_before_the_first_cycle_is_linked_with_the_organisation(sandbox, sync_person, sync_user, cycle):
+    assert sync_user.organisation_id == ""
+    sync_person(person())
+    sync_user.refresh_from_db()
+    assert SalesforceRecord.objects.get().organisation == sync_user.organisation_id != ""
+    sandbox.lead(LastName="Other")
+    cycle()
+    assert Person.objects.count() == 2
+
+
+def test_a_record_that_can_not_become_a_person_stands_in_no_others_way(sandbox, cycle):
+    """Somebody here has the Salesforce id without a link, which no path of ours makes."""
+    lead = sandbox.lead(LastName="Odd")
+    sandbox.lead(LastName="Other")
+    Person.objects.create(last_name="Somebody", sfdc_id=lead)
+    assert cycle().status == "completed"
+    assert Person.objects.filter(last_name="Other").exists()
