@@ -2,48 +2,130 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from syncer.admin import display
+from syncer.admin import display, field_list
+from syncer.admin.mapping_form import MappingForm, MappingRowForm, new_mapping_form
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.words import field_label
-from syncer.models import Direction, FieldMapping
-from syncer.sync.fields import PERSON_COLUMNS
+from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
+from syncer.salesforce.describe import ObjectDescribe
+from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
+
+ICONS = {
+    "see": "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",
+    "create": "M8 3v10M3 8h10",
+    "edit": "M10.8 2.8l2.4 2.4L6 12.4l-3.2.8.8-3.2 7.2-7.2Z",
+}
 
 
 @admin.register(FieldMapping)
 class FieldMappingAdmin(CalmAdmin):
-    list_display = ("salesforce", "object", "field_type", "here", "crosses", "both_changed", "access", "condition")
+    list_display = (
+        "salesforce",
+        "object",
+        "field_type",
+        "here",
+        "direction",
+        "winner",
+        "enabled",
+        "access",
+        "received",
+        "condition",
+    )
     list_display_links = ("salesforce",)
+    list_editable = ("direction", "winner", "enabled")
     list_filter = ("object", "enabled", "direction")
-    list_select_related = ("sync_user",)
     search_fields = ("salesforce_field", "label", "person_field")
     ordering = ("object", "salesforce_field")
     sortable_by = ()
     list_per_page = 100
     actions = ("switch_on", "switch_off")
-    fieldsets = (
-        ("Salesforce", {"fields": ("salesforce", "object", "field_type", "picklist", "access")}),
-        ("Here", {"fields": ("here", "condition")}),
-        ("What crosses", {"fields": ("enabled", "direction", "winner", "keep_filled")}),
-    )
-    readonly_fields = ("salesforce", "object", "field_type", "picklist", "access", "here", "condition")
+    form = MappingForm
+    readonly_fields = ("salesforce", "object", "field_type", "picklist", "access", "here", "received", "condition")
+    change_list_template = "syncer/mappings.html"
     change_form_template = "syncer/mapping.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Mappings appear by themselves with the fields that the sync user sees."""
-        return False
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FieldMapping]:
+        return super().get_queryset(request).select_related("sync_user")
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Whoever may not change them reads words in place of the controls."""
+        if self.has_change_permission(request):
+            return self.list_display
+        words = {"direction": "crosses", "winner": "both_changed"}
+        return [words.get(name, name) for name in self.list_display if name != "enabled"]
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[MappingRowForm]:
+        return MappingRowForm
+
+    def get_urls(self) -> list[Any]:
+        refresh = self.admin_site.admin_view(field_list.refresh)
+        return [path("refresh/", refresh, name="syncer_fieldmapping_refresh"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        refresh_url = reverse("admin:syncer_fieldmapping_refresh") if self.has_change_permission(request) else ""
+        return super().changelist_view(request, {"refresh_url": refresh_url} | (extra_context or {}))
 
     def has_delete_permission(self, request: HttpRequest, obj: FieldMapping | None = None) -> bool:
         """It would be there again after the next describe; it is switched off instead."""
         return False
+
+    # -- the form ------------------------------------------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: FieldMapping | None = None) -> Any:
+        if obj is None:
+            return [
+                ("What is mapped", {"fields": ("salesforce_field", "person_field")}),
+                ("What crosses", {"fields": ("direction", "winner", "keep_filled")}),
+            ]
+        return [
+            ("Salesforce", {"fields": ("salesforce", "object", "field_type", "picklist", "access")}),
+            ("Here", {"fields": ("here", "received", "condition")}),
+            ("What crosses", {"fields": ("enabled", "direction", "winner", "keep_filled")}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: FieldMapping | None = None) -> Any:
+        return () if obj is None else super().get_readonly_fields(request, obj)
+
+    def get_form(
+        self, request: HttpRequest, obj: FieldMapping | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None:
+            return super().get_form(request, obj, change, **kwargs)
+        known = adding_to(request)
+        return new_mapping_form(known[0], known[1]) if known is not None else MappingForm
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """For one object at a time; the other one is a link away."""
+        known = adding_to(request)
+        if known is None and self.has_add_permission(request):
+            self.message_user(request, "The field list is not known yet: press Refresh field list.", messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:syncer_fieldmapping_changelist"))
+        chosen = known[1].name if known is not None else ""
+        return super().add_view(request, form_url, {"objects": OBJECTS, "chosen": chosen} | (extra_context or {}))
+
+    def response_add(
+        self, request: HttpRequest, obj: FieldMapping, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        self.message_user(request, f"Added: {obj}. The next cycle fills it in for every record.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:syncer_fieldmapping_changelist") + f"?object__exact={obj.object}")
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("obj") is None:
+            context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # -- columns -------------------------------------------------------------------------------------------------------
 
@@ -82,17 +164,29 @@ class FieldMappingAdmin(CalmAdmin):
         winner = mapping.winner or mapping.sync_user.winner_for(mapping.object)
         return ("Salesforce" if winner == "salesforce" else "Here") + (" (own setting)" if mapping.winner else "")
 
-    @admin.display(description="sync user may")
+    @admin.display(description="access")
     def access(self, mapping: FieldMapping) -> SafeString:
         rights = (("see", mapping.readable), ("create", mapping.createable), ("edit", mapping.updateable))
         return format_html(
             '<span class="rights">{}</span>',
             format_html_join(
                 "",
-                '<span class="right {}">{}<span class="visually-hidden">: {}</span></span>',
-                (("has" if has else "lacks", name, "yes" if has else "no") for name, has in rights),
+                '<span class="right {0}" title="{1}"><svg viewBox="0 0 16 16" width="14" height="14" fill="none" '
+                'aria-hidden="true" focusable="false"><path d="{2}"/></svg><span class="visually-hidden">{1}. '
+                "</span></span>",
+                (
+                    ("has" if has else "lacks", f"May {'' if has else 'not '}{name}", ICONS[name])
+                    for name, has in rights
+                ),
             ),
         )
+
+    @admin.display(description="filled")
+    def received(self, mapping: FieldMapping) -> str | SafeString:
+        """Whether the field was received for all records."""
+        if not mapping.enabled or not mapping.readable or mapping.problem or mapping.direction == Direction.SEND:
+            return display.NOTHING
+        return "Yes" if mapping.filled else "With the next cycle"
 
     @admin.display(description="state")
     def condition(self, mapping: FieldMapping) -> SafeString:
@@ -125,9 +219,12 @@ class FieldMappingAdmin(CalmAdmin):
         noun = "mapping" if len(changed) == 1 else "mappings"
         self.message_user(request, f"{len(changed)} {noun} switched {word}.")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change, **kwargs)
-        if obj is not None and "winner" in form.base_fields:
-            winner = "Salesforce" if obj.sync_user.winner_for(obj.object) == "salesforce" else "Here"
-            form.base_fields["winner"].help_text = f"Empty: as set for {obj.object.lower()}s ({winner})."
-        return form
+
+def adding_to(request: HttpRequest) -> tuple[SyncUser, ObjectDescribe] | None:
+    """The active connection and the object that a mapping is added to, as it was last described; None without one."""
+    wanted = request.GET.get("object", "")
+    found = SalesforceObject.objects.filter(
+        sync_user__is_active=True, name=wanted if wanted in OBJECTS else OBJECTS[0]
+    ).select_related("sync_user")
+    stored = found.first()
+    return (stored.sync_user, ObjectDescribe.from_dict(stored.description)) if stored is not None else None

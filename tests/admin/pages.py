@@ -23,7 +23,7 @@ class _Form(HTMLParser):
         a = {name: value or "" for name, value in attrs}
         if tag in ("script", "style"):
             self._silent += 1
-        if tag == "form" and a.get("id", "").endswith("_form"):
+        if tag == "form" and a.get("id", "").endswith(("_form", "changelist-form")):
             self.inside = True
         if not self.inside or "disabled" in a or (not a.get("name") and tag != "option"):
             return
