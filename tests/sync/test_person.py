@@ -69,6 +69,7 @@ def test_a_create_that_never_gets_through_is_told_and_done_the_next_time(sandbox
 
 
 def test_the_cycle_links_a_lead_whose_answer_was_lost_for_good(sandbox, sync_person, cycle):
+    cycle()
     kim = person()
     sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_after", nth=1, times=1)
     sandbox.fault("/query/", "status", status=503, code="SERVER_UNAVAILABLE", nth=1, times=100)
