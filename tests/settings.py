@@ -37,3 +37,8 @@ os.environ.update(
 from marketo.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; nothing is protected by it here
+
+# The queue of the tests' own process is in its database, where a test can look into it and where it goes away with the
+# test; Redis would share it between all tests. Real workers on Redis are started by tests/reliability.
+Q_CLUSTER = {name: value for name, value in Q_CLUSTER.items() if name != "redis"} | {"orm": "default"}  # noqa: F405
+CACHES["default"]["KEY_PREFIX"] = f"test-{os.getpid()}"  # noqa: F405
