@@ -40,10 +40,8 @@ class SalesforceError(Exception):
         return item
 
     def as_row(self) -> dict[str, Any]:
-        """The entry in ``errors`` of one row of sObject Collections."""
-        row: dict[str, Any] = {"statusCode": self.row_code, "message": self.message, "fields": self.fields or []}
-        row.update(self.extra)
-        return row
+        """The entry in ``errors`` of one row of sObject Collections: these three keys and no others."""
+        return {"statusCode": self.row_code, "message": self.message, "fields": self.fields or []}
 
     def as_bulk(self) -> str:
         """The text of ``sf__Error`` in a Bulk API 2.0 result."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
@@ -179,12 +180,22 @@ class IngestJob(Job):
 
     def _leave_rest(self) -> None:
         """What was not processed is handed back."""
-        try:
+        rows: list[list[str]] = []
+        with suppress(csvtext.BadCsv):  # what cannot be read is not in the result
             for row in self._rows or ():
-                self._leave([row])
-        except csvtext.BadCsv:
-            # the rest cannot be read either: it is not in the result
-            return
+                rows.append(row)
+                if len(rows) == CHUNK:
+                    self._leave(rows)
+                    rows = []
+        self._leave(rows)
+
+    def hand_back(self) -> None:
+        """The rows that an aborted job has not come to."""
+        if self.upload is not None and self._rows is None:
+            self._rows = csvtext.rows(self.upload, self.delimiter, self.line_ending)
+            with suppress(csvtext.BadCsv):
+                self.header = next(self._rows, [])
+        self._leave_rest()
 
     def close(self) -> None:
         """Give up the upload and the results."""

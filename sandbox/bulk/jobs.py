@@ -90,6 +90,8 @@ class Jobs:
     def abort(self, job: AnyJob) -> None:
         """Stop a job; what is saved stays saved."""
         job.to(ABORTED, self._org.clock.now())
+        if isinstance(job, IngestJob):
+            job.hand_back()
 
     def delete(self, job: AnyJob) -> None:
         """Forget a job and its results."""

@@ -136,6 +136,6 @@ def place(text: str) -> int:
     except (binascii.Error, ValueError) as error:
         raise SalesforceError(400, "INVALID_QUERY_LOCATOR", f"invalid query locator: {text}") from error
     name, _, number = decoded.partition(":")
-    if name != "row" or not number.isdigit():
+    if name != "row" or not (number.isascii() and number.isdigit() and len(number) < 10):
         raise SalesforceError(400, "INVALID_QUERY_LOCATOR", f"invalid query locator: {text}")
     return int(number)

@@ -38,7 +38,7 @@ def _window(call: Call, name: str, days: int) -> tuple[SObject, datetime, dateti
     start, end = _moment(call, "start"), _moment(call, "end")
     if end - start < timedelta(minutes=1):
         raise SalesforceError(
-            400, "INVALID_REPLICATION_DATE", "startDate must be at least one minute greater than endDate"
+            400, "INVALID_REPLICATION_DATE", "endDate must be at least one minute greater than startDate"
         )
     now = call.org.clock.now()
     if start > now:

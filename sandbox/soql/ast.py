@@ -117,4 +117,5 @@ class Query:
     offset: int | None = None
     with_clause: str | None = None
     scope: str | None = None
+    for_clause: str | None = None
     text: str = ""

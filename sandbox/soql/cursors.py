@@ -6,6 +6,7 @@ ten open ones, the oldest makes room for an eleventh).
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from sandbox.store.database import Database
 
 BATCH = 2000
 SMALLEST_BATCH = 200
+_LOCATOR = re.compile(r"([0-9A-Za-z]{18})-([0-9]{1,9})")
 _LIFETIME = timedelta(days=2)
 _OPEN_PER_USER = 10
 
@@ -66,14 +68,14 @@ class Cursors:
 
     def page(self, locator: str, reader: Reader, resource: str) -> dict[str, Any]:
         """A further page."""
-        identifier, _, start_text = locator.partition("-")
+        match = _LOCATOR.fullmatch(locator)
+        identifier, start = (match[1], int(match[2])) if match else ("", 0)
         cursor = self.open.get(identifier)
-        if cursor is None or cursor.user_id != reader.user_id or not start_text.isdigit():
+        if cursor is None or cursor.user_id != reader.user_id or start >= len(cursor.numbers):
             raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         if reader.now - cursor.opened > _LIFETIME:
             del self.open[identifier]
             raise SalesforceError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        start = int(start_text)
         rows = cursor.plan.read(self.database, cursor.numbers[start : start + cursor.batch])
         return self._answer(identifier, start, cursor.plan.records(self.database, rows), resource, reader.version)
 

@@ -155,7 +155,9 @@ class _Builder(Transformer[Token, Any]):
         return _Clause("alias", str(name))
 
     def scope(self, name: Token) -> _Clause:
-        return _Clause("scope", str(name))
+        if name.lower() not in ("everything", "mine"):
+            _refuse(f"USING SCOPE takes Everything or Mine here, not '{name}'")
+        return _Clause("scope", name.lower())
 
     def where(self, condition: Condition) -> _Clause:
         return _Clause("where", condition)
@@ -241,7 +243,7 @@ class _Builder(Transformer[Token, Any]):
 
     def for_(self, _: Token, which: Token) -> _Clause:
         # FOR VIEW and FOR REFERENCE only touch the recently-viewed lists; FOR UPDATE locks for this request's time.
-        return _Clause("scope", which.upper())
+        return _Clause("for_clause", which.upper())
 
 
 def _path(name: Token) -> Path:

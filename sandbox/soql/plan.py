@@ -172,6 +172,9 @@ class Plan:
 
     def _conditions(self) -> str:
         conditions = [*self.scope.restrictions(), *([self._where.sql] if self._where.sql else [])]
+        if self.query.scope == "mine":
+            user = self.reader.user_id.replace("'", "")
+            conditions.append(f"{self.scope.root}.OwnerId = '{user}'" if self.item.has("OwnerId") else "0")
         return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
     def _limits(self) -> str:

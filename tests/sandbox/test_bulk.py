@@ -136,6 +136,26 @@ def test_aborted_and_deleted_jobs(rig: Rig) -> None:
     assert rig.refused("GET", f"jobs/ingest/{job}")[0] == 404
 
 
+def test_the_rows_of_an_aborted_job_are_handed_back(rig: Rig) -> None:
+    """Bulk API 2.0 Developer Guide, "Get Job Unprocessed Record Results"."""
+    job = _job(rig, "LastName,Company\n" + "".join(f"L{n},C\n" for n in range(450)))
+    assert rig.call("PATCH", f"jobs/ingest/{job}", json={"state": "Aborted"}).json()["state"] == "Aborted"
+    assert [row["LastName"] for row in _result(rig, job, "unprocessedrecords")] == [f"L{n}" for n in range(450)]
+    assert _result(rig, job, "successfulResults") == []
+    assert rig.query("SELECT COUNT() FROM Lead")["totalSize"] == 0
+    torn = _job(rig, 'LastName,Company\nA,C\n"B"x,C\n')
+    rig.call("PATCH", f"jobs/ingest/{torn}", json={"state": "Aborted"})
+    assert _result(rig, torn, "unprocessedrecords") == [{"LastName": "A", "Company": "C"}]
+
+
+@pytest.mark.parametrize("place", ["cm93OsKy", "cm93Oi0x", "x", "cm93Ojk5OTk5OTk5OTk5OTk5OTk5OTk5OQ"])
+def test_a_locator_of_no_result_page_is_refused(rig: Rig, place: str) -> None:
+    """Bulk API 2.0 Developer Guide, "Get Results for a Query Job"; the first ones are "row:²" and "row:-1"."""
+    job = rig.call("POST", "jobs/query", json={"operation": "query", "query": "SELECT Id FROM Lead"}).json()["id"]
+    refused = rig.refused("GET", f"jobs/query/{job}/results?locator={place}")
+    assert refused[:2] == (400, "INVALID_QUERY_LOCATOR")
+
+
 def test_jobs_are_forgotten_after_a_week(rig: Rig) -> None:
     old = _job(rig, "LastName,Company\nA,C\n")
     _result(rig, old, "successfulResults")

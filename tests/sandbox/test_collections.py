@@ -123,3 +123,13 @@ def test_malformed_bodies(rig: Rig, body: Any) -> None:
 def test_a_row_without_or_with_an_unknown_type(rig: Rig) -> None:
     rows = _send(rig, "POST", [{"LastName": "L"}, {"attributes": {"type": "Nope"}}])
     assert [row["errors"][0]["statusCode"] for row in rows] == ["INVALID_TYPE", "INVALID_TYPE"]
+
+
+def test_a_duplicate_is_an_error_of_three_keys(rig: Rig) -> None:
+    """REST API Developer Guide, "Create Records Using sObject Collections": clients unpack exactly these."""
+    rig.control("POST", "duplicate-rules", {"object": "Lead"})
+    rig.create(Email="ada@x.example")
+    (row,) = _send(rig, "POST", [_lead(Email="ada@x.example")])
+    assert row["errors"] == [
+        {"statusCode": "DUPLICATES_DETECTED", "message": "Use one of these records?", "fields": []}
+    ]

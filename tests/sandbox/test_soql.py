@@ -328,3 +328,20 @@ def test_locators_end_after_two_days_and_belong_to_their_user(rig: Rig) -> None:
     rig.time.sleep(2 * 86400 + 1)
     del rig.session.headers["Authorization"]
     assert rig.refused("GET", url)[1] == "INVALID_QUERY_LOCATOR"
+
+
+@pytest.mark.parametrize("place", ["2000x", "%C2%B2", "-1", "2100", "99999999999999999999", ""])
+def test_a_locator_of_no_page_is_refused(rig: Rig, place: str) -> None:
+    """REST API Developer Guide, "Query More Results"; "²" is a digit to Python and none in a locator."""
+    rig.control("POST", "reset", {"leads": 2100, "contacts": 0})
+    url = rig.query("SELECT Id FROM Lead")["nextRecordsUrl"].removesuffix("2000")
+    assert rig.refused("GET", url + place)[:2] == (400, "INVALID_QUERY_LOCATOR")
+
+
+def test_a_query_may_be_of_one_s_own_records(rig: Rig) -> None:
+    """SOQL and SOSL Reference, "USING SCOPE"."""
+    own = rig.create()
+    rig.create(OwnerId=rig.records("SELECT Id FROM User WHERE Username = 'sales@example.com'")[0]["Id"])
+    assert rig.records("SELECT Id FROM Lead USING SCOPE mine") == [{"Id": own}]
+    assert rig.query("SELECT COUNT() FROM Lead USING SCOPE Everything FOR VIEW")["totalSize"] == 2
+    assert rig.refused("GET", "query", params={"q": "SELECT Id FROM Lead USING SCOPE team"})[1] == "MALFORMED_QUERY"
