@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
-from syncer.admin import display
+from syncer.admin import display, restoring
 from syncer.admin.readonly import ReadOnlyAdmin
 from syncer.admin.words import WINNERS, field_label, winner_label
 from syncer.models import Conflict, Person
@@ -29,7 +29,7 @@ class WinnerFilter(admin.SimpleListFilter):
 
 @admin.register(Conflict)
 class ConflictAdmin(ReadOnlyAdmin):
-    list_display = ("time", "who", "what", "kept", "overwritten", "won", "reason")
+    list_display = ("time", "who", "what", "kept", "overwritten", "won", "reason", "restored")
     list_display_links = ("time",)
     list_filter = (WinnerFilter,)
     search_fields = ("person_name",)  # that there is a search; where it goes is below
@@ -53,15 +53,23 @@ class ConflictAdmin(ReadOnlyAdmin):
 
     @admin.display(description="kept")
     def kept(self, conflict: Conflict) -> str | SafeString:
-        return display.value(conflict.here if conflict.winner == "marketo" else conflict.there)
+        return display.value(restoring.sides(conflict)[0])
 
     @admin.display(description="overwritten")
     def overwritten(self, conflict: Conflict) -> str | SafeString:
-        return display.value(conflict.there if conflict.winner == "marketo" else conflict.here)
+        return display.value(restoring.sides(conflict)[1])
 
     @admin.display(description="won")
     def won(self, conflict: Conflict) -> str:
         return winner_label(conflict.winner)
+
+    @admin.display(description="restored")
+    def restored(self, conflict: Conflict) -> SafeString:
+        return display.ago(conflict.restored_at)
+
+    def get_urls(self) -> list[Any]:
+        restore = self.admin_site.admin_view(restoring.restore_one)
+        return [path("<int:conflict_id>/restore/", restore, name="syncer_conflict_restore"), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Conflict], search_term: str
@@ -75,12 +83,13 @@ class ConflictAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         conflict = self.get_object(request, object_id)
-        context = page(conflict) if conflict is not None else {}
+        context = page(request, conflict) if conflict is not None else {}
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 
 
-def page(conflict: Conflict) -> dict[str, Any]:
+def page(request: HttpRequest, conflict: Conflict) -> dict[str, Any]:
     known = Person.objects.filter(pk=conflict.person_id).exists()
+    may_restore = known and conflict.restored_at is None and request.user.has_perm(restoring.PERMISSION)
     return {
         "title": f"{field_label(conflict.field)} of {conflict.person_name}",
         "subtitle": None,
@@ -88,6 +97,9 @@ def page(conflict: Conflict) -> dict[str, Any]:
         "at": display.moment(conflict.at),
         "person_url": reverse("admin:syncer_person_change", args=[conflict.person_id]) if known else "",
         "run_url": reverse("admin:syncer_syncrun_change", args=[conflict.run_id]) if conflict.run_id else "",
+        "lost": display.value(restoring.sides(conflict)[1]),
+        "restored": display.moment(conflict.restored_at) if conflict.restored_at else "",
+        "restore_url": reverse("admin:syncer_conflict_restore", args=[conflict.pk]) if may_restore else "",
         "won": winner_label(conflict.winner),
         "sides": [
             ("Last agreed", display.value(conflict.base), False),
