@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from syncer.admin import display
+from syncer.admin import display, person_fields
 from syncer.admin.explain import refusal_of, why
 from syncer.admin.states import KINDS, record_of, state_of
 from syncer.admin.words import field_label
@@ -51,6 +51,7 @@ def context(request: HttpRequest, person: Person, sync_user: SyncUser | None) ->
         "received": display.moment(record.received_at) if record else display.NOTHING,
         "sent": display.moment(record.sent_at) if record else display.NOTHING,
         "refusal": refusal_of(person),
+        "fields": person_fields.panel(person, sync_user),
         "former_ids": list(person.former_ids.order_by("-since")[:10]),
         "events": timeline(person.pk) if may_see_log else [],
         "may_see_log": may_see_log,

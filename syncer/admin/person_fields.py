@@ -1,0 +1,109 @@
+"""The panel *Last agreed / Here*: for each mapped field what the next cycle does, as the merge decides it.
+
+Salesforce's current value is not known here: the panel assumes that nothing changed there since both sides agreed, and
+says so. *Refresh* finds out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from syncer.admin import display
+from syncer.admin.explain import refusal_of
+from syncer.admin.states import pending_of, record_of
+from syncer.admin.words import field_label
+from syncer.models import PendingState, Person, SyncMode, SyncUser
+from syncer.sync.fields import PERSON_COLUMNS, MappedField, ObjectMap, object_map
+from syncer.sync.merge import Decision, Merge, Outcome, Value, merge
+
+UNKNOWN = SafeString('<span class="empty">not yet</span>')
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One field. ``kind``: send, receive, held, ask or equal."""
+
+    label: str
+    name: str
+    agreed: str | SafeString
+    here: str | SafeString
+    next: str
+    why: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPanel:
+    """The fields that differ or are undecided, and those that are equal."""
+
+    differing: tuple[FieldRow, ...]
+    equal: tuple[FieldRow, ...]
+    agreed_at: SafeString
+
+
+def panel(person: Person, sync_user: SyncUser | None) -> FieldPanel | None:
+    """None for a person that does not sync."""
+    record = record_of(person)
+    if sync_user is None or record is None or not person.sfdc_type or person.sfdc_is_deleted:
+        return None
+    fields = object_map(sync_user, record.object)
+    values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
+    here, bad = fields.here(values)
+    base: dict[str, Value] = {} if record.weak_base else dict(record.base)
+    found = _merge(fields, base, here, sending=sync_user.mode == SyncMode.TWO_WAY)
+    decisions = {decision.field: decision for decision in found.decisions}
+    refused, waits = _refused(person)
+    rows = []
+    for field in fields.fields:
+        name = field.person_field
+        agreed = display.value(base[name]) if name in base else UNKNOWN
+        if name in bad:
+            rows.append(_row(field, agreed, display.value(bad[name].value), "Held", str(bad[name]), "held"))
+        elif name in decisions and decisions[name].outcome is not Outcome.AGREE and field.salesforce_field in refused:
+            rows.append(_row(field, agreed, display.value(here[name]), "Held", "Salesforce refused it.", "held"))
+        elif name in decisions:
+            rows.append(_decided(field, agreed, decisions[name], waits))
+        elif here[name] is not None:
+            why = "Nothing is agreed yet: decided when Salesforce's value is read."
+            rows.append(_row(field, agreed, display.value(here[name]), "To be read", why, "ask"))
+    return FieldPanel(
+        differing=tuple(row for row in rows if row.kind != "equal"),
+        equal=tuple(row for row in rows if row.kind == "equal"),
+        agreed_at=display.ago(record.agreed_at),
+    )
+
+
+def _merge(fields: ObjectMap, base: dict[str, Value], here: dict[str, Value], *, sending: bool) -> Merge:
+    """What would be decided if Salesforce still had what was last agreed."""
+    there = {name: value for name, value in base.items() if name in here}
+    return merge(fields.rules, base, here, there, sending=sending)
+
+
+def _refused(person: Person) -> tuple[frozenset[str], bool]:
+    """The Salesforce fields that the last refusal named, and whether everything else waits with them."""
+    pending, refusal = pending_of(person), refusal_of(person)
+    if pending is None or refusal is None or pending.state != PendingState.FAILED:
+        return frozenset(), False
+    return frozenset(refusal.fields), True
+
+
+def _decided(field: MappedField, agreed: str | SafeString, decision: Decision, waits: bool) -> FieldRow:
+    here = display.value(decision.here)
+    if decision.outcome is Outcome.AGREE:
+        return _row(field, agreed, here, "Equal", "", "equal")
+    if decision.outcome is Outcome.HOLD:
+        return _row(field, agreed, here, "Held", decision.reason, "held")
+    if decision.outcome is Outcome.RECEIVE:
+        return _row(field, agreed, here, f"Receive {display.value_text(decision.there)}", decision.reason, "receive")
+    if waits:
+        return _row(field, agreed, here, "Waits", "Goes out with the field that Salesforce refused.", "held")
+    return _row(field, agreed, here, f"Send {display.value_text(decision.here)}", decision.reason, "send")
+
+
+def _row(
+    field: MappedField, agreed: str | SafeString, here: str | SafeString, then: str, why: str, kind: str
+) -> FieldRow:
+    label = field_label(field.person_field) if field.is_column else field.describe.label
+    return FieldRow(label, field.salesforce_field, agreed, here, then, why, kind)
