@@ -32,6 +32,7 @@ PAGES = (
     "/admin/syncer/syncuser/add/",
     "/admin/syncer/fieldmapping/",
     "/admin/syncer/fieldmapping/{}",
+    "/admin/syncer/fieldmapping/add/",
     "/admin/auth/user/",
 )
 
@@ -121,6 +122,38 @@ def test_sync_now_from_the_dashboard(page: Any) -> None:
     assert "Paused by eva" in page.locator("#status").inner_text()
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("Resumed").wait_for()
+
+
+def test_the_field_mappings_are_set_and_refreshed_and_one_is_added(page: Any, installation: Installation) -> None:
+    page.goto("/admin/syncer/fieldmapping/?q=Fax&object__exact=Lead")
+    page.get_by_label("Direction: Lead Fax").select_option("Salesforce → here only")
+    page.get_by_label("If both sides changed: Lead Fax").select_option("Salesforce")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("1 field mapping was changed successfully.").wait_for()
+    assert page.get_by_label("Direction: Lead Fax").input_value() == "receive"
+
+    url = f"{installation.organisation}/sandbox/fields"
+    body = {"object": "Lead", "name": "Browser_Tier__c", "type": "Text", "length": 20}
+    assert open_session(installation.organisation).post(url, json=body).ok
+    page.get_by_role("button", name="Refresh field list").click()
+    page.get_by_text("Lead: 1 field (Browser_Tier__c) appeared.").wait_for()
+
+    page.get_by_role("link", name="Add a mapping").click()
+    page.get_by_role("link", name="Contact", exact=True).click()
+    page.get_by_label("Salesforce field").select_option("CreatedDate")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Added: Contact.CreatedDate ↔ CreatedDate.").wait_for()
+
+
+def test_a_connection_is_tested_from_its_page(page: Any) -> None:
+    page.goto("/admin/syncer/syncuser/")
+    page.locator("#result_list tbody th a").first.click()
+    page.get_by_role("button", name="Test connection").click()
+    page.get_by_role("button", name="Test again").wait_for()
+    assert page.get_by_role("heading", name="Leads to").is_visible()
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(FLAWS) == []
 
 
 def test_every_page_can_be_read_in_light_and_dark_on_a_desk_and_on_a_phone(page: Any) -> None:
