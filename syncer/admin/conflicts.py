@@ -97,7 +97,6 @@ def page(request: HttpRequest, conflict: Conflict) -> dict[str, Any]:
         "at": display.moment(conflict.at),
         "person_url": reverse("admin:syncer_person_change", args=[conflict.person_id]) if known else "",
         "run_url": reverse("admin:syncer_syncrun_change", args=[conflict.run_id]) if conflict.run_id else "",
-        "lost": display.value(restoring.sides(conflict)[1]),
         "restored": display.moment(conflict.restored_at) if conflict.restored_at else "",
         "restore_url": reverse("admin:syncer_conflict_restore", args=[conflict.pk]) if may_restore else "",
         "won": winner_label(conflict.winner),

@@ -32,11 +32,11 @@ def is_fixed(mapping: FieldMapping) -> bool:
     return mapping.readable and not may_send and mapping.direction != Direction.SEND
 
 
-def winner_choices(mapping: FieldMapping) -> list[tuple[str, str]]:
-    """Whose value stays, with what an empty setting means for this object."""
+def winner_choices(mapping: FieldMapping, *, short: bool = False) -> list[tuple[str, str]]:
+    """Whose value stays, with what an empty setting means for this object; ``short`` fits into a column."""
     set_for_object = "Salesforce" if mapping.sync_user.winner_for(mapping.object) == "salesforce" else "Here"
     return [
-        ("", f"As for {mapping.object.lower()}s ({set_for_object})"),
+        ("", f"Default: {set_for_object}" if short else f"As for {mapping.object.lower()}s ({set_for_object})"),
         ("marketo", "This database"),
         ("salesforce", "Salesforce"),
     ]
@@ -79,6 +79,8 @@ class MappingRowForm(MappingForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.sync_user_id is not None:
+            cast(forms.ChoiceField, self.fields["winner"]).choices = winner_choices(self.instance, short=True)
         name = f"{self.instance.object} {self.instance.label or self.instance.salesforce_field}"
         for key, label in (("direction", "Direction"), ("winner", "If both sides changed"), ("enabled", "On")):
             self.fields[key].widget.attrs["aria-label"] = f"{label}: {name}"
@@ -110,7 +112,7 @@ class NewMappingForm(forms.ModelForm):
         columns = [(key, field_label(key)) for key in PERSON_COLUMNS if key not in taken]
         persons.choices = [("", SAME_NAME), *columns]
         persons.help_text = "Fields of the person that no other field of this object is mapped to."
-        winner.choices = winner_choices(self.instance)
+        winner.choices, winner.help_text = winner_choices(self.instance), ""
 
     def _free_fields(self) -> list[FieldDescribe]:
         mapped = {m.salesforce_field for m in self._mappings if m.object == self.described.name}

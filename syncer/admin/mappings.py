@@ -46,7 +46,7 @@ class FieldMappingAdmin(CalmAdmin):
     list_editable = ("direction", "winner", "enabled")
     list_filter = ("object", "enabled", "direction")
     search_fields = ("salesforce_field", "label", "person_field")
-    ordering = ("object", "salesforce_field")
+    ordering = ("-object", "salesforce_field")  # leads first
     sortable_by = ()
     list_per_page = 100
     actions = ("switch_on", "switch_off")

@@ -101,7 +101,8 @@ def test_the_list_shows_type_access_filling_and_what_an_empty_setting_means(admi
     assert "May not see." in page
     assert "Hidden in Salesforce" in page
     assert "With the next cycle" in page
-    assert "As for leads (Salesforce)" in page
+    assert "Default: Salesforce" in page
+    assert "As for leads (Salesforce)" in words(admin.get(ADD))
 
 
 def test_whoever_may_only_look_reads_words(staff: Callable[..., Client], sync_user: SyncUser) -> None:

@@ -13,6 +13,8 @@ from django.urls import reverse
 from syncer.models import ActivityLogEntry, Conflict, FieldMapping, PendingChange, Person, SyncUser
 from tests.admin.pages import words
 
+BUTTON = "Restore the overwritten value"
+
 
 def conflict(person: Person, **values: Any) -> Conflict:
     """Salesforce's *CFO* was overwritten by our *Buyer*."""
@@ -27,10 +29,10 @@ def press(client: Client, lost: Conflict) -> str:
 def test_the_value_that_lost_is_written_logged_and_waits_to_be_sent(admin: Client, person: Person) -> None:
     lost = conflict(person)
     url = reverse("admin:syncer_conflict_change", args=[lost.pk])
-    assert "Restore CFO" in words(admin.get(url))
+    assert BUTTON in words(admin.get(url))
     page = press(admin, lost)
     assert "Restored: Title is “CFO” again. The next cycle sends it to Salesforce." in page
-    assert "Restore CFO" not in page
+    assert BUTTON not in page
     person.refresh_from_db()
     assert person.title == "CFO"
     assert PendingChange.objects.filter(person=person).exists()
@@ -79,7 +81,7 @@ def test_it_is_refused_where_it_would_be_overwritten_again(admin: Client, person
     assert "Title is not synced any more" in press(admin, lost)
     person.delete()
     assert "The person was deleted here." in press(admin, lost)
-    assert "Restore CFO" not in words(admin.get(reverse("admin:syncer_conflict_change", args=[lost.pk])))
+    assert BUTTON not in words(admin.get(reverse("admin:syncer_conflict_change", args=[lost.pk])))
 
 
 def test_restoring_takes_post_a_permission_and_a_token(
@@ -90,7 +92,7 @@ def test_restoring_takes_post_a_permission_and_a_token(
     assert admin.get(url).status_code == 405
     viewer = staff("view_conflict", "view_person")
     assert viewer.post(url).status_code == 403
-    assert "Restore CFO" not in words(viewer.get(reverse("admin:syncer_conflict_change", args=[lost.pk])))
+    assert BUTTON not in words(viewer.get(reverse("admin:syncer_conflict_change", args=[lost.pk])))
     careful = Client(enforce_csrf_checks=True)
     careful.force_login(User.objects.get(username="eva"), backend="django.contrib.auth.backends.ModelBackend")
     assert careful.post(url).status_code == 403
