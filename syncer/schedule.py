@@ -59,6 +59,15 @@ def ensure() -> None:
             Schedule.objects.filter(pk=row.pk).update(**wanted)
     if _a_cycle_died():
         Schedule.objects.filter(name=CYCLE, next_run__gt=now).update(next_run=now)
+    elif not _a_cycle_runs():
+        # Later than a cycle's end would set it, and none runs: the task that was to run it was lost between the queue
+        # and the worker, or is being taken right now. In the latter case it sets the time itself when it ends.
+        wait = timedelta(minutes=settings.SYNC_INTERVAL_MINUTES)
+        Schedule.objects.filter(name=CYCLE, next_run__gt=now + wait).update(next_run=now + timedelta(minutes=1))
+
+
+def _a_cycle_runs() -> bool:
+    return SyncLease.objects.filter(expires_at__gte=Now()).exists()
 
 
 def _a_cycle_died() -> bool:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from syncer.models import ActivityType, CreateIntent, IntentState
 from syncer.models.triggers import agreeing_writes
@@ -139,6 +140,14 @@ def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation])
                     "values_sent": dict(creation.values),
                 },
             )
+
+
+def recover_intents() -> None:
+    """Creates whose process died between the call and its answer: their outcome is unknown. A live one holds its
+    claim on the person."""
+    CreateIntent.objects.exclude(person__sfdc_type="").delete()
+    dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__pending__claimed_until__gt=Now())
+    CreateIntent.objects.filter(pk__in=list(dead.values_list("pk", flat=True))).update(state=IntentState.UNKNOWN)
 
 
 @contextmanager

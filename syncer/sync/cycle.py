@@ -28,6 +28,7 @@ from syncer.sync.connect import (
     learn_organisation,
     one_line_errors,
 )
+from syncer.sync.create import recover_intents
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.lease import acquire
 from syncer.sync.person import BATCH, plan_batch, sync_batch
@@ -106,6 +107,7 @@ def run_cycle(
                 run.options["unfinished"] = True
         return run
     finally:
+        runs.discard_interrupted_connection()
         lease.release()
 
 
@@ -136,6 +138,7 @@ def _check_database(work: Work) -> None:
         triggers.compare_everything()
     triggers.repair()
     outbox.recover(cycles=True)
+    recover_intents()
 
 
 # -- receiving --------------------------------------------------------------------------------------------------------

@@ -166,6 +166,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
             winner=mapping.winner or sync_user.winner_for(mapping.object),
             keep_filled=mapping.keep_filled,
             boolean=describe.type == "boolean",
+            unfilled=not mapping.filled,
             consent=mapping.person_field in CONSENT_FIELDS,
         ),
     )

@@ -23,6 +23,7 @@ class FieldRule:
     winner: str = "marketo"
     keep_filled: bool = False  # Salesforce must not change a value that the person already has
     boolean: bool = False  # None and False are the same value
+    unfilled: bool = False  # new here, and not received for all records yet: until then it only receives
     consent: bool = False  # without a base, the opted-out value wins
 
 
@@ -172,7 +173,7 @@ def _decide(
         if there is None:
             if not rule.send:
                 return decision(Outcome.HOLD, "This field is not sent.")
-            if not first_contact_sends:
+            if rule.unfilled or not first_contact_sends:
                 return decision(Outcome.HOLD, "Filling in a new field only receives.")
             return send("Empty in Salesforce.")
         if may_receive:
@@ -183,11 +184,13 @@ def _decide(
     edited_there = not same(rule, there, base)
 
     if weak:
+        # A checkbox that nobody ticked on the new record is empty: a conversion leaves most of them like that.
+        empty_there = there is None or (rule.boolean and there is False)
         if edited_here and rule.send:
-            return send("Edited here; the record is another one now.", conflict=there is not None)
-        if there is not None and may_receive:
+            return send("Edited here; the record is another one now.", conflict=not empty_there)
+        if not empty_there and may_receive:
             return decision(Outcome.RECEIVE, "From the new record.", conflict=edited_here)
-        if there is None and here is not None and rule.send:
+        if empty_there and here is not None and rule.send:
             return send("Empty on the new record.")
         return replace(decision(Outcome.HOLD, "The new record lacks it; nothing is blanked."), forget_base=True)
 

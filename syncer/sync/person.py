@@ -109,6 +109,7 @@ def sync_batch(work: Work, ids: Iterable[int], *, receive_only: bool = False) ->
                     raise
                 schema.refresh(work)
     finally:
+        runs.discard_interrupted_connection()
         outbox.let_go(work.claim)
     return outcomes
 
@@ -182,7 +183,7 @@ def _receive(work: Work, linked: Sequence[PersonState], found: Found, outcomes: 
     seen: set[str] = set()
     for sobject, rows in found.rows.items():
         seen |= {row["Id"] for row in rows}
-        postponed += receive_records(work, sobject, rows, found.reading)
+        postponed += receive_records(work, sobject, rows, found.reading, by_value=True)
     after = state.by_ids([person.id for person in linked])
     for record_id, person in by_record.items():
         now = after.get(person.id)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError
@@ -17,19 +16,16 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.salesforce.errors import Action, Refused, policy_for
 from syncer.sync import life, matching, runs, state, statements
-from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values
+from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values, received_columns
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Merge, merge
 from syncer.sync.plan import Planned, PlannedField
-from syncer.sync.remote import Reading, RemoteRecord, already_merged, parse, parse_stamp
+from syncer.sync.remote import OVERLAP, Reading, RemoteRecord, already_merged, parse, parse_stamp
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
 
-#: How far behind its cursor a read begins: a transaction takes its stamp when it begins and is seen when it ends, so
-#: a long one shows up with a stamp older than what was read already.
-OVERLAP = timedelta(minutes=10)
 #: Merging again a person that was edited meanwhile: tries before its record is left to the next cycle.
 TRIES = 5
 #: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
@@ -85,10 +81,6 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
             work.give_up_in_time()
-    if cursor.read_to is None and work.plan is None:  # the first read has brought all fields of all records
-        work.sync_user.mappings.filter(object=sobject, salesforce_field__in=work.maps[sobject].select).update(
-            filled=True
-        )
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
     cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
@@ -159,11 +151,16 @@ def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
     return left
 
 
-def receive_records(work: Work, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading) -> list[str]:
-    """Merge one page of records; gives the ids of those that could not be merged now and have to be read again."""
+def receive_records(
+    work: Work, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading, *, by_value: bool = False
+) -> list[str]:
+    """Merge one page of records; gives the ids of those that could not be merged now and have to be read again.
+
+    ``by_value``: also records whose stamp says that they were merged before.
+    """
     fields = work.maps[sobject]
     work.received["unchanged"] += len(rows)
-    records = [parse(fields, row) for row in _not_merged_yet(work, rows)]
+    records = [parse(fields, row) for row in (rows if by_value or work.full else _not_merged_yet(work, rows))]
     stale: list[str] = []
     for _ in range(TRIES):
         if not records:
@@ -175,10 +172,8 @@ def receive_records(work: Work, sobject: str, rows: Sequence[dict[str, Any]], re
 def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows whose state was not merged before, recognised by id and stamp, without loading a person.
 
-    When everything is re-checked the stamps are not trusted: a formula changes without moving one.
+    When everything is re-checked the stamps are not trusted (``Work.full``): a formula changes without moving one.
     """
-    if work.full:
-        return list(rows)
     links = {
         link["record_id"]: link
         for link in SalesforceRecord.objects.filter(
@@ -206,8 +201,11 @@ def _merge_once(
     linked = state.by_record_ids(work.organisation, [record.id for record in records])
     if work.plan is not None:
         linked = {r.id: work.plan.moved[r.id] for r in records if r.id in work.plan.moved} | linked
+    again: list[RemoteRecord] = []
     gone = [(linked[r.id], r) for r in records if r.gone and r.id in linked]
-    again = life.follow(work, reading, gone) if gone else []
+    if gone:
+        gone, again = _last_values(work, fields, reading, gone)
+        again += life.follow(work, reading, gone)
     records = [r for r in records if not r.gone]
     strangers = [r for r in records if r.id not in linked]
     matches = matching.match(work, strangers) if strangers else {}
@@ -257,6 +255,39 @@ def merge_with(
         first_contact_sends=not filling,
     )
     return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad), partial=filling)
+
+
+def _last_values(
+    work: Work, fields: ObjectMap, reading: Reading, gone: Sequence[life.Pair]
+) -> tuple[list[life.Pair], list[RemoteRecord]]:
+    """Merge what was last entered on converted leads, before their persons become contacts: a conversion copies only
+    some fields. Gives the pairs as they are then, and the records whose person was busy."""
+    pairs = {r.id: (p, r) for p, r in gone}
+    converted = [
+        merge_with(work, fields, p, r)
+        for p, r in gone
+        if r.is_converted and not r.is_deleted and p.link and p.link.object == r.object and not p.link.weak_base
+    ]
+    if not converted:
+        return list(gone), []
+    applied = apply(work, fields, reading, converted)
+    if work.plan is not None:
+        after = {m.person.id: _as_merged(fields, m) for m in applied.written}
+    else:
+        after = state.by_ids(m.person.id for m in applied.written)
+    busy = [m.remote for m in (*applied.again, *applied.stale)]
+    for m in applied.written:
+        pairs[m.remote.id] = (after[m.person.id], m.remote)
+    for record in busy:
+        pairs.pop(record.id)
+    return list(pairs.values()), busy
+
+
+def _as_merged(fields: ObjectMap, m: Merged) -> PersonState:
+    """The person as a run would leave it, for a dry run to go on with."""
+    columns = received_columns(m.person.values, fields, m.merge.received)
+    link = replace(m.person.link, base=m.merge.base_after_reading(m.person.link.base)) if m.person.link else None
+    return replace(m.person, values={**m.person.values, **columns}, link=link)
 
 
 def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:

@@ -78,6 +78,7 @@ def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknow
         except OutcomeUnknown as error:
             unknown = error
         finally:
+            runs.discard_interrupted_connection()
             outbox.let_go(work.claim)
         progress[0] += len(claimed)
         runs.report(work, "Sending", progress[0], max(progress))

@@ -11,6 +11,9 @@ from syncer.salesforce.ids import to_18
 from syncer.sync.fields import ObjectMap
 from syncer.sync.merge import Value
 
+#: How far behind its cursor a read begins: a transaction takes its stamp when it begins and is seen when it ends, so
+#: a long one shows up with a stamp older than what was read already.
+OVERLAP = timedelta(minutes=10)
 #: A record may be saved twice in one second of its stamp, and stamps are whole seconds: a state that was asked for
 #: within this time of its stamp may not be the last one with that stamp.
 SETTLED_AFTER = timedelta(seconds=2)
@@ -71,9 +74,9 @@ def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
 
 
 def already_merged(merged: datetime | None, read_at: datetime | None, stamp: datetime) -> bool:
-    """A state with this stamp was merged last (stamp ``merged``, asked for at ``read_at``), and nothing can hide
-    behind the same stamp."""
-    return merged == stamp and read_at is not None and read_at >= stamp + SETTLED_AFTER
+    """A state with this stamp was merged last (stamp ``merged``, asked for at ``read_at``), and nothing can come up
+    with the same stamp any more: neither another save in that second nor a long transaction that began in it."""
+    return merged == stamp and read_at is not None and read_at >= stamp + OVERLAP
 
 
 def _name(related: Any) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from syncer.models import RunStatus, SyncRun
@@ -33,6 +34,20 @@ def recorded(work: Work) -> Iterator[None]:
         raise
     else:
         _finish(work, RunStatus.COMPLETED, "", "")
+
+
+#: psycopg.pq.TransactionStatus.ACTIVE: a query is in progress. psycopg is there only with the extra "postgres".
+ACTIVE = 1
+
+
+def discard_interrupted_connection() -> None:
+    """Before cleaning up: an interrupt (Ctrl-C, SIGTERM, a task's time-out) in the middle of a query leaves a
+    PostgreSQL connection waiting for its answer, and nothing more can be asked on it. The server rolls back."""
+    wrapped = connection.connection
+    if connection.vendor != "postgresql" or wrapped is None or connection.in_atomic_block:
+        return
+    if wrapped.info.transaction_status == ACTIVE:
+        connection.close()
 
 
 def refuse(run: SyncRun, error: CannotSync) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
-from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
+from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor, SyncUser
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
@@ -105,6 +106,9 @@ def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime)
 
 def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
     change = SchemaChange(described.name)
+    # The first read of an object brings all of its fields; what appears later has to be filled in for all records.
+    begun = Q(read_to__isnull=False) | Q(reading_since__isnull=False)
+    unread = not SyncCursor.objects.filter(begun, sync_user=sync_user, object=described.name).exists()
     visible = dict(described.fields)
     if described.name == "Contact" and "AccountId" in visible:
         visible["Account.Name"] = ACCOUNT_NAME
@@ -116,7 +120,8 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
         before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
         was_readable = mapping.readable
         if seen is None:
-            mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
+            mapping.readable = mapping.createable = mapping.updateable = False
+            mapping.filled = unread
         else:
             _take_over(mapping, seen)
         after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
@@ -140,6 +145,7 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
             person_field=person_field,
             direction=Direction.RECEIVE if visible[name].type in RECEIVE_ONLY else Direction.TWO_WAY,
             automatic=True,
+            filled=unread,
         )
         _take_over(mapping, visible[name])
         mapping.save()

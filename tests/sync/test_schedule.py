@@ -92,3 +92,19 @@ def test_emptying_the_database_leaves_triggers_and_schedules():
     call_command("flush", interactive=False, verbosity=0)
     assert triggers.missing() == []
     assert Schedule.objects.filter(name=schedule.CYCLE).exists()
+
+
+def test_a_wake_up_that_was_lost_is_made_up_for(sync_user):
+    """The scheduler moved the row when it queued the cycle; the task never reached a worker."""
+    Schedule.objects.filter(name=schedule.CYCLE).update(next_run=timezone.now() + timedelta(minutes=15))
+    tasks.heartbeat()
+    assert schedule.next_run() <= timezone.now() + timedelta(minutes=1)
+
+
+def test_a_cycle_that_runs_is_not_made_up_for(sync_user):
+    from syncer.sync.lease import acquire
+
+    acquire(sync_user)
+    Schedule.objects.filter(name=schedule.CYCLE).update(next_run=timezone.now() + timedelta(minutes=15))
+    tasks.heartbeat()
+    assert schedule.next_run() > timezone.now() + timedelta(minutes=10)
