@@ -47,7 +47,7 @@ class MappingForm(forms.ModelForm):
 
     class Meta:
         model = FieldMapping
-        fields = ("enabled", "direction", "winner", "keep_filled")
+        fields: tuple[str, ...] = ("enabled", "direction", "winner", "keep_filled")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -58,7 +57,7 @@ class FieldMappingAdmin(CalmAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FieldMapping]:
         return super().get_queryset(request).select_related("sync_user")
 
-    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Whoever may not change them reads words in place of the controls."""
         if self.has_change_permission(request):
             return self.list_display

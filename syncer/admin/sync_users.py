@@ -72,12 +72,10 @@ class SyncUserAdmin(CalmAdmin):
         return connection_test.run_test(request, added)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        sync_user = kwargs.get("obj")
-        may_test = sync_user is not None and request.user.has_perm(connection_test.PERMISSION)
-        context |= {
-            "show_save_and_add_another": False,
-            "test_url": reverse("admin:syncer_syncuser_test", args=[sync_user.pk]) if may_test else "",
-        }
+        sync_user: SyncUser | None = kwargs.get("obj")
+        context["show_save_and_add_another"] = False
+        if sync_user is not None and request.user.has_perm(connection_test.PERMISSION):
+            context["test_url"] = reverse("admin:syncer_syncuser_test", args=[sync_user.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[Any]:

@@ -94,6 +94,7 @@ def test_the_direction_that_was_set_is_back_when_access_is_given_later(admin: Cl
 def test_the_list_shows_type_access_filling_and_what_an_empty_setting_means(admin: Client, sync_user: SyncUser) -> None:
     FieldMapping.objects.filter(salesforce_field="Title").update(filled=True, updateable=False)
     FieldMapping.objects.filter(salesforce_field="Rating").update(readable=False)
+    FieldMapping.objects.filter(salesforce_field="Company").update(filled=False)
     SyncUser.objects.update(lead_winner="salesforce")
     page = words(admin.get(LIST))
     assert "Title Lead string (128) Title" in page.replace(" Title Title ", " Title ")

@@ -113,7 +113,7 @@ def test_sync_now_from_the_dashboard(page: Any) -> None:
     page.get_by_role("button", name="Sync now").click()
     page.get_by_text("A cycle is asked for").wait_for()
     for _ in range(60):
-        if page.locator("table tbody tr").count() > before:
+        if page.locator("table tbody tr").count() > before and "Running" not in page.locator("table").inner_text():
             break
         page.wait_for_timeout(500)
         page.reload()
@@ -133,7 +133,7 @@ def test_the_field_mappings_are_set_and_refreshed_and_one_is_added(page: Any, in
     assert page.get_by_label("Direction: Lead Fax").input_value() == "receive"
 
     url = f"{installation.organisation}/sandbox/fields"
-    body = {"object": "Lead", "name": "Browser_Tier__c", "type": "Text", "length": 20}
+    body: Any = {"object": "Lead", "name": "Browser_Tier__c", "type": "Text", "length": 20}
     assert open_session(installation.organisation).post(url, json=body).ok
     page.get_by_role("button", name="Refresh field list").click()
     page.get_by_text("Lead: 1 field (Browser_Tier__c) appeared.").wait_for()
