@@ -261,6 +261,9 @@ def link_created(
     (normalised values, defaults, the work of its automations) is received."""
     person = creation.person
     where = f"{record.object} {record.id}"
+    sent = set(creation.values) - creation.defaults
+    # What was filled here and not sent (no access, a default in its place) was not agreed on.
+    filled = {name for name, value in fields.here(person.values)[0].items() if value is not None} | creation.defaults
     for attempt in range(TRIES):
         if attempt:
             work.pause(0.05 * attempt)
@@ -269,7 +272,9 @@ def link_created(
             break  # the cycle has read and linked it meanwhile
         here, bad = fields.here(person.values)
         base = {
-            name: creation.values.get(name) for name in record.values if name in here and name not in creation.defaults
+            name: creation.values.get(name)
+            for name in record.values
+            if name in here and (name in sent or name not in filled)
         }
         decided = merge([r for r in fields.rules if r.field not in bad], base, here, record.values)
         journal = Journal(work)

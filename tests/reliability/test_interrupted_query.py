@@ -17,12 +17,6 @@ from tests.support.salesforce import Sandbox
 
 
 @pytest.mark.skipif(not os.environ.get("TEST_DATABASE_URL"), reason="only PostgreSQL has a connection to break")
-@pytest.mark.xfail(
-    strict=True,
-    raises=Exception,
-    reason="The interrupt leaves the connection in the middle of its query, so that giving back the lease fails with "
-    "'another command is already in progress'.",
-)
 @pytest.mark.django_db(transaction=True)
 def test_an_interrupt_in_the_middle_of_a_query_gives_the_lease_back(
     sandbox: Sandbox, sync_user: SyncUser, monkeypatch: pytest.MonkeyPatch

@@ -303,3 +303,11 @@ def test_a_record_that_can_not_become_a_person_stands_in_no_others_way(sandbox, 
     Person.objects.create(last_name="Somebody", sfdc_id=lead)
     assert cycle().status == "completed"
     assert Person.objects.filter(last_name="Other").exists()
+
+
+def test_a_value_that_may_not_be_created_there_stays_here(sandbox, sync_person):
+    sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Fax", access="read")
+    kim = person(fax="1")
+    sync_person(kim)
+    kim.refresh_from_db()
+    assert (kim.sfdc_type, kim.fax, sandbox.read(kim.sfdc_id)["Fax"]) == ("Lead", "1", None)
