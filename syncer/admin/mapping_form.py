@@ -10,7 +10,7 @@ from syncer.admin.words import field_label
 from syncer.models import Direction, FieldMapping, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.sync.fields import PERSON_COLUMNS
-from syncer.sync.schema import COMPOUND, RECEIVE_ONLY, _lossless, _take_over
+from syncer.sync.schema import COMPOUND, RECEIVE_ONLY, lossless, take_over
 
 #: What the engine itself keeps of every record, and what can't be read in a query of many records.
 NEVER_MAPPED = frozenset({"Id", "IsDeleted", "MasterRecordId", "SystemModstamp"})
@@ -126,7 +126,7 @@ class NewMappingForm(forms.ModelForm):
             return cleaned
         person_field = cleaned["person_field"] = cleaned.get("person_field") or self._custom_key(described)
         self.instance.person_field = person_field
-        _take_over(self.instance, described)
+        take_over(self.instance, described)
         if self.instance.problem:
             self.add_error("person_field", self.instance.problem)
         elif any(m.object == self.described.name and m.person_field == person_field for m in self._mappings):
@@ -140,7 +140,7 @@ class NewMappingForm(forms.ModelForm):
     def _custom_key(self, described: FieldDescribe) -> str:
         """The field's own name; with its object where the other object keeps another kind of value under it."""
         shared = [m for m in self._mappings if m.object != self.described.name and m.person_field == described.name]
-        fits = all(_lossless(m.described, described) for m in shared if m.described)
+        fits = all(lossless(m.described, described) for m in shared if m.described)
         return described.name if fits else f"{self.described.name}.{described.name}"
 
 

@@ -123,7 +123,7 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
             mapping.readable = mapping.createable = mapping.updateable = False
             mapping.filled = unread
         else:
-            _take_over(mapping, seen)
+            take_over(mapping, seen)
         after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
         if before == after:
             continue
@@ -147,7 +147,7 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
             automatic=True,
             filled=unread,
         )
-        _take_over(mapping, visible[name])
+        take_over(mapping, visible[name])
         mapping.save()
         taken.add(person_field)
         change.added.append(name)
@@ -165,14 +165,14 @@ def _wanted(sync_user: SyncUser, described: ObjectDescribe, visible: dict[str, F
     for f in custom:
         if f is score:
             wanted[f.name] = "person_score"
-        elif f.name in elsewhere and not _lossless(elsewhere[f.name].described, f):
+        elif f.name in elsewhere and not lossless(elsewhere[f.name].described, f):
             wanted[f.name] = f"{described.name}.{f.name}"
         else:
             wanted[f.name] = f.name
     return wanted
 
 
-def _lossless(one: dict[str, Any], other: FieldDescribe) -> bool:
+def lossless(one: dict[str, Any], other: FieldDescribe) -> bool:
     """Whether values of both fields can share one custom field: the same kind of value, numbers of the same scale."""
     described = FieldDescribe.from_dict(one)
     if described.type == other.type:
@@ -181,14 +181,14 @@ def _lossless(one: dict[str, Any], other: FieldDescribe) -> bool:
     return described.type in text and other.type in text
 
 
-def _take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
+def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
     """What the describe says of a mapped field. A changed type suspends the mapping rather than lose data."""
     earlier = FieldDescribe.from_dict(mapping.described) if mapping.described else None
     mapping.label = seen.label
     mapping.readable = True
     mapping.createable = seen.createable and not seen.calculated
     mapping.updateable = seen.updateable and not seen.calculated
-    if earlier and earlier.type != seen.type and not _lossless(earlier.to_dict(), seen):
+    if earlier and earlier.type != seen.type and not lossless(earlier.to_dict(), seen):
         # The describe that the stored values belong to is kept: the mapping stays suspended until a person acts.
         mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
         return
