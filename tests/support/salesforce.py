@@ -73,10 +73,14 @@ class Sandbox:
 
     def lead(self, **values: Any) -> str:
         """A new lead, as a salesperson enters it; gives its id."""
-        return str(self.sales.Lead.create({"LastName": "Ode", "Company": "Acme"} | values, headers=AS_A_PERSON)["id"])
+        return str(
+            self._sales_object("Lead").create({"LastName": "Ode", "Company": "Acme"} | values, headers=AS_A_PERSON)[
+                "id"
+            ]
+        )
 
     def contact(self, **values: Any) -> str:
-        return str(self.sales.Contact.create({"LastName": "Ode"} | values)["id"])
+        return str(self._sales_object("Contact").create({"LastName": "Ode"} | values)["id"])
 
     def edit(self, record_id: str, **values: Any) -> None:
         self.time.pass_(1)
@@ -90,6 +94,9 @@ class Sandbox:
 
     def read(self, record_id: str) -> dict[str, Any]:
         return dict(getattr(self.sales, _object(record_id)).get(record_id))
+
+    def _sales_object(self, sobject: str) -> Any:
+        return getattr(self.sales, sobject)
 
     def count(self, sobject: str = "Lead") -> int:
         return int(self.control("GET", "state")["objects"][sobject]["count"])

@@ -185,8 +185,7 @@ def test_a_deleted_lead_stays_as_a_person_and_is_not_synced_until_it_is_back(san
     assert cycle().counters["sent"]["updated"] == 0
     sandbox.control("POST", "undelete", id=lead)
     cycle()
-    person.refresh_from_db()
-    assert not person.sfdc_is_deleted
+    assert not Person.objects.get().sfdc_is_deleted
     assert sandbox.read(lead)["Title"] == "Buyer"
 
 

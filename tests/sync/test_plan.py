@@ -22,7 +22,7 @@ KEPT = [ActivityLogEntry, Backfill, BeforeImage, FieldMapping, PendingChange, Pe
 
 
 def everything() -> dict[str, list]:
-    return {model.__name__: list(model.objects.order_by("pk").values()) for model in KEPT}
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in KEPT}
 
 
 def told(cycle) -> list[Planned]:
