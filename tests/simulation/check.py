@@ -35,6 +35,7 @@ class Check:
         self.journal = history.journal
         self.problems: list[Problem] = []
         self.records: dict[str, dict[str, Any]] = {}
+        self.held: set[tuple[int, str]] = set()
 
     def fail(self, text: str, *concerned: int | str) -> None:
         self.problems.append((text, set(concerned)))
@@ -122,6 +123,7 @@ class Check:
         """Promise 1 and 6: each record has its one person, and both agree with the base in every field both hold."""
         with self.world.aside():
             self._read()
+            self.held.clear()
             user = SyncUser.objects.get()
             failed = set(PendingChange.objects.filter(state=PendingState.FAILED).values_list("person_id", flat=True))
             persons = state.by_record_ids(user.organisation_id, self.records)
@@ -140,6 +142,9 @@ class Check:
                 for rule in fields.rules:
                     name = rule.field
                     if (but_failed and person.id in failed) or not (rule.send and rule.receive):
+                        continue
+                    if name not in base and there[name] is None and name in self.journal.restricted:
+                        self.held.add((person.id, name))  # first contact: filling in a field sends nothing
                         continue
                     if not same(rule, here[name], there[name]) or not same(rule, base.get(name), there[name]):
                         self.fail(
@@ -160,22 +165,20 @@ class Check:
                 continue
             owners = self.journal.of(person.pk, person.sfdc_id)
             for field in self.history.people.fields:
+                if (person.pk, field.name) in self.held:
+                    continue
                 edits = [e for owner in owners for e in by_owner.get((owner, field.name), ())]
                 on_record = bool(field.there(person.sfdc_id))
                 final = field.of_record(record) if on_record else field.of_person(vars(person))
                 self._field(person, owners, sorted(edits, key=lambda e: e.number), final, on_record)
 
-    def _field(
-        self, person: Person, owners: set[int | str], edits: list[Edit], final: Value, on_record: bool
-    ) -> None:
+    def _field(self, person: Person, owners: set[int | str], edits: list[Edit], final: Value, on_record: bool) -> None:
         if not edits:
             return
         field = BY_NAME[edits[0].field]
         joined = max(self.journal.joined.get(owner, 0) for owner in owners)
         lost, doubted = self._log(person.pk, field.name)
-        leaves = [
-            e for n, e in enumerate(edits) if not any(later.over == e.value for later in edits[n + 1 :])
-        ]
+        leaves = [e for n, e in enumerate(edits) if not any(later.over == e.value for later in edits[n + 1 :])]
         for edit in leaves:
             if edit.value == final or edit.value in lost:
                 continue
@@ -183,11 +186,13 @@ class Check:
                 continue  # another record's values took its place; the merge of the persons is in the log
             if not field.unique and any(e.over == edit.value for e in edits if e.number <= edit.number):
                 continue  # back at a value that it had before: no edit, by value
+            if field.lead.endswith("__c") and self._replaced(edit, edits):
+                continue
+            if edit.value is False and edit.owner in self.journal.continued:
+                continue  # unticked there before the conversion was seen: no different from never ticked
             if edit.value is None and (edit.creation or person.sfdc_id in self.journal.continued):
                 continue  # nothing is blanked by a conversion
-            if edit.owner in self.journal.never_received and (
-                field.lead.endswith("__c") or not field.contact
-            ):
+            if edit.owner in self.journal.never_received and (field.lead.endswith("__c") or not field.contact):
                 continue
             if doubted:
                 self.journal.doubts_accepted += 1
@@ -199,6 +204,13 @@ class Check:
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
         self._winner(person, owners, leaves, final, joined)
+
+    def _replaced(self, edit: Edit, edits: list[Edit]) -> bool:
+        """Entered for a lead, which a conversion does not copy, and filled in on the contact since: that stays."""
+        lead = isinstance(edit.owner, int) or edit.owner in self.journal.continued.values()
+        return lead and any(
+            e.owner in self.journal.continued and e.number > edit.number and e.over is None for e in edits
+        )
 
     def _winner(self, person: Person, owners: set[int | str], leaves: list[Edit], final: Value, joined: int) -> None:
         """Promise 2 and 3: what stands is what was entered last on one side, the winner's if on both."""

@@ -39,7 +39,7 @@ class History:
         self.cycles = 0
         self.hidden: set[tuple[str, str]] = set()
         self.rules: list[str] = []
-        self.unseen: set[str] = set()  # records that sharing hides
+        self.unseen = self.journal.unseen
         self.was_unseen = False
         self.winner = "marketo" if self.chance.random() < 0.7 else "salesforce"
         self.external_id = self.chance.random() < 0.75

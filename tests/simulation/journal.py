@@ -39,6 +39,8 @@ class Journal:
     joined: dict[int | str, int] = field(default_factory=dict)
     #: Requests to change records whose answers were lost: record id → fields.
     in_doubt: dict[str, set[str]] = field(default_factory=dict)
+    #: Records that sharing hides from the sync user now.
+    unseen: set[str] = field(default_factory=set)
     #: Fields that the sync user could not see or not write for a while.
     restricted: set[str] = field(default_factory=set)
     #: Persons made here, by id, with the last name that no other has.

@@ -176,6 +176,8 @@ class People:
                         self.journal.never_received.add(lead)
                 contact = self.world.sandbox.convert(lead)
                 self.journal.continued[contact] = lead
+                if lead in self.journal.unseen:
+                    self._join(lead, contact)  # two persons to us, until the lead is seen again
                 self.records.append(contact)
                 self.journal.tell(f"there: {lead} converted to new {contact}", lead, contact)
             self.world.show_time()
@@ -202,7 +204,9 @@ class People:
         with self.spared():
             if ids := self.live():
                 record_id = self.chance.choice(ids)
-                getattr(self.world.sandbox.sales, "Lead" if record_id.startswith("00Q") else "Contact").delete(record_id)
+                getattr(self.world.sandbox.sales, "Lead" if record_id.startswith("00Q") else "Contact").delete(
+                    record_id
+                )
                 self.journal.tell(f"there: {record_id} deleted", record_id)
 
     def undelete(self) -> None:
@@ -235,15 +239,15 @@ class People:
         chosen = self.chance.sample(fields, self.chance.randint(1, 3)) if few else fields
         return {field: field.draw(self.chance, side, self._next()) for field in chosen}
 
-    def _enter(
-        self, side: str, owner: int | str, before: Any, after: Any, values: dict[Field, Any], how: str
-    ) -> None:
+    def _enter(self, side: str, owner: int | str, before: Any, after: Any, values: dict[Field, Any], how: str) -> None:
         told = []
         with self.world.aside():
             key = {"person_id": owner} if side == "here" else {"record_id": owner}
             link = SalesforceRecord.objects.filter(**key).first()
         for field in values:
-            read = (lambda row, f=field: f.of_person(row)) if side == "here" else (lambda row, f=field: f.of_record(row))
+            read = (
+                (lambda row, f=field: f.of_person(row)) if side == "here" else (lambda row, f=field: f.of_record(row))
+            )
             over, value = None if before is None else read(before), read(after)
             if before is not None and over == value:
                 continue  # no edit

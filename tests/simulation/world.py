@@ -143,9 +143,7 @@ class World:
             self._clock = stack.enter_context(time_machine.travel(self.now(), tick=False))
             connection.connection.create_function("strftime", 2, self._strftime)
             stack.callback(connection.connection.create_function, "strftime", 2, None)
-            org = partial(
-                Org, now=self.now, monotonic=lambda: self.time().timestamp(), random=random.Random(self.seed)
-            )
+            org = partial(Org, now=self.now, monotonic=lambda: self.time().timestamp(), random=random.Random(self.seed))
             stack.enter_context(mock.patch("syncer.sync.connect.Org", org))
             work = partial(Work, random=random.Random(self.seed))
             stack.enter_context(mock.patch("syncer.sync.cycle.Work", work))
