@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import IntegrityError
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -84,6 +85,27 @@ def apply(
                 m.person.id, m.person.name, m.remote.object, m.remote.id, m.merge, link_reason=m.link_reason
             )
         return Applied(list(merged), {m.person.id for m in merged if m.merge.received}, [], [])
+    try:
+        return _apply(work, fields, reading, merged, also)
+    except IntegrityError:  # somebody has linked one of the records, or given one of the persons a link, meanwhile
+        if len(merged) == 1:
+            return Applied([], set(), list(merged), [])
+    single = [apply(work, fields, reading, [m], also=also) for m in merged]
+    return Applied(
+        [m for one in single for m in one.written],
+        {pk for one in single for pk in one.changed},
+        [m for one in single for m in one.again],
+        [m for one in single for m in one.stale],
+    )
+
+
+def _apply(
+    work: Work,
+    fields: ObjectMap,
+    reading: Reading,
+    merged: Sequence[Merged],
+    also: Callable[[Sequence[Merged]], None] | None,
+) -> Applied:
     journal = Journal(work)
     with agreeing_writes():
         work.fence()

@@ -29,7 +29,7 @@ from syncer.sync.connect import (
     one_line_errors,
 )
 from syncer.sync.create import recover_intents
-from syncer.sync.errors import FieldsChanged, OutOfTime
+from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, OutOfTime, fields_keep_changing
 from syncer.sync.lease import acquire
 from syncer.sync.person import BATCH, plan_batch, sync_batch
 from syncer.sync.plan import Plan
@@ -117,13 +117,13 @@ def _phases(work: Work, options: CycleOptions) -> None:
     work.org.sign_in()
     learn_organisation(work.sync_user, work.org)
     runs.report(work, "Reading changes", 0, None)
-    for attempt in range(2):
+    for attempt in range(DESCRIBE_TRIES):
         try:
-            _receive(work, options, fresh=attempt > 0)
+            _receive(work, options)
             break
         except FieldsChanged:
-            if attempt:
-                raise
+            if attempt == DESCRIBE_TRIES - 1:
+                raise fields_keep_changing() from None
             schema.refresh(work)
     if work.sending:
         _send(work)
@@ -144,7 +144,7 @@ def _check_database(work: Work) -> None:
 # -- receiving --------------------------------------------------------------------------------------------------------
 
 
-def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
+def _receive(work: Work, options: CycleOptions) -> None:
     """Describes and changes of all objects in one request; further pages follow by themselves."""
     conditional = not _full_describe_is_due(work)
     if work.sync_user.described.filter(name__in=schema.OBJECTS).count() < len(schema.OBJECTS):
@@ -178,7 +178,7 @@ def _receive(work: Work, options: CycleOptions, *, fresh: bool) -> None:
         )
         work.checkpoint()
     for name in queries:
-        _take_page(work, name, answer, sequence, fresh=fresh)
+        _take_page(work, name, answer, sequence)
     for name in queries:
         backfill.fill(work, name)
 
@@ -200,11 +200,11 @@ def _take_describes(work: Work, answer: Answer) -> bool:
     return bool(changes)
 
 
-def _take_page(work: Work, name: str, answer: Answer, sequence: int, *, fresh: bool) -> None:
+def _take_page(work: Work, name: str, answer: Answer, sequence: int) -> None:
     """The first page of an object's changes, and from there on all of them."""
     response = answer[f"changes{name}"]
     if (error := response.error()) is not None:
-        if policy_for(error.code).action is Action.REFRESH_FIELDS and not fresh:
+        if policy_for(error.code).action is Action.REFRESH_FIELDS:
             raise FieldsChanged
         raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
     body = response.body
@@ -221,13 +221,13 @@ def _full_describe_is_due(work: Work) -> bool:
 
 
 def _send(work: Work) -> None:
-    for attempt in range(2):
+    for attempt in range(DESCRIBE_TRIES):
         try:
             push.send_waiting(work)
             break
         except FieldsChanged:
-            if attempt:
-                raise
+            if attempt == DESCRIBE_TRIES - 1:
+                raise fields_keep_changing() from None
             schema.refresh(work)
     _create_again(work)
 

@@ -32,5 +32,16 @@ class FieldsChanged(Exception):
     """Salesforce refused a field that the last describe showed: the describe has to be read again."""
 
 
+#: Tries with a fresh describe before a cycle or an action gives up.
+DESCRIBE_TRIES = 3
+
+
+def fields_keep_changing() -> CannotSync:
+    """Salesforce took fields away again while they were being described."""
+    return CannotSync(
+        "Salesforce's fields changed again while they were being read; the next cycle goes on.", "FIELDS_CHANGED"
+    )
+
+
 class OutOfTime(Exception):
     """A background cycle has worked as long as it may: what is done is committed, the next one goes on from there."""

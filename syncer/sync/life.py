@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.db import IntegrityError
+
 from syncer.models import (
     ActivityLogEntry,
     ActivityType,
@@ -210,6 +212,8 @@ def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[Re
                 again.append(record)
         elif not _become_contact(work, reading, person, record):
             again.append(record)
+        elif record.contact_id:  # another lead of this page may have been converted to the same contact
+            owners |= state.by_record_ids(work.organisation, [record.contact_id])
         if record.contact_id:
             contacts.append(record.contact_id)
     if contacts:
@@ -223,6 +227,13 @@ def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[Re
 def _become_contact(work: Work, reading: Reading, person: PersonState, record: RemoteRecord) -> bool:
     """Link the person with the contact. What was agreed with the lead is a weak base: it decides nothing but what was
     edited here since, so that nothing is blanked and no old value is sent over the contact's."""
+    try:
+        return _link_to_contact(work, reading, person, record)
+    except IntegrityError:  # somebody has linked the contact meanwhile: the next try finds whose it is
+        return False
+
+
+def _link_to_contact(work: Work, reading: Reading, person: PersonState, record: RemoteRecord) -> bool:
     journal = Journal(work)
     contact = record.contact_id
     with agreeing_writes():

@@ -83,7 +83,7 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
             candidates += [parse(fields, row) for row in rows]
     _sort_in(found, candidates)
     for intent in intents:
-        same = [r for r in candidates if r.object == intent.object and is_what_was_sent(r, intent)]
+        same = [r for r in candidates if r.object == intent.object and is_what_was_sent(r, intent.values_sent)]
         found.by_intent[intent.person_id] = same
     found.owners = owners(work, [record.id for record in candidates])
     return found

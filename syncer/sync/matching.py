@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models.functions import Lower
 
@@ -22,8 +23,8 @@ class Match:
 
 
 def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
-    """The persons that records without one belong to, by record id: by external id, as the survivor of a merge, then by
-    e-mail address.
+    """The persons that records without one belong to, by record id: by external id, as the survivor of a merge, by an
+    open create, then by e-mail address.
 
     By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
     persons the most recently changed one. A person is given to one record only, the first one. One query each.
@@ -100,14 +101,17 @@ def _by_intent(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     found: dict[str, PersonState] = {}
     for record in records:
         for intent in intents:
-            if record.object == intent.object and intent.person_id in persons and is_what_was_sent(record, intent):
+            if (
+                record.object == intent.object
+                and intent.person_id in persons
+                and is_what_was_sent(record, intent.values_sent)
+            ):
                 found.setdefault(record.id, persons[intent.person_id])
     return found
 
 
-def is_what_was_sent(record: RemoteRecord, intent: CreateIntent) -> bool:
+def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:
     """The same e-mail address or, for persons without one, the same name and company."""
-    sent = intent.values_sent
     keys = ["email"] if sent.get("email") else ["first_name", "last_name", "company"]
     return all(str(sent.get(key) or "").lower() == str(record.values.get(key) or "").lower() for key in keys)
 

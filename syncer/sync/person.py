@@ -24,7 +24,7 @@ from syncer.sync.connect import (
     one_line_errors,
 )
 from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unknown
-from syncer.sync.errors import CannotSync, FieldsChanged
+from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, fields_keep_changing
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
 from syncer.sync.outbox import Failure
@@ -99,14 +99,14 @@ def sync_batch(work: Work, ids: Iterable[int], *, receive_only: bool = False) ->
     claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
     outcomes = {pk: busy for pk in wanted if pk not in claimed if (busy := _busy(pk)) is not None}
     try:
-        for attempt in range(2):
+        for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
             try:
                 _sync(work, left, outcomes, receive_only=receive_only)
                 break
             except FieldsChanged:
-                if attempt:
-                    raise
+                if attempt == DESCRIBE_TRIES - 1:
+                    raise fields_keep_changing() from None
                 schema.refresh(work)
     finally:
         runs.discard_interrupted_connection()

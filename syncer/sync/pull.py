@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values, 
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
 from syncer.sync.journal import Journal
-from syncer.sync.merge import Merge, merge
+from syncer.sync.merge import Merge, Value, merge
 from syncer.sync.plan import Planned, PlannedField
 from syncer.sync.remote import OVERLAP, Reading, RemoteRecord, already_merged, parse, parse_stamp
 from syncer.sync.state import PersonState
@@ -247,7 +247,7 @@ def merge_with(
     link = person.link
     decided: Merge = merge(
         [rule for rule in fields.rules if rule.field not in bad],
-        link.base if link else {},
+        link.base if link else _base_of_create(person, record, here),
         here,
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
@@ -323,6 +323,19 @@ def _is_known(m: Merged) -> bool:
         and m.merge.base_after_reading(link.base) == link.base
         and link.owner_id == m.remote.owner_id
     )
+
+
+def _base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:
+    """For a record that is the person's own create, whose answer was lost: what was sent is the base, so that an edit
+    made here since then stands. For any other record nothing was agreed before."""
+    sent = person.sent_to_create
+    if sent is None:
+        return {}
+    if record.external_id != str(person.uuid) and not matching.is_what_was_sent(record, sent):
+        return {}
+    return {
+        name: sent.get(name) for name in record.values if name in here and (name in sent) == (here[name] is not None)
+    }
 
 
 def _create_all(

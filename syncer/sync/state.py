@@ -53,6 +53,7 @@ class PersonState:
     attempts: int
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
+    sent_to_create: Mapping[str, Value] | None  # what a create was asked for with whose answer has not come
 
     @property
     def name(self) -> str:
@@ -92,7 +93,7 @@ _PENDING = [f"pending__{name}" for name in ("state", "claim", "claimed_until", "
 
 def load(persons: QuerySet[Person]) -> list[PersonState]:
     """The persons of a query with link and outbox row, in one query."""
-    return [_state(row) for row in persons.values(*_OWN, *_LINK.values(), *_PENDING)]
+    return [_state(row) for row in persons.values(*_OWN, *_LINK.values(), *_PENDING, "create_intent__values_sent")]
 
 
 def by_ids(ids: Iterable[int]) -> dict[int, PersonState]:
@@ -125,4 +126,5 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         attempts=row["pending__attempts"] or 0,
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},
+        sent_to_create=row["create_intent__values_sent"],
     )

@@ -68,3 +68,13 @@ def test_a_process_that_died_between_the_call_and_its_answer_is_the_same(sandbox
     assert sync_person(kim).result is Result.LINKED
     kim.refresh_from_db()
     assert kim.sfdc_id == lead
+
+
+def test_an_edit_here_after_the_lost_answer_stands(sandbox, sync_person, cycle):
+    sandbox.fault("/composite/sobjects", "drop_after", times=1)
+    kim = person(title="Buyer")
+    sync_person(kim)
+    Person.objects.update(title="Head Buyer")
+    cycle()
+    kim.refresh_from_db()
+    assert kim.title == sandbox.read(kim.sfdc_id)["Title"] == "Head Buyer"

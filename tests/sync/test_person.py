@@ -311,3 +311,20 @@ def test_a_value_that_may_not_be_created_there_stays_here(sandbox, sync_person):
     sync_person(kim)
     kim.refresh_from_db()
     assert (kim.sfdc_type, kim.fax, sandbox.read(kim.sfdc_id)["Fax"]) == ("Lead", "1", None)
+
+
+def test_an_edit_here_between_a_create_whose_answer_was_lost_and_its_link_stands(sandbox, sync_person, cycle):
+    """What was sent is the base: nobody edited the title in Salesforce."""
+    cycle()
+    kim = person(title="Buyer")
+    sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_after", times=1)
+    sandbox.fault("/query/", "status", status=503, times=100)
+    with pytest.raises(CannotSync):
+        sync_person(kim)
+    sandbox.control("DELETE", "faults")
+    assert sandbox.count("Lead") == 1
+    Person.objects.update(title="Head Buyer", city="Ghent")
+    cycle()
+    kim.refresh_from_db()
+    there = sandbox.read(kim.sfdc_id)
+    assert (kim.title, there["Title"], there["City"]) == ("Head Buyer", "Head Buyer", "Ghent")
