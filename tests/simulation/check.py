@@ -197,10 +197,7 @@ class Check:
             if doubted:
                 self.journal.doubts_accepted += 1
                 continue
-            if not on_record and edit.side == "there":
-                kind = "lost at the conversion"
-            else:
-                kind = "lost"
+            kind = "lost" if on_record or edit.side == "here" else "lost at the conversion"
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
         self._winner(person, owners, leaves, final, joined)

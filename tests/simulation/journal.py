@@ -11,7 +11,7 @@ from tests.simulation.fields import Value
 
 @dataclass(slots=True)
 class Edit:
-    """``over``: the value that it took the place of, on its own side. ``agreed``: the pair had agreed on a value of this
+    """``over``: the value that it took the place of, on its own side. ``agreed``: the pair had agreed on a value of the
     field before, so that the winner setting decides a conflict."""
 
     number: int
