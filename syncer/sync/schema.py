@@ -120,10 +120,10 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
         before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
         was_readable = mapping.readable
         if seen is None:
-            mapping.readable = mapping.createable = mapping.updateable = False
-            mapping.filled = unread
+            mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
         else:
             take_over(mapping, seen)
+            mapping.filled = mapping.filled or (unread and not was_readable)
         after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
         if before == after:
             continue
