@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -152,7 +153,7 @@ class History:
         if place in ("after call", "statement") and self.chance.random() < 0.03:
             self.another_cycle()
             return
-        [action] = self.chance.choices(list(self.actions), list(self.actions.values()))
+        action: Callable[[], object] = self.chance.choices(list(self.actions), list(self.actions.values()))[0]
         action()
 
     def run(self) -> None:

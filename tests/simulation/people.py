@@ -197,7 +197,8 @@ class People:
         """What was entered for the one that is gone, before, may give way to the survivor's values."""
         with self.world.aside():
             persons = SalesforceRecord.objects.filter(record_id__in=[gone, survivor])
-            for owner in (gone, survivor, *persons.values_list("person_id", flat=True)):
+            owners: list[int | str] = [gone, survivor, *persons.values_list("person_id", flat=True)]
+            for owner in owners:
                 self.journal.joined[owner] = self._number
 
     def delete(self) -> None:
@@ -256,7 +257,7 @@ class People:
                 Edit(self._number, side, owner, field.name, value, over, agreed, creation=before is None)
             )
             told.append(f"{field.name}: {over!r} → {value!r}")
-        who = [owner, *([link.person_id, link.record_id] if link else [])]
+        who: list[Any] = [owner, *([link.person_id, link.record_id] if link else [])]
         self.journal.tell(f"{side} {owner} {how}{', '.join(told)}", *who)
 
 

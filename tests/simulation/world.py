@@ -89,7 +89,7 @@ class _Transport(BaseAdapter):
 
 def _written(request: requests.PreparedRequest) -> dict[str, set[str]]:
     """The records that a request changes, with the fields; creates appear under an empty id."""
-    body = request.body or b""
+    body: Any = request.body or b""
     found: dict[str, set[str]] = {}
     if not (request.url or "").endswith("/composite"):
         return found
@@ -118,7 +118,7 @@ class World:
         self._aside = 0
         self._crashes: list[Crash | None] = []
         self._image: sqlite3.Connection | None = None
-        self._clock: time_machine.Coordinates | None = None
+        self._clock: Any = None
 
     # -- time -----------------------------------------------------------------------------------------------------
 
