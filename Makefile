@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Only Python 3.11 or later and make are needed; everything goes into .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint lock clean simulate
 
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -47,6 +47,10 @@ test: .venv/.installed-dev ## Check the style and run all tests, on SQLite and o
 	else \
 		echo "Skipped the tests on PostgreSQL$${redis:+ with Redis}: $$reason Set TEST_DATABASE_URL to run them."; \
 	fi
+
+SEEDS ?= 1-200
+simulate: .venv/.installed-dev ## Simulate histories of edits, faults and crashes: make simulate SEEDS=1-1000
+	@env -u TEST_DATABASE_URL SEEDS="$(SEEDS)" $(PYTEST) tests/simulation/test_simulation.py $(ARGS)
 
 lint: .venv/.installed-dev ## Check style, layout and types
 	@$(PY) -m ruff check .

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from random import Random
 
 import requests
 from django.conf import settings
@@ -81,6 +82,9 @@ def connect(
     open_session: OpenSession = default_session,
     *,
     sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = timezone.now,
+    monotonic: Callable[[], float] = time.monotonic,
+    random: Random | None = None,
     attempts: int = 5,
 ) -> Org:
     """A connection that reuses the stored session while that is valid and stores a new one.
@@ -118,6 +122,9 @@ def connect(
             on_sign_in=keep,
             allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
             sleep=sleep,
+            now=now,
+            monotonic=monotonic,
+            random=random,
             attempts=attempts,
         )
     except ConfigurationError as error:

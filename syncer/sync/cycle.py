@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 
 from django.db import transaction
 from django.utils import timezone
@@ -58,6 +59,8 @@ def run_cycle(
     open_session: OpenSession = default_session,
     now: Callable[[], datetime] = timezone.now,
     pause: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+    random: Random | None = None,
     progress: Progress = no_progress,
 ) -> SyncRun:
     """Run one cycle for the active sync user; gives its stored run.
@@ -77,7 +80,7 @@ def run_cycle(
         lease.renew()
 
     try:
-        org = connect(sync_user, open_session, sleep=wait)
+        org = connect(sync_user, open_session, sleep=wait, now=now, monotonic=monotonic, random=random)
         runs.mark_dead(sync_user.pk, RunKind.CYCLE)
         run = SyncRun.objects.create(
             sync_user=sync_user,
@@ -93,6 +96,7 @@ def run_cycle(
             actor=trigger,
             now=now,
             pause=pause,
+            random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
             fence=lease.renew,
             checkpoint=lease.renew,
             progress=progress,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from random import Random
 
 from django.utils import timezone
 
@@ -50,6 +51,8 @@ def sync_persons(
     open_session: OpenSession = default_session,
     now: Callable[[], datetime] = timezone.now,
     pause: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+    random: Random | None = None,
     progress: Progress = no_progress,
 ) -> list[PersonOutcome]:
     """Sync persons with Salesforce right now, both ways; those not there are created as Leads.
@@ -63,7 +66,7 @@ def sync_persons(
     try:
         sync_user = active_sync_user()
         check_ready(sync_user, now())
-        org = connect(sync_user, open_session, sleep=pause)
+        org = connect(sync_user, open_session, sleep=pause, now=now, monotonic=monotonic, random=random)
     except CannotSync as error:
         if run is not None:
             runs.refuse(run, error)
@@ -77,6 +80,7 @@ def sync_persons(
         actor=actor,
         now=now,
         pause=pause,
+        random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
         progress=progress,
     )
     ids = list(dict.fromkeys(person_ids))

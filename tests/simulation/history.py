@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -153,7 +152,7 @@ class History:
         if place in ("after call", "statement") and self.chance.random() < 0.03:
             self.another_cycle()
             return
-        action: Callable[[], object] = self.chance.choices(list(self.actions), list(self.actions.values()))[0]
+        action: Any = self.chance.choices(list(self.actions), list(self.actions.values()))[0]
         action()
 
     def run(self) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -24,11 +23,9 @@ from requests.adapters import BaseAdapter
 
 from sandbox.inprocess import InProcessAdapter
 from syncer.models import SyncUser
-from syncer.salesforce.client import Org
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync
 from syncer.sync.person import sync_persons
-from syncer.sync.work import Work
 from tests.simulation.journal import Journal
 from tests.support.salesforce import ORIGIN, Sandbox, Time
 
@@ -143,11 +140,7 @@ class World:
             self._clock = stack.enter_context(time_machine.travel(self.now(), tick=False))
             connection.connection.create_function("strftime", 2, self._strftime)
             stack.callback(connection.connection.create_function, "strftime", 2, None)
-            org = partial(Org, now=self.now, monotonic=lambda: self.time().timestamp(), random=random.Random(self.seed))
-            stack.enter_context(mock.patch("syncer.sync.connect.Org", org))
-            work = partial(Work, random=random.Random(self.seed))
-            stack.enter_context(mock.patch("syncer.sync.cycle.Work", work))
-            stack.enter_context(mock.patch("syncer.sync.person.Work", work))
+            self._chance = random.Random(self.seed)
             real = connections["default"]
             self._plain_set_autocommit = real.set_autocommit
             stack.enter_context(mock.patch.object(real, "set_autocommit", self._set_autocommit))
@@ -177,19 +170,25 @@ class World:
                 trigger="simulation",
                 options=CycleOptions(**options),
                 open_session=self.open_session,
-                now=self.now,
-                pause=self.pause,
                 progress=self._progress,
+                **self._surroundings(),
             ),
         )
 
     def sync(self, ids: list[int], crash: Crash | None = None, **options: Any) -> Any:
         return self._run(
             crash,
-            lambda: sync_persons(
-                ids, actor="Eva", open_session=self.open_session, now=self.now, pause=self.pause, **options
-            ),
+            lambda: sync_persons(ids, actor="Eva", open_session=self.open_session, **self._surroundings(), **options),
         )
+
+    def _surroundings(self) -> dict[str, Any]:
+        """Time and chance as the application is handed them."""
+        return {
+            "now": self.now,
+            "pause": self.pause,
+            "monotonic": lambda: self.time().timestamp(),
+            "random": self._chance,
+        }
 
     def _run(self, crash: Crash | None, call: Callable[[], Any]) -> Any:
         outer = self.phase
