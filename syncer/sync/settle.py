@@ -96,8 +96,10 @@ def _record_once(
         ready = [s for s in sent if s.sending.person.id in free]
         done: list[Recorded] = []
         failures: list[Failure] = []
+        noticed: list[Recorded] = []
         for s in ready:
             if s.errors:
+                noticed += _notice(fields, s, journal)
                 failures.append(failure(work, fields, s.sending.person, s.errors, s.sending.values, journal))
                 found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
                 counts["failed"] += 1
@@ -106,8 +108,8 @@ def _record_once(
             done.append(recorded)
             found[s.sending.person.id] = recorded.outcome
             counts["updated" if s.sending.values else "unchanged"] += 1
-        _write_values(work, fields, done)
-        _write_bases(work, reading, done)
+        _write_values(work, fields, [*done, *noticed])
+        _write_bases(work, reading, [*done, *noticed])
         # A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there.
         waiting = [r.person.id for r in done if r.sends_again or edited]
         outbox.release(work.claim, [r.person.id for r in done if r.person.id not in waiting], waiting)
@@ -182,6 +184,27 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorde
     result = Result.UPDATED if s.sending.values else Result.UNCHANGED
     told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
     return Recorded(person, received, base, _known_stamp(person, s), bool(s.sending.values), sends_again, told)
+
+
+def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
+    """What the record of a refused update had been changed to meanwhile: conflicts, taken in like those of a read. A
+    server's error may have come after the update was carried out; then nothing shows them any more."""
+    person, link = s.sending.person, s.sending.person.link
+    if s.before is None or link is None:
+        return []
+    was = {name: value for name, value in s.before.items() if value != link.base.get(name)}
+    rules = [rule for rule in fields.rules if rule.field in was]
+    merged = merge(rules, link.base, s.sending.values, was)
+    for decision in merged.conflicts:
+        journal.conflict(person.id, person.name, decision)
+    for name in was:
+        if name in person.in_doubt and was[name] == person.in_doubt[name]:
+            journal.doubt(person.id, person.name, name, was[name])
+    here, _ = fields.here(person.values)
+    received = {name: value for name, value in merged.received.items() if here.get(name) == s.sending.values.get(name)}
+    base = merged.base_after_reading(link.base)
+    told = outcome(person, Result.FAILED, "")
+    return [Recorded(person, received, base, link.system_modstamp, False, False, told)]
 
 
 def _restored(sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]) -> list[Decision]:

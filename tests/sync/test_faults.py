@@ -136,3 +136,29 @@ def test_after_a_cycle_died_the_next_one_is_started_by_the_heartbeat(sync_user):
     tasks.heartbeat()
     when = schedule.next_run()
     assert when is not None and when <= timezone.now()  # noqa: PT018
+
+
+def test_an_edit_there_that_a_failed_update_has_seen_is_not_forgotten(sandbox, cycle, log):
+    """A server's error may come after the update: its own reading before is then the only trace of the edit there."""
+    [kim] = linked(sandbox, cycle)
+    Person.objects.update(title="Ours")
+    sandbox.fault("/composite/sobjects", "lock", ids=[kim.sfdc_id], times=1)
+    edits = iter(["Theirs"])
+
+    def pause_or_edit(phase: str, done: int, total: int | None) -> None:
+        if phase == "Receiving Contacts" and (title := next(edits, None)):
+            sandbox.edit(kim.sfdc_id, Title=title)  # after the cycle has read the lead
+
+    from syncer.sync.cycle import run_cycle
+
+    sandbox.time.pass_(60)
+    run_cycle(
+        trigger="test",
+        open_session=sandbox.open_session,
+        now=sandbox.time,
+        pause=sandbox.time.pass_,
+        progress=pause_or_edit,
+    )
+    assert sandbox.read(kim.sfdc_id)["Title"] == "Ours"
+    [entry] = log(kim, "Conflict")
+    assert entry.detail["lost"] == "Theirs"
