@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import IntegrityError
-
-from syncer.models import ActivityType, Person, SalesforceRecord, SyncCursor, Tombstone
-from syncer.models.triggers import agreeing_writes
+from syncer.models import SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.salesforce.errors import Action, Refused, policy_for
-from syncer.sync import life, matching, runs, state, statements
-from syncer.sync.apply import RECORD_COLUMNS, Merged, apply, new_person_values, received_columns
+from syncer.sync import life, matching, runs, state
+from syncer.sync.apply import Merged, apply, received_columns
 from syncer.sync.errors import FieldsChanged
-from syncer.sync.fields import PERSON_COLUMNS, ObjectMap
-from syncer.sync.journal import Journal
+from syncer.sync.fields import ObjectMap
 from syncer.sync.merge import Merge, Value, merge
-from syncer.sync.plan import Planned, PlannedField
+from syncer.sync.newcomers import create_persons
 from syncer.sync.remote import OVERLAP, Reading, RemoteRecord, already_merged, parse, parse_stamp
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
@@ -222,7 +217,7 @@ def _merge_once(
     applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
     again += [m.remote for m in applied.again]
     stale += [m.remote.id for m in applied.stale]
-    created, busy = _create_all(work, fields, reading, [r for r in unmatched if r.id not in hidden])
+    created, busy = create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
     again += busy
     work.received["updated"] += len(applied.changed)
     work.received["created"] += created
@@ -290,24 +285,6 @@ def _as_merged(fields: ObjectMap, m: Merged) -> PersonState:
     return replace(m.person, values={**m.person.values, **columns}, link=link)
 
 
-def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:
-    """A UUID for each new person: the one that the record carries, if that is nobody's here (the database was restored
-    from an older backup), so that the next create by external id finds the record."""
-    wanted: dict[str, uuid.UUID] = {}
-    for record in records:
-        try:
-            wanted[record.id] = uuid.UUID(record.external_id)
-        except ValueError:
-            continue
-    taken = set(Person.objects.filter(uuid__in=wanted.values()).values_list("uuid", flat=True)) if wanted else set()
-    return [key if (key := wanted.get(r.id)) and key not in taken else uuid.uuid4() for r in records]
-
-
-def _name(record: RemoteRecord) -> str:
-    names = (record.values.get("first_name"), record.values.get("last_name"))
-    return " ".join(str(name) for name in names if name) or str(record.values.get("email") or "")
-
-
 def _is_known(m: Merged) -> bool:
     """The very state that was merged last, read again because it was too fresh then: nothing to write."""
     link = m.person.link
@@ -336,104 +313,3 @@ def _base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str
     return {
         name: sent.get(name) for name in record.values if name in here and (name in sent) == (here[name] is not None)
     }
-
-
-def _create_all(
-    work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
-) -> tuple[int, list[RemoteRecord]]:
-    """Make persons of a batch; how many, and the records that have got one from somebody else meanwhile (Sync Person to
-    SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
-    try:
-        return _create_persons(work, fields, reading, records), []
-    except IntegrityError:
-        if len(records) == 1:
-            return 0, list(records)
-    made = [_create_all(work, fields, reading, [record]) for record in records]
-    return sum(count for count, _ in made), [record for _, busy in made for record in busy]
-
-
-def _create_persons(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
-    """Persons, links and `New Person` entries for records that nobody here is linked to. Four statements."""
-    if not records:
-        return 0
-    if work.plan is not None:
-        for record in records:
-            received = tuple(
-                PlannedField(name, "here", None, value, "New person.")
-                for name, value in record.values.items()
-                if value is not None
-            )
-            work.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
-        return len(records)
-    journal = Journal(work)
-    names = [*PERSON_COLUMNS, "custom"]
-    by_uuid = dict(zip(_uuids(records), records, strict=True))
-    rows, problems = [], {}
-    now = work.now()
-    for key, record in by_uuid.items():
-        columns, bad = new_person_values(fields, record)
-        if bad:
-            problems[key] = bad
-        rows.append([key, 1, *(columns[name] for name in names), record.object, record.id, False, now, now])
-    with agreeing_writes():
-        work.fence()
-        inserted = statements.insert(
-            Person,
-            ["uuid", "revision", *names, "sfdc_type", "sfdc_id", "sfdc_is_deleted", "created_at", "updated_at"],
-            rows,
-            returning=("id", "uuid"),
-        )
-        links = []
-        for pk, key in inserted:
-            record = by_uuid[key]
-            values = record.values
-            base = {
-                f.person_field: values[f.person_field]
-                for f in fields.fields
-                if f.person_field in values and (f.rule.receive or values[f.person_field] is None)
-            }
-            for name in problems.get(key, {}):
-                base.pop(name, None)
-            links.append(
-                [
-                    pk,
-                    work.organisation,
-                    record.object,
-                    record.id,
-                    base,
-                    False,
-                    record.stamp,
-                    reading.asked_at,
-                    reading.sequence,
-                    record.owner_id,
-                    record.owner_name,
-                    "",
-                    now,
-                    None,
-                    now,
-                ]
-            )
-            name = _name(record)
-            journal.entry(
-                pk,
-                name,
-                ActivityType.NEW_PERSON,
-                f"Received from Salesforce: {record.object} {record.id}.",
-                actor="Salesforce",
-                detail={"source": "Salesforce", "object": record.object, "id": record.id},
-            )
-            for field, error in problems.get(key, {}).items():
-                journal.entry(
-                    pk,
-                    name,
-                    ActivityType.SYNC_FAILED,
-                    str(error),
-                    field=field,
-                    code="VALUE_NOT_STORED",
-                    failed=True,
-                    detail={"value": values[field], "source": "Salesforce"},
-                )
-        statements.insert(SalesforceRecord, RECORD_COLUMNS, links)
-        Tombstone.objects.filter(organisation=work.organisation, record_id__in=[r.id for r in records]).delete()
-        journal.write()
-    return len(inserted)
