@@ -35,6 +35,7 @@ _ADMINISTER = (
     "change_fieldmapping",
     "add_fieldmapping",
     "pause_sync",
+    "delete_from_sfdc",
 )
 _ACCESS = tuple(f"{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group"))
 

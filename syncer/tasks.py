@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from syncer.models import SyncRun, SyncUser, SyncUserState
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync
+from syncer.sync.options import SyncOptions
 from syncer.sync.person import sync_persons
 
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
@@ -42,11 +43,13 @@ def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
             schedule.run_after_the_wait()
 
 
-def sync_persons_task(run_id: int, person_ids: Sequence[int], actor: str, receive_only: bool = False) -> dict[str, Any]:
-    """*Sync Person to SFDC*, or *Refresh from Salesforce*, for many persons; the run shows how far it is."""
+def sync_persons_task(
+    run_id: int, person_ids: Sequence[int], actor: str, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """*Sync Person to SFDC*, or a sister action, for many persons; the run shows how far it is."""
     run = SyncRun.objects.get(pk=run_id)
     try:
-        outcomes = sync_persons(list(person_ids), actor=actor, run=run, receive_only=receive_only)
+        outcomes = sync_persons(list(person_ids), actor=actor, run=run, options=SyncOptions.from_dict(options or {}))
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
     return {"run": run_id, "status": "completed", "persons": len(outcomes)}

@@ -27,6 +27,7 @@ from syncer.admin.words import run_title
 from syncer.models import Person, RunKind, RunStatus, SyncRun
 from syncer.sync.connect import active_sync_user
 from syncer.sync.errors import CannotSync
+from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import GOOD, PersonOutcome, Result
 from syncer.sync.person import sync_persons
 
@@ -60,7 +61,7 @@ class OutcomeRow:
 
 
 def sync_selected(
-    request: HttpRequest, selected: QuerySet[Person], *, receive_only: bool = False
+    request: HttpRequest, selected: QuerySet[Person], options: SyncOptions = SyncOptions()
 ) -> HttpResponse | None:
     """The actions of the list. Few persons: now; many: in the background. Both lead to the run's page."""
     _require_permission(request)
@@ -69,11 +70,11 @@ def sync_selected(
         messages.error(request, f"Select at most {MOST:,} persons at a time. Nothing was done.")
         return None
     try:
-        run = _start(request, len(ids), receive_only=receive_only)
+        run = _start(request, len(ids), options)
         if len(ids) > AT_ONCE:
-            async_task("syncer.tasks.sync_persons_task", run.pk, ids, request.user.get_username(), receive_only)
+            async_task("syncer.tasks.sync_persons_task", run.pk, ids, request.user.get_username(), options.to_dict())
         else:
-            _sync_now(request, run, ids, receive_only=receive_only)
+            _sync_now(request, run, ids, options)
     except CannotSync as error:
         messages.error(request, error.message)
         return None
@@ -89,15 +90,15 @@ def sync_one(request: HttpRequest, person_id: int) -> HttpResponse:
 @require_POST
 def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
     """*Refresh from Salesforce*: receives what changed there, sends nothing."""
-    return _one(request, person_id, receive_only=True)
+    return _one(request, person_id, SyncOptions(action=Action.REFRESH))
 
 
-def _one(request: HttpRequest, person_id: int, *, receive_only: bool = False) -> HttpResponse:
+def _one(request: HttpRequest, person_id: int, options: SyncOptions = SyncOptions()) -> HttpResponse:
     _require_permission(request)
     person = get_object_or_404(Person, pk=person_id)
     try:
-        run = _start(request, 1, receive_only=receive_only)
-        outcomes = _sync_now(request, run, [person.pk], receive_only=receive_only)
+        run = _start(request, 1, options)
+        outcomes = _sync_now(request, run, [person.pk], options)
     except CannotSync as error:
         messages.error(request, error.message)
     else:
@@ -106,19 +107,17 @@ def _one(request: HttpRequest, person_id: int, *, receive_only: bool = False) ->
     return HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
 
 
-def _start(request: HttpRequest, count: int, *, receive_only: bool) -> SyncRun:
+def _start(request: HttpRequest, count: int, options: SyncOptions) -> SyncRun:
     return SyncRun.objects.create(
         sync_user=active_sync_user(),
         kind=RunKind.PERSONS,
         trigger=request.user.get_username()[:150],
-        options={"persons": count, "receive_only": receive_only},
+        options={"persons": count, **options.to_dict()},
     )
 
 
-def _sync_now(
-    request: HttpRequest, run: SyncRun, ids: Sequence[int], *, receive_only: bool = False
-) -> list[PersonOutcome]:
-    return sync_persons(ids, actor=request.user.get_username(), source="admin", run=run, receive_only=receive_only)
+def _sync_now(request: HttpRequest, run: SyncRun, ids: Sequence[int], options: SyncOptions) -> list[PersonOutcome]:
+    return sync_persons(ids, actor=request.user.get_username(), source="admin", run=run, options=options)
 
 
 def _level(outcome: PersonOutcome) -> int:

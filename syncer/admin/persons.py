@@ -21,6 +21,7 @@ from syncer.admin.person_values import FormValue, form_values
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.states import last_synced, state_chip
 from syncer.models import ActivityLogEntry, ActivityType, Person, SyncUser
+from syncer.sync.options import Action, SyncOptions
 
 
 @admin.register(Person)
@@ -73,7 +74,7 @@ class PersonAdmin(CalmAdmin):
 
     @admin.action(description="Refresh from Salesforce", permissions=["sync"])
     def refresh_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return actions.sync_selected(request, queryset, receive_only=True)
+        return actions.sync_selected(request, queryset, SyncOptions(action=Action.REFRESH))
 
     def has_sync_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(actions.PERMISSION)

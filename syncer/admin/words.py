@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from syncer.models import RunKind, SyncRun
 from syncer.sync.fields import PERSON_COLUMNS
+from syncer.sync.options import TITLES, Action
 
 WINNERS = {"marketo": "This database", "salesforce": "Salesforce"}
-PHASES = {
-    "sign_in": "Sign in",
-    "schema": "Refresh field list",
-    "deletes": "Deleted and merged",
-    "pull": "Received from Salesforce",
-    "push": "Sent to Salesforce",
-    "finish": "Finish",
-}
 TRIGGERS = {"schedule": "Schedule", "manual": "Sync now", "runsync": "Command runsync", "command": "Command runsync"}
 
 
@@ -31,7 +24,7 @@ def winner_label(winner: str) -> str:
 
 
 def phase_label(name: str) -> str:
-    return PHASES.get(name, name.replace("_", " ").capitalize())
+    return name.replace("_", " ").capitalize()
 
 
 def trigger_label(trigger: str) -> str:
@@ -40,6 +33,6 @@ def trigger_label(trigger: str) -> str:
 
 def run_title(run: SyncRun) -> str:
     """What the run did, in the words of the button that started it."""
-    if run.kind == RunKind.PERSONS and run.options.get("receive_only"):
-        return "Refresh from Salesforce"
+    if run.kind == RunKind.PERSONS:
+        return TITLES[Action(run.options.get("action", Action.SYNC))]
     return run.get_kind_display()

@@ -11,7 +11,17 @@ from syncer.models.record import (
     SalesforceRecord,
     SyncWriting,
 )
-from syncer.models.run import BeforeImage, Heartbeat, ReadSequence, RunKind, RunStatus, SyncCursor, SyncLease, SyncRun
+from syncer.models.run import (
+    BeforeImage,
+    Heartbeat,
+    Installation,
+    ReadSequence,
+    RunKind,
+    RunStatus,
+    SyncCursor,
+    SyncLease,
+    SyncRun,
+)
 from syncer.models.sync_user import (
     ApiUsage,
     SalesforceObject,
@@ -35,6 +45,7 @@ __all__ = [
     "FieldMapping",
     "FormerId",
     "Heartbeat",
+    "Installation",
     "IntentState",
     "OptOut",
     "PendingChange",

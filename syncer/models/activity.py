@@ -20,6 +20,9 @@ class ActivityType(models.TextChoices):
     DELETED_IN_SFDC = "Deleted in SFDC", "Deleted in SFDC"
     UNDELETED_IN_SFDC = "Undeleted in SFDC", "Undeleted in SFDC"
     CHANGE_OWNER = "Change Owner", "Change Owner"
+    ADD_TO_CAMPAIGN = "Add to SFDC Campaign", "Add to SFDC Campaign"
+    NO_LONGER_VISIBLE = "No longer visible in SFDC", "No longer visible in SFDC"
+    VISIBLE_AGAIN = "Visible again in SFDC", "Visible again in SFDC"
 
 
 class ActivityStatus(models.TextChoices):

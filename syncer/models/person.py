@@ -84,7 +84,8 @@ class Person(models.Model):
         verbose_name = "person"
         verbose_name_plural = "persons"
         permissions = [
-            ("sync_person", "Can run Sync Person to SFDC and Refresh from Salesforce"),
+            ("sync_person", "Can run Sync Person to SFDC and its sister actions, except Delete from SFDC"),
+            ("delete_from_sfdc", "Can run Delete from SFDC"),
         ]
         constraints = [
             # A record is linked to one person; also the look-up of a person by Salesforce id.
@@ -98,6 +99,8 @@ class Person(models.Model):
             # The admin's list: last changed first, and its filter by SFDC type.
             models.Index(fields=["-updated_at", "-id"], name="syncer_person_updated"),
             models.Index(fields=["sfdc_type", "-updated_at"], name="syncer_person_type"),
+            # Persons who are not in Salesforce, for "create leads automatically".
+            models.Index(fields=["id"], condition=models.Q(sfdc_type=""), name="syncer_person_unlinked"),
             # The admin's search by name.
             models.Index(models.functions.Lower("last_name"), name="syncer_person_last_name"),
         ]

@@ -35,7 +35,14 @@ class SalesforceRecord(models.Model):
         help_text="The surviving record, while no person here is linked to it.",
     )
     owner_id = models.CharField(max_length=18, blank=True)
-    owner_name = models.CharField("owner", max_length=255, blank=True)
+    owner_name = models.CharField("owner", max_length=255, blank=True)  # of a user; a queue leaves both empty
+    owner_email = models.CharField("owner's e-mail", max_length=255, blank=True, db_default="")
+    account_id = models.CharField(max_length=18, blank=True, db_default="")
+    hidden_since = models.DateTimeField(
+        "no longer visible since",
+        null=True,
+        help_text="The sync user does not see the record any more, and nothing says that it was deleted.",
+    )
     received_at = models.DateTimeField("last received", null=True)
     sent_at = models.DateTimeField("last sent", null=True)
     agreed_at = models.DateTimeField("last agreed", default=timezone.now)
@@ -49,6 +56,13 @@ class SalesforceRecord(models.Model):
         indexes = [
             # A record that nobody here knows may be the survivor of a merge: the loser's person takes it over.
             models.Index(fields=["merged_into"], condition=~models.Q(merged_into=""), name="syncer_record_merged_into"),
+            # Renaming an account or a user moves no stamp on the person's record.
+            models.Index(fields=["account_id"], condition=~models.Q(account_id=""), name="syncer_record_account"),
+            models.Index(fields=["owner_id"], condition=~models.Q(owner_id=""), name="syncer_record_owner"),
+            # The filter "No longer visible".
+            models.Index(
+                fields=["hidden_since"], condition=models.Q(hidden_since__isnull=False), name="syncer_record_hidden"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,6 +97,15 @@ class PendingChange(models.Model):
         blank=True,
         help_text="Fields and values of an update whose answer has not come: it may have been carried out.",
     )
+    held = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Fields and values that Salesforce refused and that are held while the others are sent.",
+    )
+    options = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="How a refused create was asked for (owner, campaign)."
+    )
     error_code = models.CharField(max_length=80, default="", db_default="", blank=True)
     error_message = models.TextField(default="", db_default="", blank=True)
     error_detail = models.JSONField(default=dict, db_default={}, blank=True)
@@ -98,6 +121,8 @@ class PendingChange(models.Model):
             ),
             # Failures grouped by reason, on the admin's list.
             models.Index(fields=["error_code"], condition=models.Q(state="failed"), name="syncer_pending_failed"),
+            # The nightly retry of what was refused.
+            models.Index(fields=["next_attempt"], condition=models.Q(state="failed"), name="syncer_pending_nightly"),
         ]
 
     def __str__(self) -> str:
@@ -121,6 +146,7 @@ class CreateIntent(models.Model):
     asked_at = models.DateTimeField(null=True)
     external_id = models.BooleanField("guaranteed by an external id", default=True)
     values_sent = models.JSONField(default=dict)
+    options = models.JSONField(default=dict, blank=True, help_text="How the create was asked for (owner, campaign).")
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

@@ -41,6 +41,9 @@ class SyncRun(models.Model):
     counters = models.JSONField(default=dict, blank=True)
     conflict_count = models.PositiveIntegerField("overwritten", default=0)
     api_calls = models.PositiveIntegerField("API calls", default=0)
+    notes = models.JSONField(
+        default=list, blank=True, help_text="What is worth knowing about the run, one sentence each."
+    )
     error_code = models.CharField(max_length=80, blank=True)
     error = models.TextField(blank=True)
 
@@ -134,3 +137,13 @@ class BeforeImage(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.run_id}, person {self.person_id}"
+
+
+class Installation(models.Model):
+    """One row: which installation this database belongs to (INSTALLATION_ID). A copy of it must not sync, too."""
+
+    identity = models.CharField("installation id", max_length=80)
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.identity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -72,6 +73,38 @@ class SyncUser(models.Model):
     )
     default_last_name = models.CharField(max_length=80, blank=True)
     default_company = models.CharField(max_length=255, blank=True)
+    create_leads = models.BooleanField(
+        "create leads automatically",
+        default=False,
+        help_text="Each cycle runs Sync Person to SFDC for persons who were never in Salesforce.",
+    )
+    hold_refused_fields = models.BooleanField(
+        "send the other fields, hold the refused one",
+        default=False,
+        help_text="When Salesforce refuses an update because of certain fields, the others are sent without them.",
+    )
+    save_warned_duplicates = models.BooleanField(
+        "save although a duplicate rule warns",
+        default=False,
+        help_text="A duplicate rule that only warns people refuses programs, unless this is ticked.",
+    )
+    writes_stopped = models.BooleanField(
+        "stop everything that writes to Salesforce",
+        default=False,
+        help_text="Nothing is sent, made, changed or deleted there, by nobody. Receiving goes on.",
+    )
+    cycle_share = models.PositiveSmallIntegerField(
+        "cycles stop at",
+        default=80,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Percent of the organisation's daily API limit, used by all apps together.",
+    )
+    action_share = models.PositiveSmallIntegerField(
+        "actions on persons stop at",
+        default=95,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Percent of the organisation's daily API limit, used by all apps together.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -28,6 +28,7 @@ from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unk
 from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, fields_keep_changing
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
+from syncer.sync.options import TITLES, Action, SyncOptions
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.plan import Plan, Planned, sent_fields
@@ -45,9 +46,9 @@ def sync_persons(
     person_ids: Sequence[int],
     *,
     actor: str,
+    options: SyncOptions = SyncOptions(),
     source: str = "",
     run: SyncRun | None = None,
-    receive_only: bool = False,
     open_session: OpenSession = default_session,
     now: Callable[[], datetime] = timezone.now,
     pause: Callable[[float], None] = time.sleep,
@@ -57,7 +58,8 @@ def sync_persons(
 ) -> list[PersonOutcome]:
     """Sync persons with Salesforce right now, both ways; those not there are created as Leads.
 
-    ``receive_only`` is *Refresh from Salesforce*: nothing is sent or made there, what waits goes on waiting.
+    ``options`` name the action (``Action.REFRESH`` sends and makes nothing there, what waits goes on waiting), the
+    owner, the campaign, and what somebody has decided by hand.
 
     Gives the outcome of each person, in the order of ``person_ids``. Raises CannotSync when nothing can be done at
     all: no connection, sign-in refused, host unreachable. Never call it inside a transaction: a create has to be
@@ -90,14 +92,13 @@ def sync_persons(
         schema.ensure(work)
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            outcomes |= sync_batch(work, batch, receive_only=receive_only)
+            outcomes |= sync_batch(work, batch, options)
             run.options["outcomes"] = [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
-            phase = "Refresh from Salesforce" if receive_only else "Sync Person to SFDC"
-            runs.report(work, phase, len(outcomes), len(ids))
+            runs.report(work, TITLES[options.action], len(outcomes), len(ids))
     return [outcomes[pk] for pk in ids if pk in outcomes]
 
 
-def sync_batch(work: Work, ids: Iterable[int], *, receive_only: bool = False) -> dict[int, PersonOutcome]:
+def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SyncOptions()) -> dict[int, PersonOutcome]:
     """Claim persons, sync them, let go of them. A field that was lost meanwhile leads to one fresh describe."""
     wanted = list(ids)
     claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
@@ -106,7 +107,7 @@ def sync_batch(work: Work, ids: Iterable[int], *, receive_only: bool = False) ->
         for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
             try:
-                _sync(work, left, outcomes, receive_only=receive_only)
+                _sync(work, left, outcomes, options)
                 break
             except FieldsChanged:
                 if attempt == DESCRIBE_TRIES - 1:
@@ -134,7 +135,8 @@ def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
             plan.add(Planned("refuse", outcome.person_id, outcome.name, "", "", outcome.message))
 
 
-def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], *, receive_only: bool) -> None:
+def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], options: SyncOptions) -> None:
+    receive_only = options.action is Action.REFRESH
     persons = list(state.by_ids(ids).values())
     for person in persons:
         if person.linked and person.sfdc_is_deleted and not receive_only:

@@ -83,7 +83,7 @@ def test_selected_persons_are_refreshed_and_nothing_is_sent(admin: Client, sync_
     assert PendingChange.objects.filter(person=anna).exists()
     run = SyncRun.objects.first()
     assert run is not None
-    assert run.options["receive_only"] is True
+    assert run.options["action"] == "refresh"
     assert f"Refresh from Salesforce {run.pk}" in words(
         admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk]))
     )

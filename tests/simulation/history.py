@@ -7,6 +7,7 @@ from typing import Any
 
 from syncer.models import Person, SyncUser, SyncUserState
 from syncer.sync.errors import CannotSync
+from syncer.sync.options import Action, SyncOptions
 from tests.simulation.fields import FIELDS
 from tests.simulation.people import People
 from tests.simulation.world import Crash, World
@@ -77,7 +78,11 @@ class History:
         if not chosen:
             return
         self.journal.tell(f"sync {chosen} begins", *chosen)
-        told = self.world.sync(chosen, self._crash(0.2), receive_only=self.chance.random() < 0.1)
+        told = self.world.sync(
+            chosen,
+            self._crash(0.2),
+            options=SyncOptions(action=Action.REFRESH if self.chance.random() < 0.1 else Action.SYNC),
+        )
         if isinstance(told, list):
             told = "; ".join(f"{o.person_id} {o.result.value} {o.code} {o.sfdc_id}".strip() for o in told)
         self.journal.tell(f"sync {chosen}: {told or 'killed'}", *chosen)

@@ -7,6 +7,7 @@ import pytest
 from syncer.models import CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
+from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
 
 pytestmark = pytest.mark.django_db
@@ -272,7 +273,7 @@ def test_refresh_only_receives(sandbox, sync_person, cycle):
     kim = Person.objects.get()
     sandbox.edit(lead, Phone="2")
     Person.objects.update(title="Head Buyer")
-    outcome = sync_person(kim, receive_only=True)
+    outcome = sync_person(kim, options=SyncOptions(action=Action.REFRESH))
     kim.refresh_from_db()
     assert (outcome.result, outcome.received) == (Result.UPDATED, ("phone",))
     assert (kim.phone, kim.title, sandbox.read(lead)["Title"]) == ("2", "Head Buyer", "Buyer")
@@ -282,7 +283,7 @@ def test_refresh_only_receives(sandbox, sync_person, cycle):
 
 
 def test_a_person_that_is_not_there_can_not_be_refreshed(sandbox, sync_person):
-    assert sync_person(person(), receive_only=True).result is Result.REFUSED
+    assert sync_person(person(), options=SyncOptions(action=Action.REFRESH)).result is Result.REFUSED
     assert sandbox.count("Lead") == 0
 
 

@@ -1,0 +1,62 @@
+"""How an action on persons was asked for: which action, which owner, which campaign, what was decided by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+
+class Action(StrEnum):
+    """*Sync Person to SFDC* and its sisters. The value is stored with the run."""
+
+    SYNC = "sync"  # both ways; not there: linked or created
+    REFRESH = "refresh"  # receive only
+    OWNER = "owner"  # Change owner in SFDC
+    CAMPAIGN = "campaign"  # Add to SFDC campaign
+    DELETE = "delete"  # Delete from SFDC
+
+
+#: The actions as people know them.
+TITLES = {
+    Action.SYNC: "Sync Person to SFDC",
+    Action.REFRESH: "Refresh from Salesforce",
+    Action.OWNER: "Change owner in SFDC",
+    Action.CAMPAIGN: "Add to SFDC campaign",
+    Action.DELETE: "Delete from SFDC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """Marketo's choices of the flow action, and the decisions that only a person takes.
+
+    ``owner``: a user (005…) or a lead queue (00G…); empty: assignment rules when a lead is made, and otherwise as it
+    is. ``campaign`` (701…) and ``member_status`` (empty: the campaign's default). ``link_to``: the record that somebody
+    chose for this one person. ``create_anyway``: make a lead although similar records were found (of another person,
+    several, or under another name). ``recreate_deleted``: make a new lead for a person whose record was deleted there.
+    ``lead_for_contact``: a contact that is to go to a queue gets a lead beside it, as in Marketo; otherwise it is
+    refused. ``save_duplicate``: save although a duplicate rule warns.
+    """
+
+    action: Action = Action.SYNC
+    owner: str = ""
+    campaign: str = ""
+    member_status: str = ""
+    link_to: str = ""
+    create_anyway: bool = False
+    recreate_deleted: bool = False
+    lead_for_contact: bool = False
+    save_duplicate: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """What differs from the defaults, for a task's argument or a JSON column."""
+        usual = SyncOptions()
+        return {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> SyncOptions:
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in stored.items() if name in known}
+        return cls(**values | {"action": Action(values.get("action", Action.SYNC))})
