@@ -27,7 +27,7 @@ from syncer.admin.words import run_title
 from syncer.models import Person, RunKind, RunStatus, SyncRun
 from syncer.sync.connect import active_sync_user
 from syncer.sync.errors import CannotSync
-from syncer.sync.options import Action, SyncOptions
+from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import GOOD, PersonOutcome, Result
 from syncer.sync.person import sync_persons
 
@@ -60,9 +60,7 @@ class OutcomeRow:
 # -- what acts --------------------------------------------------------------------------------------------------------
 
 
-def sync_selected(
-    request: HttpRequest, selected: QuerySet[Person], options: SyncOptions = SyncOptions()
-) -> HttpResponse | None:
+def sync_selected(request: HttpRequest, selected: QuerySet[Person], options: SyncOptions = SYNC) -> HttpResponse | None:
     """The actions of the list. Few persons: now; many: in the background. Both lead to the run's page."""
     _require_permission(request)
     ids = list(selected.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
@@ -93,7 +91,7 @@ def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
     return _one(request, person_id, SyncOptions(action=Action.REFRESH))
 
 
-def _one(request: HttpRequest, person_id: int, options: SyncOptions = SyncOptions()) -> HttpResponse:
+def _one(request: HttpRequest, person_id: int, options: SyncOptions = SYNC) -> HttpResponse:
     _require_permission(request)
     person = get_object_or_404(Person, pk=person_id)
     try:

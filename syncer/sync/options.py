@@ -60,3 +60,7 @@ class SyncOptions:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in stored.items() if name in known}
         return cls(**values | {"action": Action(values.get("action", Action.SYNC))})
+
+
+#: *Sync Person to SFDC* without any options.
+SYNC = SyncOptions()

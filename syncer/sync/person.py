@@ -28,7 +28,7 @@ from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unk
 from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, fields_keep_changing
 from syncer.sync.journal import Journal
 from syncer.sync.lookup import Found, address, find
-from syncer.sync.options import TITLES, Action, SyncOptions
+from syncer.sync.options import SYNC, TITLES, Action, SyncOptions
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.plan import Plan, Planned, sent_fields
@@ -46,7 +46,7 @@ def sync_persons(
     person_ids: Sequence[int],
     *,
     actor: str,
-    options: SyncOptions = SyncOptions(),
+    options: SyncOptions = SYNC,
     source: str = "",
     run: SyncRun | None = None,
     open_session: OpenSession = default_session,
@@ -98,7 +98,7 @@ def sync_persons(
     return [outcomes[pk] for pk in ids if pk in outcomes]
 
 
-def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SyncOptions()) -> dict[int, PersonOutcome]:
+def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
     """Claim persons, sync them, let go of them. A field that was lost meanwhile leads to one fresh describe."""
     wanted = list(ids)
     claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
