@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from syncer import schedule
 from syncer.models import SyncRun, SyncUser, SyncUserState
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
-from syncer.sync.errors import CannotSync
+from syncer.sync.errors import CannotSync, OutOfTime
 from syncer.sync.options import SyncOptions
 from syncer.sync.person import sync_persons
+from syncer.sync.retention import prune
 
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
 #: at its time-out of 15 minutes, which would otherwise always strike at the same point.
@@ -53,6 +57,21 @@ def sync_persons_task(
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
     return {"run": run_id, "status": "completed", "persons": len(outcomes)}
+
+
+def prune_activity() -> dict[str, int]:
+    """Every day: remove old traces, for as long as a task may take; the next day goes on from there."""
+    until = timezone.now() + GIVE_UP_AFTER
+    removed: dict[str, int] = {}
+
+    def tell(what: str, count: int) -> None:
+        removed[what] = count
+        if timezone.now() > until:
+            raise OutOfTime
+
+    with suppress(OutOfTime):
+        prune(timezone.now(), tell=tell)
+    return removed
 
 
 def heartbeat() -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from syncer.admin import display, person_panel
+from syncer.admin.activity_export import csv_response
+from syncer.admin.activity_filters import CodeFilter, DateFilter, PersonFilter, RunFilter
 from syncer.admin.readonly import ReadOnlyAdmin
 from syncer.admin.words import field_label, winner_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person
@@ -41,12 +46,13 @@ LABELS = {
 class ActivityLogAdmin(ReadOnlyAdmin):
     list_display = ("time", "who", "type", "happened", "actor", "outcome")
     list_display_links = ("time",)
-    list_filter = ("status", "type")
+    list_filter = ("status", "type", CodeFilter, DateFilter, PersonFilter, RunFilter)
     search_fields = ("person_name",)  # that there is a search; where it goes is below
     search_help_text = "Person's name, person's number, Salesforce id, or an error code such as REQUIRED_FIELD_MISSING."
     ordering = ("-id",)
     sortable_by = ()
     change_form_template = "syncer/entry.html"
+    change_list_template = "syncer/activity_log.html"
 
     @admin.display(description="time")
     def time(self, entry: ActivityLogEntry) -> SafeString:
@@ -66,13 +72,31 @@ class ActivityLogAdmin(ReadOnlyAdmin):
         """A colour only where somebody has to look."""
         return outcome_chip(entry) if entry.status == ActivityStatus.FAILED else entry.get_status_display()
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup in ("run__id__exact", "code__exact") or super().lookup_allowed(lookup, value, request)
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ActivityLogEntry], search_term: str
     ) -> tuple[QuerySet[ActivityLogEntry], bool]:
         return search(queryset, search_term.strip()), False
+
+    def get_urls(self) -> list[Any]:
+        export = path("export/", self.admin_site.admin_view(self.export), name="syncer_activitylogentry_export")
+        return [export, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        asked = request.GET.copy()
+        asked.pop("p", None)
+        url = reverse("admin:syncer_activitylogentry_export")
+        context = {"export_url": f"{url}?{asked.urlencode()}" if asked else url}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """What the list shows with this search and these filters, all pages of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            entries = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse("admin:syncer_activitylogentry_changelist") + "?e=1")
+        return csv_response(entries, f"activity-log-{timezone.localdate().isoformat()}.csv")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
