@@ -17,10 +17,11 @@ from faker import Faker
 
 from sandbox import ids
 from sandbox.clock import wire_datetime
+from sandbox.colleagues import Owners, settle
 from sandbox.org import Org
 from sandbox.schema.sobject import SObject
 from sandbox.store.database import quote
-from sandbox.users import QUEUE, SALES_USER, SYNC_USER
+from sandbox.users import SALES_USER, SYNC_USER
 
 _POOL = 1500
 _MANY = 20_000
@@ -54,7 +55,8 @@ class _Place:
 class _People:
     """Draws persons from pools."""
 
-    def __init__(self, seed: int, now: datetime) -> None:
+    def __init__(self, seed: int, now: datetime, owners: Owners) -> None:
+        self._owners = owners
         self.random = random.Random(seed)
         self._now = now
         fakers = {locale: Faker(locale) for locale in _LOCALES}
@@ -77,6 +79,14 @@ class _People:
     def maybe(self, chance: float, value: Any) -> Any:
         """The value, or nothing."""
         return value if self.random.random() < chance else None
+
+    def owner(self, number: int) -> str:
+        """The user who owns the record of this number."""
+        return self._owners.users[number % len(self._owners.users)]
+
+    def queue(self, number: int) -> str:
+        """The queue that owns the lead of this number."""
+        return self._owners.queues[number % len(self._owners.queues)]
 
     def person(self, number: int) -> dict[str, Any]:
         """The fields that leads and contacts share; ``place`` is still to be spread over the address fields."""
@@ -114,7 +124,7 @@ class _People:
             "Description": self.maybe(0.3, self.choice(self._sentences)),
             "HasOptedOutOfEmail": int(self.random.random() < 0.05),
             "DoNotCall": int(self.random.random() < 0.03),
-            "OwnerId": SALES_USER,
+            "OwnerId": self.owner(number),
             "CreatedDate": wire_datetime(created),
             "LastModifiedDate": wire_datetime(max(created, modified)),
             "SystemModstamp": wire_datetime(max(created, modified)),
@@ -187,7 +197,7 @@ def _leads(people: _People, count: int, first_number: int) -> Iterator[dict[str,
                 "Rating": people.maybe(0.5, people.choice(["Hot", "Warm", "Cold"])),
                 "AnnualRevenue": people.maybe(0.5, int(people.random.random() * 500) * 100_000),
                 "NumberOfEmployees": people.maybe(0.6, int(people.random.random() * 5000) + 1),
-                "OwnerId": QUEUE if people.random.random() < 0.1 else SALES_USER,
+                "OwnerId": people.queue(number) if people.random.random() < 0.1 else person["OwnerId"],
                 "IsUnreadByOwner": int(people.random.random() < 0.3),
             }
         )
@@ -201,7 +211,7 @@ def _accounts(people: _People, count: int, first_number: int) -> Iterator[dict[s
             "Name": person["company"],
             "Website": f"https://www.{person['domain']}.example",
             "Industry": people.choice(["Technology", "Banking", "Healthcare", "Manufacturing", "Retail"]),
-            "OwnerId": SALES_USER,
+            "OwnerId": person["OwnerId"],
             "CreatedDate": person["CreatedDate"],
             "LastModifiedDate": person["LastModifiedDate"],
             "SystemModstamp": person["SystemModstamp"],
@@ -246,11 +256,11 @@ def _store(org: Org, item: SObject, rows: Iterator[dict[str, Any]], count: int) 
 
 
 def seed(org: Org, leads: int, contacts: int, number: int) -> None:
-    """Make so many leads and contacts (and accounts for the contacts)."""
+    """Make so many leads and contacts (and accounts for the contacts), and colleagues who own them."""
     if not leads and not contacts:
         return
     with org.lock, org.database.atomic():
-        people = _People(number, org.clock.now().replace(microsecond=0))
+        people = _People(number, org.clock.now().replace(microsecond=0), settle(org))
         accounts = (contacts + 3) // 4
         first = {
             prefix: org.database.next_number(prefix, count)

@@ -121,24 +121,31 @@ class Users:
         self._database.insert("User", row)
 
     def put(self, username: str, changes: dict[str, Any], stamp: str) -> str:
-        """Make a user, or change one: ``active``, ``first_name``, ``last_name`` and the entries of ``Login``."""
+        """Make a user, or change one: ``active``, ``first_name``, ``last_name``, ``email`` and those of ``Login``."""
         found = self.by_username(username)
         if found is None:
             found = self._database.next_id("005")
             last = str(changes.get("last_name") or username.partition("@")[0])
             self._add_user(found, username, changes.get("first_name"), last, last[:8], "Standard", stamp)
-        if "active" in changes:
-            self._database.update(
-                "User",
-                found,
-                {"IsActive": int(bool(changes["active"])), "LastModifiedDate": stamp, "SystemModstamp": stamp},
-            )
+        self._change(found, changes, stamp)
         login = self.login(found)
         for name in Login.__dataclass_fields__:
             if name in changes:
                 setattr(login, name, changes[name])
         self._database.set_meta(f"login:{found}", json.dumps(asdict(login)))
         return found
+
+    def _change(self, user_id: str, changes: dict[str, Any], stamp: str) -> None:
+        """Fields that a query shows. The user's own stamp moves; records that the user owns keep theirs."""
+        row = self.row(user_id)
+        names = {"first_name": "FirstName", "last_name": "LastName", "email": "Email"}
+        after = row | {names[key]: value for key, value in changes.items() if key in names}
+        if "active" in changes:
+            after["IsActive"] = int(bool(changes["active"]))
+        after["Name"] = " ".join(part for part in (after["FirstName"], after["LastName"]) if part)
+        changed = {name: value for name, value in after.items() if value != row[name]}
+        if changed:
+            self._database.update("User", user_id, changed | {"LastModifiedDate": stamp, "SystemModstamp": stamp})
 
     def put_queue(self, name: str, objects: list[str], stamp: str) -> str:
         """Make a queue for these objects."""

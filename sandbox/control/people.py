@@ -1,4 +1,4 @@
-"""Users, queues, sharing and sessions."""
+"""Users, queues, campaigns, sharing and sessions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.clock import wire_datetime
+from sandbox.dml import campaigns, save
+from sandbox.dml.context import Saver
 from sandbox.errors import unknown_id
 from sandbox.org import Org
 from sandbox.signin.jwt import public_key
-from sandbox.users import SYNC_USERNAME
+from sandbox.users import SALES_USER, SYNC_USERNAME, SYSTEM_USER
 
 
 def put_user(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{username, password?, security_token?, active?, locked?, password_expired?, certificates?}``: make, change."""
+    """``{username, first_name?, last_name?, email?, active?}`` and what the user signs in with: make, change."""
     for pem in given.get("certificates", []):
         public_key(str(pem))
     username = str(given["username"])
@@ -31,6 +33,26 @@ def put_queue(org: Org, given: dict[str, Any]) -> dict[str, Any]:
         ),
         "name": name,
     }
+
+
+def put_campaign(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{name, active?, statuses?}``: a new campaign; ``{id, statuses}``: other member statuses.
+
+    ``statuses``: ``[{label, default?, responded?}]`` in their order.
+    """
+    # the campaign's own page in Salesforce is the only place where statuses are edited
+    by = Saver(org, SYSTEM_USER)
+    campaign_id = str(given["id"]) if "id" in given else None
+    if campaign_id is None:
+        fields = {"Name": str(given["name"]), "IsActive": int(bool(given.get("active", True)))}
+        campaign_id = save.insert_stored(by, by.whole("Campaign"), {**fields, "OwnerId": SALES_USER})
+    if "statuses" in given:
+        entries = [
+            campaigns.Status(str(entry["label"]), bool(entry.get("default")), bool(entry.get("responded")))
+            for entry in given["statuses"]
+        ]
+        campaigns.put_statuses(by, campaign_id, entries)
+    return {"id": campaign_id}
 
 
 def _user(org: Org, given: dict[str, Any]) -> str:

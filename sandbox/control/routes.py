@@ -36,6 +36,7 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "access"): schema.list_access,
     ("POST", "users"): people.put_user,
     ("POST", "queues"): people.put_queue,
+    ("POST", "campaigns"): people.put_campaign,
     ("POST", "sharing"): people.share,
     ("POST", "sessions"): people.set_sessions,
     ("DELETE", "sessions"): people.end_sessions,

@@ -96,7 +96,7 @@ def check_references(saver: Saver, item: SObject, changes: Mapping[str, Any]) ->
         if name == "OwnerId" and target.name == "User" and not saver.org.users.is_active(value):
             raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [value])
         if name == "OwnerId" and target.name == "Group" and not saver.org.users.is_queue_for(value, item.name):
-            raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "Owner ID: owner cannot be blank", [name])
+            raise SalesforceError(400, "INVALID_OPERATION", "Queue not associated with this SObject type", [name])
 
 
 def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.clock import wire_datetime
-from sandbox.dml import save
+from sandbox.dml import campaigns, save
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 
@@ -73,10 +73,7 @@ def convert(saver: Saver, lead_id: str, contact_id: str | None, account_id: str 
         "IsUnreadByOwner": 0,
     }
     save.write(saver, lead, lead_id, changes)
-    saver.org.database.execute(
-        "UPDATE CampaignMember SET ContactId = ?, SystemModstamp = ? WHERE LeadId = ? AND IsDeleted = 0",
-        (contact_id, wire_datetime(saver.org.clock.now()), lead_id),
-    )
+    campaigns.follow_conversion(saver, lead_id, contact_id)
     return {"leadId": lead_id, "contactId": contact_id, "accountId": account_id, "success": True}
 
 

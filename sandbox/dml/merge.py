@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.clock import wire_datetime
-from sandbox.dml import remove, save
+from sandbox.dml import campaigns, remove, save
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.store.database import quote
@@ -40,6 +40,7 @@ def merge(saver: Saver, object_name: str, winner: str, losers: list[str]) -> Non
                         f"UPDATE {quote(child.name)} SET {quote(field.name)} = ?{stamped} WHERE {quote(field.name)} = ?"
                     )
                     saver.org.database.execute(sql, (winner, *([stamp] if stamped else []), loser))
+    campaigns.keep_one(saver, f"{item.name}Id", winner)
     save.write(saver, whole, winner, {})
     for loser in losers:
         remove.mark_merged(saver, whole, loser, winner)

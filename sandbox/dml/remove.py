@@ -16,7 +16,7 @@ _CHILDREN = {
     "Account": (("Contact", "AccountId"),),
     "Lead": (("CampaignMember", "LeadId"),),
     "Contact": (("CampaignMember", "ContactId"),),
-    "Campaign": (("CampaignMember", "CampaignId"),),
+    "Campaign": (("CampaignMember", "CampaignId"), ("CampaignMemberStatus", "CampaignId")),
 }
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sandbox.clock import wire_datetime
-from sandbox.dml import checks, duplicates, values
+from sandbox.dml import campaigns, checks, duplicates, values
 from sandbox.dml.context import Saver
 from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
 from sandbox.schema.field import Field
@@ -40,12 +40,14 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     if whole.has("OwnerId") and row["OwnerId"] is None:
         row["OwnerId"] = saver.user_id
     _assign(saver, whole, row)
-    _derive(whole, row)
+    _derive(saver, whole, row)
     _autonumber(saver, whole, row)
     checks.check_references(saver, whole, changes)
     checks.check_unique(saver, whole, record_id, changes)
     _special(saver, whole, row)
     saver.org.database.insert(whole.name, row)
+    if whole.name == "Campaign":
+        campaigns.put_statuses(saver, record_id, campaigns.DELIVERED)
     _after(saver, whole, record_id, creating=True)
     if saver.late_seconds:
         _hold_back(saver, whole, record_id, None)
@@ -79,7 +81,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     checks.check_required(whole, changes, needed)
     after = before | changes
     _assign(saver, whole, after)
-    _derive(whole, after)
+    _derive(saver, whole, after)
     touched = {name: value for name, value in changes.items() if value != before[name]}
     checks.check_references(saver, whole, touched)
     checks.check_unique(saver, whole, record_id, touched)
@@ -166,14 +168,14 @@ def _assign(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
         row["OwnerId"] = target
 
 
-def _derive(item: SObject, row: dict[str, Any]) -> None:
+def _derive(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
     """Fields that follow from others."""
     if item.name_fields():
         row["Name"] = " ".join(part for part in (row["FirstName"], row["LastName"]) if part)
     if item.has("IsEmailBounced"):
         row["IsEmailBounced"] = int(row["EmailBouncedReason"] is not None or row["EmailBouncedDate"] is not None)
     if item.name == "CampaignMember":
-        row["HasResponded"] = int(row["Status"] == "Responded")
+        campaigns.complete(saver, row)
 
 
 def _autonumber(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
@@ -185,18 +187,7 @@ def _autonumber(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
 def _special(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
     """Rules of single objects."""
     if item.name == "CampaignMember":
-        people = [name for name in ("LeadId", "ContactId") if row[name]]
-        if len(people) != 1:
-            raise SalesforceError(
-                400,
-                "FIELD_INTEGRITY_EXCEPTION",
-                "A campaign member must be one lead or one contact.",
-                ["LeadId", "ContactId"],
-            )
-        field = people[0]
-        sql = f"SELECT 1 FROM CampaignMember WHERE CampaignId = ? AND {quote(field)} = ? AND IsDeleted = 0 AND Id <> ?"
-        if saver.org.database.one(sql, (row["CampaignId"], row[field], row["Id"])):
-            raise SalesforceError(400, "DUPLICATE_VALUE", "Already a campaign member.", [])
+        campaigns.check_member(saver, row)
     saver.org.settings.check_addresses(item, row)
 
 

@@ -164,7 +164,7 @@ def _child_relationships(item: SObject, view: View) -> list[dict[str, Any]]:
             if item.name in field.reference_to:
                 children.append(
                     {
-                        "cascadeDelete": child.name == "CampaignMember",
+                        "cascadeDelete": child.name in ("CampaignMember", "CampaignMemberStatus"),
                         "childSObject": child.name,
                         "deprecatedAndHidden": False,
                         "field": field.name,

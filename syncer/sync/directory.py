@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,16 +58,22 @@ QUERIES = {
     ),
     "campaigns": soql.select(["Id", "Name"], "Campaign", where="IsActive = true", order_by=["Name"], limit=MOST),
     "statuses": soql.select(
-        ["CampaignId", "Label", "IsDefault"], "CampaignMemberStatus", order_by=["CampaignId", "SortOrder"], limit=MOST
+        ["CampaignId", "Label", "IsDefault"],
+        "CampaignMemberStatus",
+        where="CampaignId IN (SELECT Id FROM Campaign WHERE IsActive = true)",
+        order_by=["CampaignId", "SortOrder"],
+        limit=MOST,
     ),
 }
 
 
-def read_directory(open_session: OpenSession = default_session) -> Directory:
+def read_directory(
+    open_session: OpenSession = default_session, *, pause: Callable[[float], None] = time.sleep
+) -> Directory:
     """Active users, lead queues and active campaigns. Raises CannotSync when Salesforce can't be asked."""
     sync_user = active_sync_user()
     check_ready(sync_user, timezone.now())
-    org = connect(sync_user, open_session, attempts=2)
+    org = connect(sync_user, open_session, sleep=pause, attempts=2)
     with one_line_errors(sync_user, org):
         org.sign_in()
         answer = org.composite(

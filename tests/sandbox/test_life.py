@@ -164,15 +164,3 @@ def test_latest_date_covered_stays_before_a_running_save(rig: Rig) -> None:
     rig.create()
     rig.time.sleep(300)
     assert rig.get(f"sobjects/Lead/updated{WINDOW}")["latestDateCovered"] == "2026-11-02T09:30:00.000+0000"
-
-
-def test_campaign_members(rig: Rig) -> None:
-    campaign = rig.call("POST", "sobjects/Campaign", json={"Name": "C"}).json()["id"]
-    lead = rig.create()
-    body = {"CampaignId": campaign, "LeadId": lead, "Status": "Responded"}
-    made = rig.call("POST", "sobjects/CampaignMember", json=body).json()["id"]
-    assert rig.read(made, "CampaignMember")["HasResponded"] is True
-    assert rig.refused("POST", "sobjects/CampaignMember", json=body)[1] == "DUPLICATE_VALUE"
-    assert (
-        rig.refused("POST", "sobjects/CampaignMember", json={"CampaignId": campaign})[1] == "FIELD_INTEGRITY_EXCEPTION"
-    )
