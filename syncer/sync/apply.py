@@ -43,8 +43,9 @@ RECORD_COLUMNS = [
     "sent_at",
     "agreed_at",
 ]
-#: The columns of a link, in the order of RECORD_COLUMNS, replaced when the person has one already.
-UPSERT_RECORD = "(person_id) DO UPDATE SET " + ", ".join(
+#: The columns of a link, in the order of RECORD_COLUMNS, replaced when the person has one already. A record that was
+#: read is visible.
+UPSERT_RECORD = "(person_id) DO UPDATE SET hidden_since = NULL, " + ", ".join(
     f"{name} = excluded.{name}" for name in RECORD_COLUMNS if name != "person_id"
 )
 
@@ -293,6 +294,15 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
                 ActivityType.LINK,
                 f"Linked to {where}: {m.link_reason}",
                 detail={"id": remote.id},
+            )
+        if link is not None and link.hidden_since is not None and link.record_id == remote.id:
+            journal.entry(
+                person.id,
+                person.name,
+                ActivityType.VISIBLE_AGAIN,
+                f"{where} is visible to the sync user again.",
+                actor="Salesforce",
+                detail={"id": remote.id, "hidden_since": link.hidden_since.isoformat()},
             )
         if link is None or m.partial:
             continue

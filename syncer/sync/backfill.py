@@ -62,11 +62,14 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
         left = records
         for _ in range(pull.TRIES):
             persons = state.by_record_ids(work.organisation, [record.id for record in left])
+            # What was hidden may have changed in any field meanwhile: it is read whole.
+            hidden = [r.id for r in left if r.id in persons and (link := persons[r.id].link) and link.hidden_since]
             merged = [
                 pull.merge_with(work, fields, persons[record.id], record, filling=True)
                 for record in left
-                if record.id in persons and not persons[record.id].sfdc_is_deleted
+                if record.id in persons and not persons[record.id].sfdc_is_deleted and record.id not in hidden
             ]
+            _postpone(work, fields.object, hidden)
             applied = apply(work, fields, reading, merged)
             work.received["updated"] += len(applied.changed)
             left = [m.remote for m in applied.again]

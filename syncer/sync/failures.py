@@ -92,8 +92,10 @@ def failed_outcome(person: PersonState, result: Failure) -> PersonOutcome:
     )
 
 
-def outcome(person: PersonState, result: Result, message: str) -> PersonOutcome:
-    return PersonOutcome(person.id, person.name, result, message, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
+def outcome(person: PersonState, result: Result, message: str, code: str = "") -> PersonOutcome:
+    return PersonOutcome(
+        person.id, person.name, result, message, code=code, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id
+    )
 
 
 def labels(fields: ObjectMap, names: Iterable[str]) -> list[str]:

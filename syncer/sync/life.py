@@ -6,7 +6,7 @@ find it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def _mark_deleted(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[Re
         Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
         PendingChange.objects.filter(person_id__in=ids).delete()
         links = SalesforceRecord.objects.filter(person_id__in=ids)
-        links.update(read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None)
+        links.update(read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None, hidden_since=None)
         for person, record in ready:
             if record.master_id:
                 links.filter(person_id=person.id).update(merged_into=record.master_id)
@@ -104,6 +104,48 @@ def _mark_deleted(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[Re
         journal.write()
     _count(work, len(ready))
     return [r for p, r in gone if p.id not in free]
+
+
+# -- no longer visible ------------------------------------------------------------------------------------------------
+
+
+def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
+    """Records that were asked for by id, deleted ones included, and not answered: not shared any more, or deleted for
+    good. Nothing is blanked, made anew or sent; edits made here wait until a read shows the record again.
+
+    Gives how many were hidden by this."""
+    persons = [p for p in state.by_ids(person_ids).values() if p.linked]
+    if work.plan is not None:
+        for person in persons:
+            work.plan.add(Planned("no longer visible", person.id, person.name, person.sfdc_type, person.sfdc_id))
+        return len(persons)
+    journal = Journal(work)
+    with agreeing_writes():
+        work.fence()
+        free = lock(work, {p.id: p.revision for p in persons})
+        links = SalesforceRecord.objects.filter(
+            person_id__in=free,
+            hidden_since__isnull=True,
+            person__sfdc_is_deleted=False,
+            read_sequence__lte=reading.sequence,  # no newer request has seen it
+        )
+        gone = set(links.values_list("person_id", flat=True))
+        SalesforceRecord.objects.filter(person_id__in=gone).update(
+            hidden_since=work.now(), read_sequence=reading.sequence
+        )
+        for person in persons:
+            if person.id in gone:
+                journal.entry(
+                    person.id,
+                    person.name,
+                    ActivityType.NO_LONGER_VISIBLE,
+                    f"Salesforce no longer shows {person.sfdc_type} {person.sfdc_id} to the sync user: it is not "
+                    "shared any more, or was deleted for good. Nothing was changed; edits made here wait.",
+                    actor="Salesforce",
+                    detail={"id": person.sfdc_id, "object": person.sfdc_type},
+                )
+        journal.write()
+    return len(gone)
 
 
 # -- merged -----------------------------------------------------------------------------------------------------------
@@ -247,7 +289,13 @@ def _link_to_contact(work: Work, reading: Reading, person: PersonState, record: 
             )
             link.update(object="Contact", record_id=contact, owner_id="", owner_name="")
             _keep_former_id(work, person.id, record, "converted")
-        link.update(weak_base=True, system_modstamp=None, read_sequence=reading.sequence, read_at=reading.asked_at)
+        link.update(
+            weak_base=True,
+            system_modstamp=None,
+            read_sequence=reading.sequence,
+            read_at=reading.asked_at,
+            hidden_since=None,
+        )
         if contact or not (person.link and person.link.weak_base):
             journal.entry(
                 person.id,

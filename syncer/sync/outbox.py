@@ -30,6 +30,7 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
         state=PendingState.PENDING,
         person_id__gt=after,
         person__record__weak_base=False,
+        person__record__hidden_since__isnull=True,
     )
     if until is not None:
         # SQLite compares times as text, and its own clock writes "05.000" where Django writes "05".
@@ -95,6 +96,21 @@ def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> 
     mine = PendingChange.objects.filter(claim=token)
     mine.filter(person_id__in=list(settled)).delete()
     mine.filter(person_id__in=list(waiting)).update(state=PendingState.PENDING, claim="", claimed_until=None)
+
+
+def keep(token: str, person_ids: Iterable[int]) -> None:
+    """The answer says that the record is not what it was, which is followed: what waits is sent to what it became."""
+    PendingChange.objects.filter(claim=token, person_id__in=list(person_ids)).update(
+        state=PendingState.PENDING,
+        claim="",
+        claimed_until=None,
+        attempts=0,
+        next_attempt=None,
+        in_doubt={},
+        error_code="",
+        error_message="",
+        error_detail={},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from syncer.models import ActivityType, CreateIntent, IntentState, RunKind, SyncRun
 from syncer.models.triggers import agreeing_writes
-from syncer.sync import outbox, runs, schema, state
+from syncer.sync import life, outbox, runs, schema, state
 from syncer.sync.apply import apply
 from syncer.sync.connect import (
     OpenSession,
@@ -190,6 +190,7 @@ def _receive(work: Work, linked: Sequence[PersonState], found: Found, outcomes: 
     for sobject, rows in found.rows.items():
         seen |= {row["Id"] for row in rows}
         postponed += receive_records(work, sobject, rows, found.reading, by_value=True)
+    life.hide(work, found.reading, [person.id for record, person in by_record.items() if record not in seen])
     after = state.by_ids([person.id for person in linked])
     for record_id, person in by_record.items():
         now = after.get(person.id)

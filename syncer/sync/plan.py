@@ -46,6 +46,8 @@ class Plan:
     counts: Counter[str] = field(default_factory=Counter)
     #: Persons whose lead was converted, as they will be linked, by the contact's id: a run reads that contact, too.
     moved: dict[str, PersonState] = field(default_factory=dict)
+    #: Persons whose records a complete read has shown, also those of which nothing is told.
+    seen: set[int] = field(default_factory=set)
     _decided: set[int] = field(default_factory=set)
 
     def add(self, planned: Planned) -> None:

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db import transaction
+
 from syncer.models import SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.salesforce.errors import Action, Refused, policy_for
+from syncer.salesforce.ids import to_18
 from syncer.sync import life, matching, runs, state
-from syncer.sync.apply import Merged, apply, received_columns
+from syncer.sync.apply import Merged, apply, lock, received_columns
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import ObjectMap
 from syncer.sync.merge import Merge, Value, merge
@@ -44,11 +47,11 @@ def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -
     """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
 
     The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too.
-    ``full``: everything, whenever it changed.
+    ``full``: everything, whenever it changed, from the beginning.
     """
     conditions = []
     first = cursor.read_to is None
-    if cursor.resume_stamp is not None:
+    if cursor.resume_stamp is not None and not full:
         conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
     elif cursor.read_to is not None and not full:
         conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
@@ -65,7 +68,7 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
     All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
     """
     cursor = cursor_for(work, sobject)
-    if cursor.reading_since is None:
+    if cursor.reading_since is None or work.full:
         cursor.reading_since = first.asked_at
     reading = Reading(sequence, first.asked_at)
     done = 0
@@ -80,6 +83,8 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
     cursor.resume_stamp, cursor.resume_id = None, ""
     cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
     _store(work, cursor)
+    if work.full:
+        _ask_for_unseen(work, cursor, sequence)
 
 
 @contextmanager
@@ -133,17 +138,60 @@ def _store(work: Work, cursor: SyncCursor) -> None:
 
 def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
     """Read records that could not be merged in their turn; gives those that still can't, for the next cycle."""
-    fields = work.maps[sobject]
     left: list[str] = []
     for start in range(0, len(ids), IDS_A_QUERY):
-        work.checkpoint()
-        sequence = next_sequence()
-        text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids[start : start + IDS_A_QUERY])))
-        with field_errors():
-            page = work.org.query(text, deleted=True)
-        work.checkpoint()
-        left += receive_records(work, sobject, page.records, Reading(sequence, page.asked_at))
+        left += _take_by_id(work, sobject, ids[start : start + IDS_A_QUERY])[0]
     return left
+
+
+def _take_by_id(work: Work, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
+    """Merge these records, and hide those that are not answered; gives the ids of those that can't be merged now, and
+    how many were hidden."""
+    rows, reading = ask_for(work, sobject, ids)
+    left = receive_records(work, sobject, rows, reading)
+    missing = set(ids) - {to_18(row["Id"]) for row in rows}
+    if not missing:
+        return left, 0
+    return left, life.hide(work, reading, [p.id for p in state.by_record_ids(work.organisation, missing).values()])
+
+
+def ask_for(work: Work, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
+    """Read records by id, deleted ones included. What is not answered is not visible, or was deleted for good."""
+    fields = work.maps[sobject]
+    text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids)))
+    work.checkpoint()
+    sequence = next_sequence()
+    with field_errors():
+        first = work.org.query(text, deleted=True)
+    work.checkpoint()
+    rows = [row for page in pages(work, first) for row in page.records]  # wide records come in short pages
+    return rows, Reading(sequence, first.asked_at)
+
+
+def _ask_for_unseen(work: Work, cursor: SyncCursor, sequence: int) -> None:
+    """After everything was read: the linked records that were not there are asked for by id, and those not answered
+    are hidden. Persons that are hidden already cost nothing."""
+    sobject = cursor.object
+    after = hidden = 0
+    links = SalesforceRecord.objects.filter(
+        organisation=work.organisation,
+        object=sobject,
+        hidden_since__isnull=True,
+        person__sfdc_is_deleted=False,
+        read_sequence__lt=sequence,
+    ).order_by("person_id")
+    while batch := list(links.filter(person_id__gt=after).values_list("person_id", "record_id")[:IDS_A_QUERY]):
+        after = batch[-1][0]
+        unseen = [record_id for pk, record_id in batch if work.plan is None or pk not in work.plan.seen]
+        if not unseen:
+            continue
+        left, found = _take_by_id(work, sobject, unseen)
+        hidden += found
+        cursor.postponed += left
+        _store(work, cursor)
+        work.give_up_in_time()
+    if hidden:
+        work.run.notes.append(f"{hidden} {sobject} records are no longer visible to the sync user.")
 
 
 def receive_records(
@@ -173,12 +221,13 @@ def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str
         link["record_id"]: link
         for link in SalesforceRecord.objects.filter(
             organisation=work.organisation, record_id__in=[row["Id"] for row in rows], weak_base=False
-        ).values("record_id", "system_modstamp", "read_at", "person__sfdc_is_deleted")
+        ).values("record_id", "system_modstamp", "read_at", "hidden_since", "person__sfdc_is_deleted")
     }
     fresh = []
     for row in rows:
         link = links.get(row["Id"])
-        if link is not None and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
+        known = link is not None and link["hidden_since"] is None
+        if link is not None and known and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
             stamp = parse_stamp(row["SystemModstamp"])
             if row.get("IsDeleted") or already_merged(link["system_modstamp"], link["read_at"], stamp):
                 continue
@@ -196,6 +245,7 @@ def _merge_once(
     linked = state.by_record_ids(work.organisation, [record.id for record in records])
     if work.plan is not None:
         linked = {r.id: work.plan.moved[r.id] for r in records if r.id in work.plan.moved} | linked
+        work.plan.seen.update(person.id for person in linked.values() if work.full)
     again: list[RemoteRecord] = []
     gone = [(linked[r.id], r) for r in records if r.gone and r.id in linked]
     if gone:
@@ -215,6 +265,8 @@ def _merge_once(
             merged.append(merge_with(work, fields, match.person, record, link_reason=match.reason))
 
     applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
+    if work.full:
+        _mark_seen(work, reading, [m.person for m in merged if _is_known(m)])
     again += [m.remote for m in applied.again]
     stale += [m.remote.id for m in applied.stale]
     created, busy = create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
@@ -291,6 +343,7 @@ def _is_known(m: Merged) -> bool:
     return (
         link is not None
         and not link.weak_base
+        and link.hidden_since is None
         and link.record_id == m.remote.id
         and link.system_modstamp == m.remote.stamp
         and not m.person.sfdc_is_deleted
@@ -300,6 +353,18 @@ def _is_known(m: Merged) -> bool:
         and m.merge.base_after_reading(link.base) == link.base
         and link.owner_id == m.remote.owner_id
     )
+
+
+def _mark_seen(work: Work, reading: Reading, persons: Sequence[PersonState]) -> None:
+    """What a complete read found as it was: it is there, and was compared."""
+    if work.plan is not None or not persons:
+        return
+    with transaction.atomic():
+        work.fence()
+        free = lock(work, {person.id: person.revision for person in persons})
+        SalesforceRecord.objects.filter(person_id__in=free, read_sequence__lt=reading.sequence).update(
+            read_sequence=reading.sequence, read_at=reading.asked_at, agreed_at=work.now()
+        )
 
 
 def _base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:

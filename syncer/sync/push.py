@@ -8,16 +8,18 @@ Salesforce normalised, and our own echo, are known at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.errors import OutcomeUnknown
+from syncer.salesforce.errors import Action, OutcomeUnknown, policy_for
+from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
-from syncer.sync import outbox, runs, state
+from syncer.sync import life, outbox, pull, runs, state
 from syncer.sync.apply import lock
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.failures import LONGEST_WAIT, failed_outcome, failure, is_about_fields, outcome
@@ -132,6 +134,9 @@ def plan(work: Work, fields: ObjectMap, person: PersonState) -> Sending | Person
     link = person.link
     if link is None or person.sfdc_is_deleted or link.weak_base:
         return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
+    if link.hidden_since is not None:
+        message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
+        return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
     here, bad = fields.here(person.values)
     if bad:
         return _refuse_values(work, fields, person, bad)
@@ -144,6 +149,8 @@ def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
     reading = Reading(next_sequence(), work.now())
     sent: list[Sent] = []
+    lost: list[Sent] = []
+    about_fields = False
     if to_send:
         names = sorted({name for sending in to_send for name in sending.values})
         mapped = [f for f in fields.fields if f.person_field in names]
@@ -152,11 +159,66 @@ def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict
         answer = work.org.composite(_requests(fields, mapped, to_send), safe=False)
         work.checkpoint()
         reading = Reading(reading.sequence, answer.asked_at)
-        sent = _results(fields, mapped, to_send, answer)
-    if any(is_about_fields(e) for s in sent for e in s.errors):
-        record(work, fields, reading, [s for s in sent if not any(is_about_fields(e) for e in s.errors)])
+        for s in _results(fields, mapped, to_send, answer):
+            if any(is_about_fields(e) for e in s.errors):
+                about_fields = True
+            else:
+                (lost if _may_be_gone(s, answer) else sent).append(s)
+    outcomes = record(work, fields, reading, [*sent, *quiet])
+    if lost:
+        outcomes |= _find_out(work, fields, lost)
+    if about_fields:
         raise FieldsChanged
-    return record(work, fields, reading, [*sent, *quiet])
+    return outcomes
+
+
+def _may_be_gone(s: Sent, answer: Answer) -> bool:
+    """Refused because the record is not what it was, or refused and not shown by the reading before."""
+    if any(policy_for(error.code).action is Action.GONE for error in s.errors):
+        return True
+    return bool(s.errors) and s.before is None and answer["before"].ok
+
+
+def _find_out(work: Work, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
+    """Read the records of refused updates by id: what was deleted, merged or converted is followed, what is not
+    answered is hidden. Only where the record is plainly there the refusal stands."""
+    by_record = {s.sending.person.link.record_id: s for s in lost if s.sending.person.link}
+    rows: list[dict[str, Any]] = []
+    ids = list(by_record)
+    for start in range(0, len(ids), pull.IDS_A_QUERY):
+        part = ids[start : start + pull.IDS_A_QUERY]
+        found, reading = pull.ask_for(work, fields.object, part)
+        pull.receive_records(work, fields.object, found, reading, by_value=True)
+        answered = {to_18(row["Id"]) for row in found}
+        life.hide(work, reading, [by_record[i].sending.person.id for i in part if i not in answered])
+        rows += found
+    alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
+    after = state.by_ids(s.sending.person.id for s in lost)
+    outbox.keep(work.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
+    outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
+    standing = [
+        replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
+        for i, s in by_record.items()
+        if i in alive and s.sending.person.id in after
+    ]
+    return outcomes | record(work, fields, Reading(next_sequence(), work.now()), standing)
+
+
+def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:
+    """What has become of a person whose record is not what it was."""
+    before = s.sending.person
+    now = after.get(before.id)
+    where = f"{before.sfdc_type} {before.sfdc_id}"
+    if now is None:
+        return outcome(before, Result.REFUSED, f"{where} was merged into another record, and so was this person.")
+    if now.sfdc_is_deleted:
+        message = f"{where} was deleted in Salesforce. Changes stay here only."
+        return outcome(now, Result.NEEDS_DECISION, message, "DELETED_IN_SFDC")
+    if now.link is not None and now.link.hidden_since is not None:
+        message = f"{where} is no longer visible to the sync user. Nothing was changed."
+        return outcome(now, Result.REFUSED, message, "NOT_VISIBLE")
+    message = f"{where} has just become another record in Salesforce; the next cycle goes on with that one."
+    return outcome(now, Result.BUSY, message, "BUSY")
 
 
 def _requests(fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]) -> list[Subrequest]:

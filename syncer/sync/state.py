@@ -32,6 +32,7 @@ class Link:
     merged_into: str
     received_at: datetime | None
     sent_at: datetime | None
+    hidden_since: datetime | None  # Salesforce does not show the record any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ _LINK = {
         "merged_into",
         "received_at",
         "sent_at",
+        "hidden_since",
     )
 }
 _OWN = ["id", "uuid", "revision", "sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at", "custom", *PERSON_COLUMNS]
