@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,13 +9,12 @@ from typing import Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce
 
 from sandbox.clock import Clock
 from sandbox.inprocess import mount
 from sandbox.org import Org
-from sandbox.server import Binding, make_server
+from tests.support.server import PlainHttpAdapter, served
 
 START = datetime(2026, 11, 2, 9, 30, 0, tzinfo=UTC)
 BASE = "/services/data/v59.0"
@@ -34,14 +32,6 @@ class Time:
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-
-
-class PlainHttpAdapter(HTTPAdapter):
-    """Sends what a client addresses to https over http: simple-salesforce builds https URLs only."""
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        request.url = (request.url or "").replace("https://", "http://", 1)
-        return super().send(request, *args, **kwargs)
 
 
 @dataclass
@@ -123,19 +113,9 @@ def live() -> Iterator[Rig]:
     """The same over real HTTP on a free port."""
     time = Time()
     org = Org(clock=Clock(time, time.sleep), seed=7)
-    binding = Binding(port=0)
-    listener = binding.listen()
-    ready = threading.Event()
-    server = make_server(org, binding, ready.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    with requests.Session() as session:
+    with served(org) as url, requests.Session() as session:
         session.mount("https://", PlainHttpAdapter())
-        yield Rig(org, time, f"http://127.0.0.1:{listener.getsockname()[1]}", session)
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+        yield Rig(org, time, url, session)
     org.close()
 
 

@@ -1,4 +1,4 @@
-"""A sandbox organisation in this process, and somebody who edits there, both through the real wire format."""
+"""A sandbox organisation, and somebody who edits there, both through the real wire format."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from simple_salesforce.api import Salesforce
 from sandbox.clock import Clock
 from sandbox.inprocess import mount
 from sandbox.org import Org
+from tests.support.server import PlainHttpAdapter
 
 #: In Salesforce's own pages assignment rules run only where somebody ticks a box.
 AS_A_PERSON = {"Sforce-Auto-Assign": "FALSE"}
@@ -31,13 +32,29 @@ class Time:
         self.now += timedelta(seconds=seconds)
 
 
-class Sandbox:
-    """The organisation as a test uses it: control calls, and a second user who edits records."""
+def new_org(time: Time) -> Org:
+    return Org(clock=Clock(time, time.pass_), seed=1)
 
-    def __init__(self, time: Time) -> None:
+
+def over_http() -> requests.Session:
+    """A session with sockets, for clients that address https to a server that has plain http."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", PlainHttpAdapter())
+    return session
+
+
+class Sandbox:
+    """The organisation as a test uses it: control calls, and a second user who edits records.
+
+    It is a new one in this process, or the one that a server has at ``url``.
+    """
+
+    def __init__(self, time: Time, org: Org | None = None, url: str = "") -> None:
         self.time = time
-        self.org = Org(clock=Clock(time, time.pass_), seed=1)
-        self.http = mount(requests.Session(), self.org)
+        self.org = org or new_org(time)
+        self.url = url or ORIGIN
+        self.http = mount(requests.Session(), self.org) if not url else over_http()
         # Tests move the time by days; sessions expire where a test ends them.
         self.control("POST", "sessions", lifetime_seconds=10**9)
         self.sales = self._client("sales@example.com")
@@ -47,7 +64,7 @@ class Sandbox:
         return mount(requests.Session(), self.org)
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        answer = self.http.request(method, f"{ORIGIN}/sandbox/{path}", json=body or None)
+        answer = self.http.request(method, f"{self.url}/sandbox/{path}", json=body or None)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 
@@ -104,7 +121,7 @@ class Sandbox:
     def _client(self, username: str) -> Salesforce:
         session = self.http
         answer = session.post(
-            f"{ORIGIN}/services/oauth2/token",
+            f"{self.url}/services/oauth2/token",
             data={
                 "grant_type": "password",
                 "client_id": "sandbox-client",
@@ -113,7 +130,8 @@ class Sandbox:
                 "password": "sandboxtoken",
             },
         ).json()
-        return Salesforce(session_id=answer["access_token"], instance_url=ORIGIN, session=session)
+        address = self.url.replace("http://", "https://")
+        return Salesforce(session_id=answer["access_token"], instance_url=address, session=session)
 
 
 def _object(record_id: str) -> str:
