@@ -16,12 +16,14 @@ from syncer.salesforce.soql import identifier
 
 @dataclass(frozen=True, slots=True)
 class PicklistValue:
-    """One entry of a picklist; an inactive one can stand in old records but can't be chosen."""
+    """One entry of a picklist; an inactive one can stand in old records but can't be chosen. ``valid_for``: of a
+    dependent picklist, base64 with one bit for each value of the controlling one."""
 
     value: str
     label: str
     default: bool
     active: bool
+    valid_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +175,9 @@ def _field(raw: Mapping[str, Any]) -> FieldDescribe:
 def _picklist_value(raw: Mapping[str, Any]) -> PicklistValue:
     value = str(raw.get("value") or "")
     return PicklistValue(
-        value, str(raw.get("label") or value), bool(raw.get("defaultValue")), bool(raw.get("active", True))
+        value,
+        str(raw.get("label") or value),
+        bool(raw.get("defaultValue")),
+        bool(raw.get("active", True)),
+        str(raw.get("validFor") or ""),
     )
