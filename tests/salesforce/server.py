@@ -101,7 +101,7 @@ class Scripted:
                 if say.truncate or say.hang_up:
                     self.close_connection = True
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
