@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from django.db.models import F
 from django.db.models.signals import post_save
@@ -75,6 +78,23 @@ class SalesforceSide(Sandbox):
     def calm(self) -> None:
         """Nothing goes wrong any more."""
         self.control("DELETE", "faults")
+
+    @contextmanager
+    def stopped_before_the_answer(self, route: str) -> Iterator[None]:
+        """Somebody ends the process while Salesforce has done what it was asked for and not answered yet."""
+        self.fault(route, "delay_ms", seconds=3)
+        fault = self.org.faults.planned[-1]
+
+        def stop() -> None:
+            while not fault.hits:
+                threading.Event().wait(0.005)
+            with self.org.lock:  # the work is done before the delay
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        threading.Thread(target=stop, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            yield
+        self.calm()
 
     def user(self, username: str) -> str:
         """The id of a user."""

@@ -1,0 +1,206 @@
+"""behaviour.md 2: who is in the database."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncer.models import FormerId, Person, SalesforceRecord
+from syncer.sync.options import Action, SyncOptions
+
+pytestmark = pytest.mark.django_db
+
+KIM = "kim@example.com"
+
+
+# -- 2.1 --------------------------------------------------------------------------------------------------------------
+
+
+def test_2_1_every_lead_and_contact_that_the_sync_user_can_see_becomes_a_person(salesforce, here, cycle):
+    lead = salesforce.lead(LastName="Lead", Email=KIM)
+    contact = salesforce.contact(LastName="Contact", MailingCity="Ghent")
+    salesforce.share(salesforce.lead(LastName="Not shared"), visible=False)
+    cycle()
+    assert here.names() == {"Lead", "Contact"}
+    assert (here.person(lead).email, here.person(contact).city) == (KIM, "Ghent")
+    assert [entry.actor for entry in here.log(here.person(lead), "New Person")] == ["Salesforce"]
+
+
+def a_lead_that_is(salesforce, what: str) -> str:
+    lead, other = salesforce.lead(LastName="Gone"), salesforce.lead(LastName="Survivor")
+    if what == "converted":
+        salesforce.delete(salesforce.convert(lead), other)
+    elif what == "deleted":
+        salesforce.delete(lead, other)
+    else:
+        salesforce.merge(other, lead)
+        salesforce.delete(other)
+    return lead
+
+
+@pytest.mark.parametrize("what", ["converted", "deleted", "merged away"])
+def test_2_1_converted_deleted_and_merged_away_records_never_create_a_person(salesforce, here, cycle, what):
+    a_lead_that_is(salesforce, what)  # before the first cycle, which reads everything
+    cycle()
+    a_lead_that_is(salesforce, what)  # before a later one, which reads what changed
+    cycle()
+    cycle(full=True)
+    assert here.names() == set()
+
+
+def test_2_1_their_ids_are_kept_as_former_ids_of_the_survivor(salesforce, here, cycle):
+    converted, loser, winner = (salesforce.lead(LastName=name) for name in ("Converted", "Loser", "Winner"))
+    cycle()
+    contact = salesforce.convert(converted)
+    salesforce.merge(winner, loser)
+    cycle()
+    kept = dict(FormerId.objects.values_list("record_id", "person_id"))
+    assert kept == {converted: here.person(contact).pk, loser: here.person(winner).pk}
+
+
+def test_2_1_two_records_with_the_same_e_mail_address_are_two_persons(salesforce, here, cycle):
+    salesforce.lead(LastName="One", Email=KIM)
+    salesforce.contact(LastName="Two", Email=KIM)
+    cycle()
+    assert here.names() == {"One", "Two"}
+
+
+# -- 2.2 --------------------------------------------------------------------------------------------------------------
+
+
+def test_2_2_an_incoming_record_is_linked_with_the_one_unlinked_person_of_its_address_and_merged(
+    salesforce, here, cycle
+):
+    kim = here.add(email="Kim@Example.com", title="Buyer")
+    lead = salesforce.lead(Email=KIM, Phone="1")
+    cycle()
+    kim = here.again(kim)
+    assert (kim.sfdc_id, kim.phone, salesforce.read(lead)["Title"]) == (lead, "1", "Buyer")
+    assert Person.objects.count() == 1
+
+
+def test_2_2_with_several_the_most_recently_changed_is_linked(salesforce, here, cycle, time):
+    older, newer = here.add(email=KIM), here.add(email=KIM)
+    time.pass_(60)
+    here.edit(older, title="Changed last")
+    salesforce.lead(Email=KIM)
+    cycle()
+    assert [here.again(p).sfdc_type for p in (older, newer)] == ["Lead", ""]
+
+
+def test_2_2_matching_is_logged_as_link_to_salesforce(salesforce, here, cycle):
+    kim = here.add(email=KIM)
+    lead = salesforce.lead(Email=KIM)
+    cycle()
+    [entry] = here.log(kim, "Link to Salesforce")
+    assert entry.summary == f"Linked to Lead {lead}: same e-mail address, {KIM}."
+
+
+def test_2_2_a_person_that_is_linked_already_is_not_matched(salesforce, here, in_sync, cycle):
+    _, kim = in_sync(Email=KIM)
+    salesforce.lead(Email=KIM)
+    cycle()
+    assert Person.objects.filter(email=KIM).count() == 2
+    assert not here.log(kim, "Link to Salesforce")
+
+
+# -- 2.3 --------------------------------------------------------------------------------------------------------------
+
+
+def test_2_3_a_person_carries_sfdc_type_sfdc_id_of_18_characters_and_sfdc_is_deleted(salesforce, here, cycle):
+    lead, contact = salesforce.lead(), salesforce.contact()
+    cycle()
+    kim, alex = here.person(lead), here.person(contact)
+    assert (kim.sfdc_type, len(kim.sfdc_id), kim.sfdc_is_deleted) == ("Lead", 18, False)
+    assert (alex.sfdc_type, len(alex.sfdc_id), alex.sfdc_is_deleted) == ("Contact", 18, False)
+    salesforce.delete(lead)
+    cycle()
+    assert here.person(lead).sfdc_is_deleted
+
+
+def test_2_3_an_empty_sfdc_type_means_that_the_person_does_not_exist_in_salesforce(salesforce, here, cycle):
+    kim = here.again(here.add())
+    cycle()
+    assert (kim.sfdc_type, kim.sfdc_id) == ("", "")
+    assert salesforce.count() == 0
+
+
+# -- 2.4 --------------------------------------------------------------------------------------------------------------
+
+
+def hidden(person: Person) -> bool:
+    return SalesforceRecord.objects.get(person=person).hidden_since is not None
+
+
+def test_2_4_a_record_that_stops_being_visible_is_no_longer_visible_not_deleted(salesforce, here, in_sync, cycle):
+    lead, kim = in_sync(Title="Buyer")
+    salesforce.share(lead, visible=False)
+    cycle(full=True)
+    assert hidden(kim)
+    assert not here.again(kim).sfdc_is_deleted
+    assert len(here.log(kim, "No longer visible in SFDC")) == 1
+
+
+def test_2_4_nothing_is_blanked_and_nothing_is_created_again(salesforce, here, in_sync, cycle):
+    lead, kim = in_sync(Title="Buyer", Email=KIM)
+    salesforce.share(lead, visible=False)
+    cycle(full=True)
+    here.edit(kim, phone="1")
+    cycle()
+    kim = here.again(kim)
+    assert (kim.title, kim.phone, kim.sfdc_id) == ("Buyer", "1", lead)
+    assert salesforce.count() == 1
+
+
+def test_2_4_once_it_is_visible_again_the_sync_goes_on(salesforce, here, in_sync, cycle):
+    lead, kim = in_sync(Title="Buyer")
+    salesforce.share(lead, visible=False)
+    cycle(full=True)
+    here.edit(kim, title="Head Buyer")
+    cycle()
+    salesforce.share(lead, visible=True)
+    cycle(full=True)
+    assert not hidden(kim)
+    assert salesforce.read(lead)["Title"] == "Head Buyer"
+
+
+# -- 2.5 --------------------------------------------------------------------------------------------------------------
+
+
+def test_2_5_a_connection_that_receives_only_sends_nothing(salesforce, sync_user, here, in_sync, cycle, sync_person):
+    lead, kim = in_sync(Title="Buyer", Phone="1")
+    sync_user.mode = "receive-only"
+    sync_user.save()
+    here.edit(kim, title="Head Buyer")
+    salesforce.edit(lead, Phone="2")
+    cycle()
+    outcome = sync_person(here.add(last_name="New"))
+    assert here.again(kim).phone == "2"
+    assert (salesforce.read(lead)["Title"], salesforce.count()) == ("Buyer", 1)
+    assert outcome.message == "The connection receives only, so nothing is made in Salesforce."
+
+
+def test_2_5_a_connection_that_works_two_way_sends_what_waited(salesforce, sync_user, here, in_sync, cycle):
+    lead, kim = in_sync(Title="Buyer")
+    for mode, title in (("receive-only", "Buyer"), ("two-way", "Head Buyer")):
+        sync_user.mode = mode
+        sync_user.save()
+        here.edit(kim, title="Head Buyer")
+        cycle()
+        assert salesforce.read(lead)["Title"] == title
+
+
+# -- 2.6 --------------------------------------------------------------------------------------------------------------
+
+
+def test_2_6_a_person_made_here_does_not_go_to_salesforce_by_itself(salesforce, here, cycle):
+    kim = here.add(email=KIM)
+    here.edit(kim, title="Buyer")
+    cycle()
+    cycle(full=True)
+    assert (salesforce.count(), here.again(kim).sfdc_type) == (0, "")
+
+
+def test_2_6_sync_person_to_sfdc_sends_it(salesforce, here, sync_person):
+    kim = here.add(title="Buyer")
+    sync_person(kim, options=SyncOptions(action=Action.SYNC))
+    assert salesforce.read(here.again(kim).sfdc_id)["Title"] == "Buyer"
