@@ -18,7 +18,7 @@ from syncer.models import ApiUsage, SalesforceRecord, SyncUser, SyncUserState
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import Credentials, SignIn
-from syncer.salesforce.transport import open_session
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_session
 from syncer.sync.errors import CannotSync
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
@@ -86,6 +86,7 @@ def connect(
     monotonic: Callable[[], float] = time.monotonic,
     random: Random | None = None,
     attempts: int = 5,
+    timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
 ) -> Org:
     """A connection that reuses the stored session while that is valid and stores a new one.
 
@@ -126,6 +127,7 @@ def connect(
             monotonic=monotonic,
             random=random,
             attempts=attempts,
+            timeout=timeout,
         )
     except ConfigurationError as error:
         raise CannotSync(str(error), error.code) from None

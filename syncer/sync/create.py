@@ -8,7 +8,7 @@ more. The intent is stored on either way, because a killed process leaves nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,15 +22,20 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
+from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError, RowResult
 from syncer.sync import outbox, state
 from syncer.sync.apply import Merged, apply, lock
-from syncer.sync.errors import FieldsChanged
-from syncer.sync.failures import failure, is_about_fields
+from syncer.sync.errors import FieldsChanged, OutOfTime
+from syncer.sync.failures import failure, is_about_fields, outcome
 from syncer.sync.fields import ObjectMap
 from syncer.sync.journal import Journal
+from syncer.sync.lookup import similar
 from syncer.sync.merge import Value, merge
+from syncer.sync.options import SYNC, SyncOptions
+from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.refusals import remember
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.settle import TRIES
 from syncer.sync.state import PersonState
@@ -40,8 +45,12 @@ from syncer.sync.work import Work, next_sequence
 LATE_COMMIT = timedelta(minutes=15)
 #: Rounds of look-up and upsert for one unknown outcome before the person is left as "Outcome unknown".
 ROUNDS = 4
-#: Assignment rules run for a create only, as in Marketo: this is the one write that asks for them.
+#: Assignment rules run for a create only, as in Marketo, unless an owner was chosen: the one write that asks for them.
 RUN_ASSIGNMENT_RULES: Mapping[str, str] = {"Sforce-Auto-Assign": "TRUE"}
+
+
+#: Refusals because of records that are there already.
+DUPLICATES = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +60,55 @@ class Creation:
     person: PersonState
     values: Mapping[str, Value]
     defaults: frozenset[str] = frozenset()
+    options: SyncOptions = SYNC
 
 
-def create_leads(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonOutcome]:
+def create_leads(
+    work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
+) -> dict[int, PersonOutcome]:
     """Create Leads for unlinked persons that this worker has claimed and for which nothing was found there."""
     fields = work.maps["Lead"]
     outcomes: dict[int, PersonOutcome] = {}
-    creations: list[Creation] = []
+    groups: dict[tuple[bool, bool], list[Creation]] = {}
+    refused: list[Refusal] = []
     for person in persons:
-        prepared = prepare(work, fields, person)
-        if isinstance(prepared, PersonOutcome):
-            outcomes[person.id] = prepared
-        else:
-            creations.append(prepared)
-    for start in range(0, len(creations), writing.MOST_ROWS):
-        outcomes |= _create(work, fields, creations[start : start + writing.MOST_ROWS])
+        prepared = prepare(work, fields, person, asked[person.id])
+        if isinstance(prepared, Creation):
+            same_headers = (bool(prepared.options.owner), prepared.options.save_duplicate)
+            groups.setdefault(same_headers, []).append(prepared)
+        elif isinstance(prepared, Refusal):
+            refused.append(prepared)
+    outcomes |= _failed(work, fields, refused)
+    for group in groups.values():
+        for start in range(0, len(group), writing.MOST_ROWS):
+            outcomes |= _create(work, fields, group[start : start + writing.MOST_ROWS])
     return outcomes
 
 
-def prepare(work: Work, fields: ObjectMap, person: PersonState) -> Creation | PersonOutcome:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A create that was refused, by Salesforce or by us before asking."""
+
+    creation: Creation
+    errors: tuple[RowError, ...]
+
+
+def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | Refusal:
     """What to create with: everything that may be created, the connection's defaults for an empty name or company."""
     here, bad = fields.here(person.values)
     if bad:
         [(name, error)] = list(bad.items())[:1]
-        if work.plan is not None:
-            return PersonOutcome(person.id, person.name, Result.FAILED, str(error))
         mapped = fields.field(name)
         refusal = RowError(
             "INVALID_TYPE_ON_FIELD_IN_RECORD", str(error), (mapped.salesforce_field if mapped else name,)
         )
-        return _failed(work, fields, Creation(person, {name: str(error.value)}), (refusal,))
+        return Refusal(Creation(person, {name: str(error.value)}, options=options), (refusal,))
     values: dict[str, Value] = {
         f.person_field: v for f in fields.fields if f.createable and (v := here[f.person_field]) is not None
     }
     defaults = {"last_name": work.sync_user.default_last_name, "company": work.sync_user.default_company}
     used = {name: text for name, text in defaults.items() if text and name not in values and fields.field(name)}
-    return Creation(person, values | used, frozenset(used))
+    return Creation(person, values | used, frozenset(used), options)
 
 
 def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
@@ -106,7 +128,7 @@ def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dic
         except OutcomeUnknown:
             if fields.external_id_field is None:
                 break
-        except SalesforceError:  # certainly not carried out
+        except (SalesforceError, OutOfTime):  # certainly not carried out
             CreateIntent.objects.filter(person_id__in=[c.person.id for c in left]).delete()
             raise
     for creation in left:
@@ -138,6 +160,7 @@ def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation])
                     "asked_at": asked_at,
                     "external_id": fields.external_id_field is not None,
                     "values_sent": dict(creation.values),
+                    "options": creation.options.of_create(),
                 },
             )
 
@@ -168,41 +191,48 @@ def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[
     """One Composite request: create, then read what was made. Raises OutcomeUnknown, FieldsChanged."""
     external = fields.external_id_field
     rows = [_body(fields, creation) for creation in creations]
+    headers = _headers(work, creations[0].options)
     if external:
         ids = [str(creation.person.uuid) for creation in creations]
         after = soql.select(list(fields.select), "Lead", where=soql.in_(external, ids))
         requests = [
-            writing.upsert("create", "Lead", external, rows, RUN_ASSIGNMENT_RULES),
+            writing.upsert("create", "Lead", external, rows, headers),
             Subrequest("GET", soql.query_path(after), "after"),
         ]
     else:
-        requests = [writing.create("create", "Lead", rows, RUN_ASSIGNMENT_RULES)]
+        requests = [writing.create("create", "Lead", rows, headers)]
     work.checkpoint()
     sequence = next_sequence()
     answer = work.org.composite(requests, safe=False)
     work.checkpoint()
     results = writing.results(answer["create"])
     if external:
-        made = _records(fields, answer)
+        records = _records(fields, answer)
     else:
-        made, sequence, answer = _read_back(work, fields, results)
-    reading = Reading(sequence, answer.asked_at)
+        records, sequence, answer = _read_back(work, fields, results)
     outcomes: dict[int, PersonOutcome] = {}
-    about_fields = False
+    made: list[Made] = []
+    refused: list[Refusal] = []
     for creation, result in zip(creations, results, strict=True):
+        record = records.get(result.id or "")
         if not result.success:
-            about_fields = about_fields or any(is_about_fields(error) for error in result.errors)
-            outcomes[creation.person.id] = _failed(work, fields, creation, result.errors)
-            continue
-        record = made.get(result.id or "")
-        message = "Created" if result.created is not False else "Found by its external id"
-        if record is None:
+            refused.append(Refusal(creation, result.errors))
+        elif record is None:
             outcomes[creation.person.id] = unknown(creation.person)
         else:
-            outcomes[creation.person.id] = link_created(work, fields, reading, creation, record, message)
-    if about_fields:
+            verb = "Created" if result.created is not False else "Found by its external id"
+            made.append(Made(creation, record, verb))
+    outcomes |= link_created(work, fields, Reading(sequence, answer.asked_at), made)
+    outcomes |= _failed(work, fields, refused)
+    if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
         raise FieldsChanged
     return outcomes
+
+
+def _headers(work: Work, options: SyncOptions) -> dict[str, str]:
+    assign = writing.AUTO_ASSIGN_OFF if options.owner else RUN_ASSIGNMENT_RULES
+    save = writing.ALLOW_DUPLICATES if work.save_duplicates or options.save_duplicate else {}
+    return {**assign, **save}
 
 
 def _body(fields: ObjectMap, creation: Creation) -> dict[str, Any]:
@@ -213,6 +243,8 @@ def _body(fields: ObjectMap, creation: Creation) -> dict[str, Any]:
     }
     if fields.external_id_field:
         body[fields.external_id_field] = str(creation.person.uuid)
+    if creation.options.owner:
+        body["OwnerId"] = to_18(creation.options.owner)
     return body
 
 
@@ -246,89 +278,129 @@ def _find_by_uuid(work: Work, fields: ObjectMap, creations: Sequence[Creation]) 
     page = work.org.query(text)
     work.checkpoint()
     reading = Reading(sequence, page.asked_at)
-    outcomes = {}
-    for row in page.records:
-        record = parse(fields, row)
-        creation = by_uuid[record.external_id]
-        outcomes[creation.person.id] = link_created(work, fields, reading, creation, record, "Created")
+    records = [parse(fields, row) for row in page.records]
+    return link_created(work, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A lead that was made (``verb``: or found) for a person."""
+
+    creation: Creation
+    record: RemoteRecord
+    verb: str
+
+    @property
+    def message(self) -> str:
+        return f"{self.verb}: {self.record.object} {self.record.id}."
+
+
+def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence[Made]) -> dict[int, PersonOutcome]:
+    """Link persons with the leads that were made for them. What was sent is the base: what Salesforce made of it since
+    (normalised values, defaults, the work of its automations) is received."""
+    outcomes: dict[int, PersonOutcome] = {}
+    left = {m.creation.person.id: m for m in made}
+    persons = {pk: m.creation.person for pk, m in left.items()}
+    for attempt in range(TRIES):
+        if attempt and left:
+            work.pause(0.05 * attempt)
+            persons = state.by_ids(left)
+        for pk in [pk for pk in left if pk in persons and persons[pk].linked]:
+            # The cycle has read and linked it meanwhile.
+            outcomes[pk] = outcome(persons[pk], Result.CREATED, left.pop(pk).message)
+        merged = [_merged(fields, persons[pk], m) for pk, m in left.items() if pk in persons]
+        if not merged:
+            break
+        done = apply(work, fields, reading, merged, also=_log_of(work, left))
+        for one in done.written:
+            m = left.pop(one.person.id)
+            work.sent["created"] += 1
+            told = outcome(one.person, Result.CREATED, m.message)
+            outcomes[one.person.id] = replace(
+                told,
+                sfdc_type=m.record.object,
+                sfdc_id=m.record.id,
+                sent=tuple(m.creation.values),
+                received=tuple(one.merge.received),
+            )
+    for pk, m in left.items():
+        busy = "Created; the person is being edited, the link follows."
+        outcomes[pk] = outcome(m.creation.person, Result.BUSY, busy)
     return outcomes
 
 
-def link_created(
-    work: Work, fields: ObjectMap, reading: Reading, creation: Creation, record: RemoteRecord, verb: str
-) -> PersonOutcome:
-    """Link the person with the lead that was made for it. What was sent is the base: what Salesforce made of it since
-    (normalised values, defaults, the work of its automations) is received."""
-    person = creation.person
-    where = f"{record.object} {record.id}"
+def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:
+    creation, record = made.creation, made.record
     sent = set(creation.values) - creation.defaults
     # What was filled here and not sent (no access, a default in its place) was not agreed on.
-    filled = {name for name, value in fields.here(person.values)[0].items() if value is not None} | creation.defaults
-    for attempt in range(TRIES):
-        if attempt:
-            work.pause(0.05 * attempt)
-            person = state.by_ids([person.id]).get(person.id, person)
-        if person.linked:
-            break  # the cycle has read and linked it meanwhile
-        here, bad = fields.here(person.values)
-        base = {
-            name: creation.values.get(name)
-            for name in record.values
-            if name in here and (name in sent or name not in filled)
-        }
-        decided = merge([r for r in fields.rules if r.field not in bad], base, here, record.values)
+    filled = {name for name, value in fields.here(creation.person.values)[0].items() if value is not None}
+    filled |= creation.defaults
+    here, bad = fields.here(person.values)
+    base = {
+        name: creation.values.get(name)
+        for name in record.values
+        if name in here and (name in sent or name not in filled)
+    }
+    decided = merge([r for r in fields.rules if r.field not in bad], base, here, record.values)
+    return Merged(person, record, decided, keeps_waiting=bool(bad))
+
+
+def _log_of(work: Work, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:
+    """What is written in the transaction that links persons: their log entries, and the end of their claims."""
+
+    def log(written: Sequence[Merged]) -> None:
         journal = Journal(work)
-        journal.entry(
-            person.id,
-            person.name,
-            ActivityType.SYNC_PERSON,
-            f"{verb}: {where}.",
-            detail={"id": record.id, "object": record.object, "values": dict(creation.values)},
-        )
-
-        def log(written: Sequence[Merged], journal: Journal = journal) -> None:
-            if written:
-                outbox.release(
-                    work.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting]
-                )
-                journal.write()
-
-        done = apply(work, fields, reading, [Merged(person, record, decided, keeps_waiting=bool(bad))], also=log)
-        if done.written:
-            work.sent["created"] += 1
-            received = tuple(decided.received)
-            return PersonOutcome(
-                person.id,
-                person.name,
-                Result.CREATED,
-                f"{verb}: {where}.",
-                sfdc_type=record.object,
-                sfdc_id=record.id,
-                sent=tuple(creation.values),
-                received=received,
+        for one in written:
+            m = made[one.person.id]
+            journal.entry(
+                one.person.id,
+                one.person.name,
+                ActivityType.SYNC_PERSON,
+                m.message,
+                detail={
+                    "id": m.record.id,
+                    "object": m.record.object,
+                    "values": dict(m.creation.values),
+                    "owner": m.record.owner_id,
+                    **m.creation.options.of_create(),
+                },
             )
-    result = Result.CREATED if person.linked else Result.BUSY
-    message = f"{verb}: {where}." if person.linked else "Created; the person is being edited, the link follows."
-    return PersonOutcome(person.id, person.name, result, message, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
+        outbox.release(work.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting])
+        journal.write()
+
+    return log
 
 
-def _failed(work: Work, fields: ObjectMap, creation: Creation, errors: Sequence[RowError]) -> PersonOutcome:
-    """A create fails as a whole: the person is marked, with Salesforce's words in its log."""
-    person = creation.person
+def _failed(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[int, PersonOutcome]:
+    """Creates fail as a whole: the persons are marked, with Salesforce's words in their log, and the records that a
+    duplicate rule found to choose from."""
+    if not refused:
+        return {}
+    found = similar(
+        work,
+        {
+            r.creation.person.id: (r.creation.values, error.duplicates)
+            for r in refused
+            for error in r.errors
+            if error.code in DUPLICATES
+        },
+    )
     journal = Journal(work)
+    failures: list[Failure] = []
+    outcomes: dict[int, PersonOutcome] = {}
+    for refusal in refused:
+        person, values = refusal.creation.person, refusal.creation.values
+        result = failure(work, fields, person, refusal.errors, values, journal)
+        detail = {**result.detail, "candidates": found.get(person.id, [])}
+        failures.append(replace(result, failed=result.failed or result.retry_at is None, detail=detail))
+        told = outcome(person, Result.FAILED, result.message)
+        outcomes[person.id] = replace(told, code=result.code, remedy=result.detail.get("remedy", ""))
     with agreeing_writes():
         work.fence()
-        result = failure(work, fields, person, errors, creation.values, journal)
-        if lock(work, {person.id: person.revision}):
-            outbox.fail(work.claim, [replace(result, failed=True) if result.retry_at is None else result])
-        CreateIntent.objects.filter(person_id=person.id).delete()
+        free = lock(work, {r.creation.person.id: r.creation.person.revision for r in refused})
+        outbox.fail(work.claim, [f for f in failures if f.person_id in free])
+        remember({r.creation.person.id: r.creation.options for r in refused if r.creation.person.id in free})
+        CreateIntent.objects.filter(person_id__in=[r.creation.person.id for r in refused]).delete()
         journal.write()
-    work.sent["failed"] += 1
-    return PersonOutcome(
-        person.id,
-        person.name,
-        Result.FAILED,
-        result.message,
-        code=result.code,
-        remedy=result.detail.get("remedy", ""),
-    )
+    work.sent["failed"] += len(refused)
+    return outcomes

@@ -101,6 +101,7 @@ def run_cycle(
             checkpoint=lease.renew,
             progress=progress,
             full=options.full,
+            save_duplicates=sync_user.save_warned_duplicates,
             plan=options.plan,
             deadline=now() + options.give_up_after if options.give_up_after else None,
         )

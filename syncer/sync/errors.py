@@ -43,5 +43,9 @@ def fields_keep_changing() -> CannotSync:
     )
 
 
+class Stopped(Exception):
+    """Somebody stopped the run: what is done is committed."""
+
+
 class OutOfTime(Exception):
     """A background cycle has worked as long as it may: what is done is committed, the next one goes on from there."""

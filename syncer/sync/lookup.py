@@ -9,7 +9,7 @@ from typing import Any
 from syncer.models import CreateIntent, SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
-from syncer.salesforce.errors import Refused
+from syncer.salesforce.errors import Refused, SalesforceError
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.failures import is_about_fields
 from syncer.sync.fields import ObjectMap
@@ -17,6 +17,9 @@ from syncer.sync.matching import is_what_was_sent
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
+
+#: How the ids of an object's records begin.
+PREFIXES = {"Lead": "00Q", "Contact": "003"}
 
 
 @dataclass(slots=True)
@@ -28,12 +31,14 @@ class Found:
     by_uuid: dict[str, RemoteRecord] = field(default_factory=dict)
     by_email: dict[str, list[RemoteRecord]] = field(default_factory=dict)
     by_intent: dict[int, list[RemoteRecord]] = field(default_factory=dict)  # person → leads like the one it sent
+    chosen: dict[str, RemoteRecord] = field(default_factory=dict)  # what somebody chose by its id
     owners: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # record id → person linked to it
 
 
-def find(work: Work, persons: Sequence[PersonState]) -> Found:
-    """Read the linked records of ``persons``, and what Salesforce has under the UUID or the e-mail address of the
-    unlinked ones, in one API call: at most four queries. Raises FieldsChanged."""
+def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ()) -> Found:
+    """Read the linked records of ``persons``, what Salesforce has under the UUID or the e-mail address of the unlinked
+    ones, and records that somebody ``chose`` by id, in one API call: at most four queries. Raises FieldsChanged."""
+    picked = set(chosen)
     queries: dict[str, tuple[ObjectMap, str, bool]] = {}
     strangers = [p for p in persons if not p.linked]
     addresses = sorted({address(p) for p in strangers} - {""})
@@ -48,6 +53,9 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
             wanted.append(soql.in_("Email", addresses))
         if strangers and fields.external_id_field:
             wanted.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in strangers]))
+        prefixed = sorted(pk for pk in picked if pk.startswith(PREFIXES[sobject]))
+        if prefixed:
+            wanted.append(soql.in_("Id", prefixed))
         wanted += [_like(work, intent) for intent in intents if intent.object == sobject and intent.asked_at]
         if wanted:
             where = soql.or_(*wanted)
@@ -81,6 +89,7 @@ def find(work: Work, persons: Sequence[PersonState]) -> Found:
             found.rows[fields.object] = rows
         else:
             candidates += [parse(fields, row) for row in rows]
+    found.chosen = {record.id: record for record in candidates if record.id in picked}
     _sort_in(found, candidates)
     for intent in intents:
         same = [r for r in candidates if r.object == intent.object and is_what_was_sent(r, intent.values_sent)]
@@ -119,3 +128,83 @@ def _sort_in(found: Found, candidates: Iterable[RemoteRecord]) -> None:
 
 def address(person: PersonState) -> str:
     return str(person.values["email"]).strip().lower()
+
+
+#: Fields by which somebody recognises a record in a list of them.
+SHOWN = {
+    "Lead": ("Id", "FirstName", "LastName", "Email", "Phone", "Company"),
+    "Contact": ("Id", "FirstName", "LastName", "Email", "Phone", "Account.Name"),
+}
+#: Records shown to choose from, of each object, for all the persons of one call.
+MOST_SIMILAR = 200
+
+
+def similar(
+    work: Work, persons: Mapping[int, tuple[Mapping[str, Any], Sequence[str]]]
+) -> dict[int, list[dict[str, Any]]]:
+    """What a duplicate rule may have found for persons: values that were refused, and the ids that the answer names.
+
+    The answer to a collection names none, so records with the same e-mail address, telephone number or full name are
+    looked for. One API call; what can't be read is left out: it only helps to decide.
+    """
+    if not persons:
+        return {}
+    ids = {record_id for _, named in persons.values() for record_id in named}
+    requests = []
+    for sobject, prefix in PREFIXES.items():
+        known = [path for path in SHOWN[sobject] if path in work.maps[sobject].select]
+        wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if pk.startswith(prefix))) else []
+        wanted += [c for values, named in persons.values() if not named and (c := _looks_like(known, values))]
+        if wanted:
+            where = soql.or_(*wanted)
+            if sobject == "Lead" and "IsConverted" in work.maps[sobject].select:
+                where = soql.and_(where, soql.equals("IsConverted", False))
+            text = soql.select(known, sobject, where=where, limit=MOST_SIMILAR)
+            requests.append(Subrequest("GET", soql.query_path(text), sobject))
+    if not requests:
+        return {}
+    try:
+        answer = work.org.composite(requests, safe=True)
+    except SalesforceError:
+        return {}
+    rows = [
+        (r.reference, row) for r in requests if answer[r.reference].ok for row in answer[r.reference].body["records"]
+    ]
+    owned = owners(work, [row["Id"] for _, row in rows])
+    found: dict[int, list[dict[str, Any]]] = {}
+    for sobject, row in rows:
+        shown = {
+            "id": row["Id"],
+            "object": sobject,
+            "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
+            "email": row.get("Email") or "",
+            "company": row.get("Company") or (row.get("Account") or {}).get("Name") or "",
+            "person": owned.get(row["Id"], (None, ""))[0],
+        }
+        for person_id, (values, named) in persons.items():
+            if row["Id"] in named or (not named and _is_like(row, values)):
+                found.setdefault(person_id, []).append(shown)
+    return found
+
+
+#: What makes two records look alike: all the fields of one of these groups are equal.
+ALIKE = ({"Email": "email"}, {"Phone": "phone"}, {"FirstName": "first_name", "LastName": "last_name"})
+
+
+def _looks_like(known: Sequence[str], values: Mapping[str, Any]) -> str | None:
+    conditions = [
+        soql.and_(*(soql.equals(name, values[key]) for name, key in group.items()))
+        for group in ALIKE
+        if all(name in known and values.get(key) for name, key in group.items())
+    ]
+    return soql.or_(*conditions) if conditions else None
+
+
+def _is_like(row: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return any(
+        all(
+            values.get(key) and str(row.get(name) or "").lower() == str(values[key]).lower()
+            for name, key in group.items()
+        )
+        for group in ALIKE
+    )

@@ -28,6 +28,10 @@ TITLES = {
 }
 
 
+#: How the ids of groups begin; of these only queues own records.
+QUEUE_PREFIX = "00G"
+
+
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
     """Marketo's choices of the flow action, and the decisions that only a person takes.
@@ -49,6 +53,21 @@ class SyncOptions:
     recreate_deleted: bool = False
     lead_for_contact: bool = False
     save_duplicate: bool = False
+
+    @property
+    def to_queue(self) -> bool:
+        return self.owner.startswith(QUEUE_PREFIX)
+
+    def of_create(self) -> dict[str, Any]:
+        """What a create that is tried again later has to remember."""
+        again = SyncOptions(
+            owner=self.owner,
+            campaign=self.campaign,
+            member_status=self.member_status,
+            create_anyway=self.create_anyway,
+            save_duplicate=self.save_duplicate,
+        )
+        return again.to_dict()
 
     def to_dict(self) -> dict[str, Any]:
         """What differs from the defaults, for a task's argument or a JSON column."""

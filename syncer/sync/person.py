@@ -1,21 +1,22 @@
-"""*Sync Person to SFDC*: the flow action, in real time. It takes no lease and does not wait for the cycle."""
+"""*Sync Person to SFDC* and its sister actions, in real time. They take no lease and do not wait for the cycle."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from django.utils import timezone
 
-from syncer.models import ActivityType, CreateIntent, IntentState, RunKind, SyncRun
-from syncer.models.triggers import agreeing_writes
-from syncer.sync import life, outbox, runs, schema, state
-from syncer.sync.apply import apply
+from syncer.models import RunKind, RunStatus, SyncRun
+from syncer.salesforce.ids import to_18
+from syncer.sync import beside, campaign, life, linking, outbox, owner, refusals, remove, runs, schema, state
 from syncer.sync.connect import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
     OpenSession,
     active_sync_user,
     check_ready,
@@ -24,17 +25,15 @@ from syncer.sync.connect import (
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.create import LATE_COMMIT, Creation, create_leads, prepare, unknown
-from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, fields_keep_changing
-from syncer.sync.journal import Journal
-from syncer.sync.lookup import Found, address, find
+from syncer.sync.create import Creation, create_leads, prepare
+from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, OutOfTime, Stopped, fields_keep_changing
+from syncer.sync.failures import outcome
+from syncer.sync.lookup import Found, find
 from syncer.sync.options import SYNC, TITLES, Action, SyncOptions
-from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.plan import Plan, Planned, sent_fields
-from syncer.sync.pull import merge_with, receive_records
+from syncer.sync.pull import receive_records
 from syncer.sync.push import send
-from syncer.sync.remote import RemoteRecord
 from syncer.sync.state import PersonState
 from syncer.sync.work import Progress, Work, no_progress
 
@@ -49,6 +48,7 @@ def sync_persons(
     options: SyncOptions = SYNC,
     source: str = "",
     run: SyncRun | None = None,
+    budget: timedelta | None = None,
     open_session: OpenSession = default_session,
     now: Callable[[], datetime] = timezone.now,
     pause: Callable[[float], None] = time.sleep,
@@ -61,19 +61,43 @@ def sync_persons(
     ``options`` name the action (``Action.REFRESH`` sends and makes nothing there, what waits goes on waiting), the
     owner, the campaign, and what somebody has decided by hand.
 
-    Gives the outcome of each person, in the order of ``person_ids``. Raises CannotSync when nothing can be done at
-    all: no connection, sign-in refused, host unreachable. Never call it inside a transaction: a create has to be
-    remembered before it is asked for, and no lock may be held across a call.
+    Gives the outcome of each person, in the order of ``person_ids``. With a ``budget`` it gives up in time: the run
+    goes on as running, and its ``options["left"]`` names the persons to go on with, in a call with the same run.
+    A run whose status somebody set to INTERRUPTED stops at the end of its batch.
+
+    Raises CannotSync when nothing can be done at all: no connection, sign-in refused, host unreachable. Never call it
+    inside a transaction: a create has to be remembered before it is asked for, and no lock may be held across a call.
     """
+    deadline = now() + budget if budget else None
+
+    def wait(seconds: float) -> None:
+        if deadline is not None and now() + timedelta(seconds=seconds) > deadline:
+            raise OutOfTime
+        pause(seconds)
+
+    longest = READ_TIMEOUT if budget is None else min(READ_TIMEOUT, budget.total_seconds())
     try:
         sync_user = active_sync_user()
         check_ready(sync_user, now())
-        org = connect(sync_user, open_session, sleep=pause, now=now, monotonic=monotonic, random=random)
+        org = connect(
+            sync_user,
+            open_session,
+            sleep=wait,
+            now=now,
+            monotonic=monotonic,
+            random=random,
+            timeout=(min(CONNECT_TIMEOUT, longest), longest),
+        )
     except CannotSync as error:
         if run is not None:
             runs.refuse(run, error)
         raise
-    run = run or SyncRun.objects.create(sync_user=sync_user, kind=RunKind.PERSONS, trigger=(source or actor)[:150])
+    run = run or SyncRun.objects.create(
+        sync_user=sync_user,
+        kind=RunKind.PERSONS,
+        trigger=(source or actor)[:150],
+        options={"persons": len(person_ids), **options.to_dict()},
+    )
     work = Work(
         sync_user=sync_user,
         org=org,
@@ -81,33 +105,43 @@ def sync_persons(
         claim=f"persons-{secrets.token_hex(8)}",
         actor=actor,
         now=now,
-        pause=pause,
+        pause=wait,
         random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
         progress=progress,
+        deadline=deadline,
+        save_duplicates=sync_user.save_warned_duplicates or options.save_duplicate,
     )
     ids = list(dict.fromkeys(person_ids))
     outcomes: dict[int, PersonOutcome] = {}
-    with runs.recorded(work), one_line_errors(sync_user, org):
-        learn_organisation(sync_user, org)
-        schema.ensure(work)
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            outcomes |= sync_batch(work, batch, options)
-            run.options["outcomes"] = [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
-            runs.report(work, TITLES[options.action], len(outcomes), len(ids))
+    earlier = list(run.options.get("outcomes") or [])
+    run.options["left"] = ids
+    try:
+        with runs.recorded(work), one_line_errors(sync_user, org):
+            learn_organisation(sync_user, org)
+            schema.ensure(work)
+            for start in range(0, len(ids), BATCH):
+                if SyncRun.objects.filter(pk=run.pk, status=RunStatus.INTERRUPTED).exists():
+                    raise Stopped
+                batch = ids[start : start + BATCH]
+                outcomes |= sync_batch(work, batch, options)
+                run.options["left"] = ids[start + BATCH :]
+                run.options["outcomes"] = earlier + [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
+                runs.report(work, TITLES[options.action], len(outcomes), len(ids))
+    except (OutOfTime, Stopped):
+        pass  # what is done is stored, and who is left
     return [outcomes[pk] for pk in ids if pk in outcomes]
 
 
 def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
-    """Claim persons, sync them, let go of them. A field that was lost meanwhile leads to one fresh describe."""
+    """Claim persons, act, let go of them. A field that was lost meanwhile leads to one fresh describe."""
     wanted = list(ids)
     claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
-    outcomes = {pk: busy for pk in wanted if pk not in claimed if (busy := _busy(pk)) is not None}
+    outcomes = {pk: busy for pk in wanted if pk not in claimed if (busy := refusals.busy(pk)) is not None}
     try:
         for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
             try:
-                _sync(work, left, outcomes, options)
+                _act(work, left, outcomes, options)
                 break
             except FieldsChanged:
                 if attempt == DESCRIBE_TRIES - 1:
@@ -122,64 +156,104 @@ def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> d
 def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
     """What a dry run tells of creates that would be tried again."""
     persons = [p for p in state.by_ids(ids).values() if not p.linked]
-    outcomes: dict[int, PersonOutcome] = {}
-    for person in _match(work, persons, find(work, persons), outcomes):
-        prepared = prepare(work, work.maps["Lead"], person)
+    asked = {p.id: SyncOptions.from_dict(p.asked) for p in persons}
+    found = find(work, persons)
+    matched = linking.match(work, persons, found, asked)
+    told = {**matched.waiting, **matched.refused, **linking.link(work, matched.links, found)}
+    refused = [(one.person_id, one.name, one.message) for one in told.values() if not one.ok]
+    for person in matched.to_create:
+        prepared = prepare(work, work.maps["Lead"], person, asked[person.id])
         if isinstance(prepared, Creation):
             fields = sent_fields(prepared.values)
             plan.add(Planned("create lead", person.id, person.name, "Lead", "", fields=fields))
         else:
-            plan.add(Planned("refuse", person.id, person.name, "", "", prepared.message))
-    for outcome in outcomes.values():
-        if not outcome.ok:
-            plan.add(Planned("refuse", outcome.person_id, outcome.name, "", "", outcome.message))
+            refused.append((person.id, person.name, prepared.errors[0].message))
+    for person_id, name, why in refused:
+        plan.add(Planned("refuse", person_id, name, "", "", why))
 
 
-def _sync(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], options: SyncOptions) -> None:
-    receive_only = options.action is Action.REFRESH
+def _act(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], options: SyncOptions) -> None:
+    """One action for one batch: what can't be done, then the sync, then owner and campaign, or the deletion."""
     persons = list(state.by_ids(ids).values())
+    asked = {p.id: SyncOptions.from_dict(p.asked) if options == SYNC and not p.linked else options for p in persons}
     for person in persons:
-        if person.linked and person.sfdc_is_deleted and not receive_only:
-            outcomes[person.id] = _deleted(person)
-        elif receive_only and not person.linked:
-            outcomes[person.id] = _outcome(
-                person,
-                Result.REFUSED,
-                "This person is not in Salesforce: there is nothing to refresh from.",
-                "NOT_LINKED",
-            )
-    persons = [person for person in persons if person.id not in outcomes]
-    found = find(work, persons)
+        if (refused := refusals.before_asking(work, person, asked[person.id])) is not None:
+            outcomes[person.id] = refused
+    if options.lead_for_contact and options.to_queue:
+        to_queue = [p for p in persons if p.id in outcomes and outcomes[p.id].code == "CONTACT_AND_QUEUE"]
+        outcomes |= beside.leads_beside(work, to_queue, options, sync_batch)
+    persons = [p for p in persons if p.id not in outcomes]
 
-    linked = [person for person in persons if person.linked]
-    strangers = [person for person in persons if not person.linked]
-    _receive(work, linked, found, outcomes)
-    if receive_only:
-        for person in persons:
-            outcomes.setdefault(person.id, _outcome(person, Result.UNCHANGED, "Nothing new in Salesforce."))
+    if options.action is Action.DELETE:
+        outcomes |= remove.delete(work, persons)
         return
-    to_create = _match(work, strangers, found, outcomes)
+    stays_as_it_is = options.action in (Action.OWNER, Action.CAMPAIGN)
+    _sync(work, [p for p in persons if not (stays_as_it_is and p.linked)], outcomes, asked)
+
+    now = state.by_ids(p.id for p in persons)
+    there = [p for p in now.values() if p.linked and (p.id not in outcomes or outcomes[p.id].ok)]
+    work.give_up_in_time()
+    for step in (owner.give, campaign.add):
+        there = [p for p in there if p.id not in outcomes or outcomes[p.id].ok]
+        for pk, told in step(work, there, asked).items():
+            outcomes[pk] = _then(outcomes.get(pk), told)
+
+
+def _then(first: PersonOutcome | None, told: PersonOutcome) -> PersonOutcome:
+    """The outcome of two steps that follow each other: what the second refuses counts, with what the first did."""
+    if first is None or (first.result is Result.UNCHANGED and told.ok):
+        return told
+    both = f"{first.message} {told.message}"
+    if not told.ok:
+        return replace(told, message=both, sent=first.sent, received=first.received)
+    return replace(first, message=both)
+
+
+# -- the sync itself --------------------------------------------------------------------------------------------------
+
+
+def _sync(
+    work: Work,
+    persons: Sequence[PersonState],
+    outcomes: dict[int, PersonOutcome],
+    asked: Mapping[int, SyncOptions],
+) -> None:
+    """Receive, link, send and create; gives each person its outcome."""
+    if not persons:
+        return
+    found = find(work, persons, [to_18(asked[p.id].link_to) for p in persons if asked[p.id].link_to])
+    _receive(work, [p for p in persons if p.linked], found, outcomes)
+    receiving = {p.id for p in persons if asked[p.id].action is Action.REFRESH}
+    sending = [p for p in persons if p.id not in receiving]
+
+    strangers = [p for p in sending if not p.linked]
+    chosen = [p for p in sending if p.linked and asked[p.id].link_to and _is_deleted(outcomes.get(p.id))]
+    matched = linking.match(work, [*strangers, *chosen], found, asked)
+    for person in chosen:
+        outcomes.pop(person.id, None)
+    outcomes |= matched.waiting | matched.refused
+    refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
+    outcomes |= linking.link(work, matched.links, found)
+    again = [p for p in sending if p.linked and asked[p.id].recreate_deleted and _is_deleted(outcomes.get(p.id))]
+    to_create = [*matched.to_create, *_made_anew(work, again, outcomes, asked)]
+
+    work.give_up_in_time()
+    creating = {p.id for p in to_create}
     to_send = [
-        p.id for p in persons if p.id not in outcomes or outcomes[p.id].result in (Result.UPDATED, Result.LINKED)
+        p.id
+        for p in sending
+        if p.id not in creating and (p.id not in outcomes or outcomes[p.id].result in (Result.UPDATED, Result.LINKED))
     ]
-    to_send = [pk for pk in to_send if pk not in {p.id for p in to_create}]
-    if work.sending:
+    if (no := refusals.no_writing(work)) is None:
         for pk, sent in send(work, to_send).items():
             outcomes[pk] = _both(outcomes.get(pk), sent)
-        outcomes |= create_leads(work, to_create)
+        work.give_up_in_time()
+        outcomes |= create_leads(work, to_create, asked)
     else:
-        for person in to_create:
-            outcomes[person.id] = _outcome(
-                person,
-                Result.REFUSED,
-                "The connection receives only, so nothing is made in Salesforce.",
-                "RECEIVE_ONLY",
-            )
+        outcomes |= {p.id: outcome(p, Result.REFUSED, *no) for p in to_create}
     for person in persons:
-        outcomes.setdefault(person.id, _outcome(person, Result.UNCHANGED, "Both sides are equal."))
-
-
-# -- persons that are in Salesforce ---------------------------------------------------------------------------------
+        equal = "Nothing new in Salesforce." if person.id in receiving else "Both sides are equal."
+        outcomes.setdefault(person.id, outcome(person, Result.UNCHANGED, equal))
 
 
 def _receive(work: Work, linked: Sequence[PersonState], found: Found, outcomes: dict[int, PersonOutcome]) -> None:
@@ -190,36 +264,33 @@ def _receive(work: Work, linked: Sequence[PersonState], found: Found, outcomes: 
     for sobject, rows in found.rows.items():
         seen |= {row["Id"] for row in rows}
         postponed += receive_records(work, sobject, rows, found.reading, by_value=True)
-    life.hide(work, found.reading, [person.id for record, person in by_record.items() if record not in seen])
+    unseen = [p.id for record_id, p in by_record.items() if record_id not in seen and not p.sfdc_is_deleted]
+    life.hide(work, found.reading, unseen)
     after = state.by_ids([person.id for person in linked])
     for record_id, person in by_record.items():
         now = after.get(person.id)
-        if record_id not in seen:
-            outcomes[person.id] = _outcome(
+        if record_id not in seen and not person.sfdc_is_deleted:
+            outcomes[person.id] = outcome(
                 person,
                 Result.REFUSED,
                 f"{person.sfdc_type} {record_id} is no longer visible to the sync user. Nothing was changed.",
                 "NOT_VISIBLE",
             )
         elif record_id in postponed or now is None:
-            outcomes[person.id] = _outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
+            outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
         elif now.sfdc_is_deleted:
-            outcomes[person.id] = _deleted(now)
+            outcomes[person.id] = refusals.deleted(now)
         else:
             changed = sorted(_changed(person, now))
             if changed:
-                outcomes[person.id] = _received(work, now, changed)
+                told = outcome(now, Result.UPDATED, f"Received: {', '.join(changed)}.")
+                outcomes[person.id] = replace(told, received=tuple(changed))
 
 
 def _changed(before: PersonState, after: PersonState) -> set[str]:
     names = {name for name in before.values if name != "custom" and before.values[name] != after.values[name]}
     old, new = before.values["custom"], after.values["custom"]
     return names | {key for key in {*old, *new} if old.get(key) != new.get(key)}
-
-
-def _received(work: Work, person: PersonState, changed: Sequence[str]) -> PersonOutcome:
-    outcome = _outcome(person, Result.UPDATED, f"Received: {', '.join(changed)}.")
-    return replace(outcome, received=tuple(changed))
 
 
 def _both(received: PersonOutcome | None, sent: PersonOutcome) -> PersonOutcome:
@@ -232,150 +303,27 @@ def _both(received: PersonOutcome | None, sent: PersonOutcome) -> PersonOutcome:
     return replace(received, message=message, sent=sent.sent)
 
 
-# -- persons that are not -------------------------------------------------------------------------------------------
+def _is_deleted(told: PersonOutcome | None) -> bool:
+    return told is not None and told.code == "DELETED_IN_SFDC"
 
 
-def _match(
-    work: Work, strangers: Sequence[PersonState], found: Found, outcomes: dict[int, PersonOutcome]
-) -> list[PersonState]:
-    """Link persons with records that are theirs; gives those to create a Lead for.
-
-    By UUID; then by e-mail address, Contacts before Leads. A record of another person makes nothing. Several free ones,
-    or one under another last name, are a person's decision.
-    """
-    to_create: list[PersonState] = []
-    links: dict[str, list[tuple[PersonState, RemoteRecord, str]]] = {}
-    taken: set[str] = set()
-    intents = {i.person_id: i for i in CreateIntent.objects.filter(person_id__in=[p.id for p in strangers])}
-    for person in strangers:
-        mine = found.by_uuid.get(str(person.uuid))
-        if mine is not None and mine.id not in found.owners:
-            links.setdefault(mine.object, []).append((person, mine, "its external id is this person's UUID."))
-            taken.add(mine.id)
-            continue
-        intent = intents.get(person.id)
-        if intent is not None and not intent.external_id:
-            made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in taken]
-            if len(made) == 1:
-                reason = "it was made for this person; the answer had been lost."
-                links.setdefault(made[0].object, []).append((person, made[0], reason))
-                taken.add(made[0].id)
-                continue
-            if _still_open(work, intent):
-                outcomes[person.id] = unknown(person)
-                continue
-        choice = _by_email(person, found, taken)
-        if choice is None:
-            to_create.append(person)
-        elif isinstance(choice, RemoteRecord):
-            taken.add(choice.id)
-            links.setdefault(choice.object, []).append((person, choice, f"same e-mail address, {address(person)}."))
-        else:
-            outcomes[person.id] = choice
-            if work.plan is None:
-                _keep_refusal(work, choice)
-    for sobject, group in links.items():
-        _link(work, sobject, group, found, outcomes)
-    return to_create
-
-
-def _by_email(person: PersonState, found: Found, taken: set[str]) -> RemoteRecord | PersonOutcome | None:
-    candidates = found.by_email.get(address(person), []) if address(person) else []
-    for sobject in ("Contact", "Lead"):
-        group = [record for record in candidates if record.object == sobject]
-        free = [record for record in group if record.id not in found.owners and record.id not in taken]
-        agreeing = [record for record in free if _names_agree(person, record)]
-        if len(agreeing) == 1:
-            return agreeing[0]
-        if free:
-            what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
-            return _outcome(
-                person,
-                Result.NEEDS_DECISION,
-                f"Salesforce has {what} with the address {address(person)}. Choose which one is this person.",
-                "SEVERAL_MATCHES",
-            )
-        if group:
-            other, name = found.owners.get(group[0].id, (None, "another person of this selection"))
-            label = f"person {other} ({name})" if other else name
-            return _outcome(
-                person,
-                Result.REFUSED,
-                f"{sobject} {group[0].id} has the same e-mail address and belongs to {label}. Nothing was made.",
-                "MATCH_IS_TAKEN",
-            )
-    return None
-
-
-def _names_agree(person: PersonState, record: RemoteRecord) -> bool:
-    here = person.values["last_name"].strip().lower()
-    there = str(record.values.get("last_name") or "").lower()
-    return not here or not there or here == there
-
-
-def _still_open(work: Work, intent: CreateIntent) -> bool:
-    """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
-    if intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
-        return False
-    CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
-    return True
-
-
-def _link(
+def _made_anew(
     work: Work,
-    sobject: str,
-    group: Sequence[tuple[PersonState, RemoteRecord, str]],
-    found: Found,
+    persons: Sequence[PersonState],
     outcomes: dict[int, PersonOutcome],
-) -> None:
-    fields = work.maps[sobject]
-    merged = [merge_with(work, fields, person, record, link_reason=reason) for person, record, reason in group]
-    applied = apply(work, fields, found.reading, merged)
-    for m in applied.written:
-        received = tuple(m.merge.received)
-        outcome = _outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.remote.id}: {m.link_reason}")
-        outcomes[m.person.id] = replace(outcome, sfdc_type=sobject, sfdc_id=m.remote.id, received=received)
-    for m in (*applied.again, *applied.stale):
-        outcomes[m.person.id] = _outcome(m.person, Result.BUSY, "The person is being edited right now.", "BUSY")
-
-
-# -- words -----------------------------------------------------------------------------------------------------------
-
-
-def _busy(person_id: int) -> PersonOutcome | None:
-    person = state.by_ids([person_id]).get(person_id)
-    if person is None:
-        return None
-    return _outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", "BUSY")
-
-
-def _deleted(person: PersonState) -> PersonOutcome:
-    return _outcome(
-        person,
-        Result.NEEDS_DECISION,
-        f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. Changes stay here only.",
-        "DELETED_IN_SFDC",
-    )
-
-
-def _keep_refusal(work: Work, outcome: PersonOutcome) -> None:
-    """The person waits for a decision: it is marked and logged, and not tried again until it changes."""
-    journal = Journal(work)
-    journal.entry(
-        outcome.person_id,
-        outcome.name,
-        ActivityType.SYNC_PERSON,
-        outcome.message,
-        code=outcome.code,
-        failed=True,
-    )
-    failure = Failure(outcome.person_id, outcome.code, outcome.message, {}, failed=True, retry_at=None)
-    with agreeing_writes():
-        outbox.fail(work.claim, [failure])
-        journal.write()
-
-
-def _outcome(person: PersonState, result: Result, message: str, code: str = "") -> PersonOutcome:
-    return PersonOutcome(
-        person.id, person.name, result, message, code=code, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id
-    )
+    asked: Mapping[int, SyncOptions],
+) -> list[PersonState]:
+    """Persons whose record was deleted there and who are to have a new lead, as if they had never been there: they
+    are looked up like everybody else. Linked ones get their outcome; gives those to create."""
+    if not persons or refusals.no_writing(work) is not None:
+        return []
+    freed = list(remove.forget_record(work, persons).values())
+    for person in persons:
+        outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
+    for person in freed:
+        outcomes.pop(person.id)
+    found = find(work, freed)
+    matched = linking.match(work, freed, found, asked)
+    outcomes |= matched.waiting | matched.refused | linking.link(work, matched.links, found)
+    refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
+    return matched.to_create

@@ -156,7 +156,7 @@ def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict
         mapped = [f for f in fields.fields if f.person_field in names]
         outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in to_send])
         work.checkpoint()
-        answer = work.org.composite(_requests(fields, mapped, to_send), safe=False)
+        answer = work.org.composite(_requests(work, fields, mapped, to_send), safe=False)
         work.checkpoint()
         reading = Reading(reading.sequence, answer.asked_at)
         for s in _results(fields, mapped, to_send, answer):
@@ -221,14 +221,18 @@ def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:
     return outcome(now, Result.BUSY, message, "BUSY")
 
 
-def _requests(fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]) -> list[Subrequest]:
+def _requests(
+    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]
+) -> list[Subrequest]:
     ids = [s.person.link.record_id for s in batch if s.person.link]
     names = ["Id", "SystemModstamp", *(f.salesforce_field for f in mapped)]
     path = soql.query_path(soql.select(names, fields.object, where=soql.in_("Id", ids)))
     rows = [sending.body(fields) for sending in batch]
     size = writing.MOST_ROWS
+    save = writing.ALLOW_DUPLICATES if work.save_duplicates else {}
+    headers = {**writing.AUTO_ASSIGN_OFF, **save}
     updates = [
-        writing.update(f"update{start // size}", fields.object, rows[start : start + size])
+        writing.update(f"update{start // size}", fields.object, rows[start : start + size], headers)
         for start in range(0, len(rows), size)
     ]
     return [Subrequest("GET", path, "before"), *updates, Subrequest("GET", path, "after")]

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from syncer.models import RunStatus, SyncRun
-from syncer.sync.errors import CannotSync
+from syncer.sync.errors import CannotSync, OutOfTime, Stopped
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.work import Work
 
@@ -21,6 +21,13 @@ def recorded(work: Work) -> Iterator[None]:
     """Store how a run ends, whatever ends it."""
     try:
         yield
+    except OutOfTime:  # it goes on in the background, as the same run
+        report(work, work.run.phase or "Starting", 0, None)
+        raise
+    except Stopped:
+        run = SyncRun.objects.get(pk=work.run.pk)
+        _finish(work, RunStatus.INTERRUPTED, run.error_code or "STOPPED", run.error or "Somebody stopped the run.")
+        raise
     except CannotSync as error:
         _finish(work, RunStatus.FAILED, error.code, error.message)
         raise

@@ -55,6 +55,7 @@ class PersonState:
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
     sent_to_create: Mapping[str, Value] | None  # what a create was asked for with whose answer has not come
+    asked: Mapping[str, Any]  # the options of a create that was refused or whose answer has not come
 
     @property
     def name(self) -> str:
@@ -90,12 +91,15 @@ _LINK = {
     )
 }
 _OWN = ["id", "uuid", "revision", "sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at", "custom", *PERSON_COLUMNS]
-_PENDING = [f"pending__{name}" for name in ("state", "claim", "claimed_until", "attempts", "error_code", "in_doubt")]
+_INTENT = ["create_intent__values_sent", "create_intent__options"]
+_PENDING = [
+    f"pending__{name}" for name in ("state", "claim", "claimed_until", "attempts", "error_code", "in_doubt", "options")
+]
 
 
 def load(persons: QuerySet[Person]) -> list[PersonState]:
     """The persons of a query with link and outbox row, in one query."""
-    return [_state(row) for row in persons.values(*_OWN, *_LINK.values(), *_PENDING, "create_intent__values_sent")]
+    return [_state(row) for row in persons.values(*_OWN, *_LINK.values(), *_PENDING, *_INTENT)]
 
 
 def by_ids(ids: Iterable[int]) -> dict[int, PersonState]:
@@ -129,4 +133,5 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},
         sent_to_create=row["create_intent__values_sent"],
+        asked=row["create_intent__options"] or row["pending__options"] or {},
     )

@@ -44,6 +44,7 @@ class Work:
     progress: Progress = no_progress
     deadline: datetime | None = None  # give up at the end of a batch after this time
     plan: Plan | None = None  # a dry run: what is decided is told to the plan and not applied
+    save_duplicates: bool = False  # records that a duplicate rule only warns of are saved
     full: bool = False  # everything is compared by value, whatever its stamp says
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)

@@ -1,0 +1,177 @@
+"""Persons that are not in Salesforce yet: which record there is theirs, and which one somebody has to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from syncer.models import CreateIntent, IntentState
+from syncer.salesforce.ids import to_18
+from syncer.sync import refusals
+from syncer.sync.apply import apply
+from syncer.sync.create import LATE_COMMIT, unknown
+from syncer.sync.failures import outcome
+from syncer.sync.lookup import Found, address
+from syncer.sync.options import SyncOptions
+from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.pull import merge_with
+from syncer.sync.remote import RemoteRecord
+from syncer.sync.state import PersonState
+from syncer.sync.work import Work
+
+Link = tuple[PersonState, RemoteRecord, str]  # who, with what, and why
+
+
+@dataclass(slots=True)
+class Matched:
+    """What was found for unlinked persons: records that are theirs, those to make a lead for, and refusals with the
+    records that somebody may choose from."""
+
+    links: dict[str, list[Link]] = field(default_factory=dict)  # by object
+    to_create: list[PersonState] = field(default_factory=list)
+    refused: dict[int, PersonOutcome] = field(default_factory=dict)
+    candidates: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    waiting: dict[int, PersonOutcome] = field(default_factory=dict)  # creates whose outcome is not known yet
+
+    def link(self, person: PersonState, record: RemoteRecord, reason: str) -> None:
+        self.links.setdefault(record.object, []).append((person, record, reason))
+
+
+def match(work: Work, strangers: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]) -> Matched:
+    """Find the record of each person: the one that somebody chose; by UUID; by an open create; by e-mail address,
+    Contacts before Leads.
+
+    A record of another person makes nothing. Several free ones, or one under another last name, are a person's
+    decision (``create_anyway`` is one).
+    """
+    matched = Matched()
+    taken: set[str] = set()
+    intents = {i.person_id: i for i in CreateIntent.objects.filter(person_id__in=[p.id for p in strangers])}
+    for person in strangers:
+        asked = options[person.id]
+        if asked.link_to:
+            _chosen(work, person, asked, found, matched)
+            continue
+        mine = found.by_uuid.get(str(person.uuid))
+        if mine is not None and mine.id not in found.owners:
+            matched.link(person, mine, "its external id is this person's UUID.")
+            taken.add(mine.id)
+            continue
+        intent = intents.get(person.id)
+        if intent is not None and not intent.external_id:
+            made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in taken]
+            if len(made) == 1:
+                matched.link(person, made[0], "it was made for this person; the answer had been lost.")
+                taken.add(made[0].id)
+                continue
+            if _still_open(work, intent):
+                matched.waiting[person.id] = unknown(person)
+                continue
+        if asked.create_anyway:
+            matched.to_create.append(person)
+        else:
+            _by_email(person, asked, found, taken, matched)
+    return matched
+
+
+def _chosen(work: Work, person: PersonState, asked: SyncOptions, found: Found, matched: Matched) -> None:
+    """The record that somebody chose for this person."""
+    record = found.chosen.get(to_18(asked.link_to))
+    owner = found.owners.get(to_18(asked.link_to))
+    if record is None or record.gone:
+        message = f"{asked.link_to} is deleted, converted, or not visible to the sync user. Nothing was linked."
+        matched.refused[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
+    elif owner is not None:
+        message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
+        matched.refused[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
+        matched.candidates[person.id] = describe([record], found)
+    else:
+        matched.link(person, record, f"chosen by {work.actor}.")
+
+
+def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[str], matched: Matched) -> None:
+    candidates = found.by_email.get(address(person), []) if address(person) else []
+    for sobject in ("Contact", "Lead"):
+        group = [record for record in candidates if record.object == sobject]
+        if not group:
+            continue
+        if sobject == "Contact" and asked.to_queue:
+            if asked.lead_for_contact:
+                break
+            matched.refused[person.id] = refusals.contact_and_queue(
+                person, f"Contact {group[0].id} has the same e-mail address, and a contact"
+            )
+            matched.candidates[person.id] = describe(group, found)
+            return
+        free = [record for record in group if record.id not in found.owners and record.id not in taken]
+        agreeing = [record for record in free if _names_agree(person, record)]
+        if len(agreeing) == 1:
+            taken.add(agreeing[0].id)
+            matched.link(person, agreeing[0], f"same e-mail address, {address(person)}.")
+            return
+        matched.candidates[person.id] = describe(group, found)
+        if free:
+            what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
+            matched.refused[person.id] = outcome(
+                person,
+                Result.NEEDS_DECISION,
+                f"Salesforce has {what} with the address {address(person)}. Choose which one is this person.",
+                "SEVERAL_MATCHES",
+            )
+        else:
+            other, name = found.owners.get(group[0].id, (None, "another person of this selection"))
+            label = f"person {other} ({name})" if other else name
+            matched.refused[person.id] = outcome(
+                person,
+                Result.REFUSED,
+                f"{sobject} {group[0].id} has the same e-mail address and belongs to {label}. Nothing was made.",
+                "MATCH_IS_TAKEN",
+            )
+        return
+    matched.to_create.append(person)
+
+
+def _names_agree(person: PersonState, record: RemoteRecord) -> bool:
+    here = person.values["last_name"].strip().lower()
+    there = str(record.values.get("last_name") or "").lower()
+    return not here or not there or here == there
+
+
+def _still_open(work: Work, intent: CreateIntent) -> bool:
+    """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
+    if intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
+        return False
+    CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
+    return True
+
+
+def describe(records: Iterable[RemoteRecord], found: Found) -> list[dict[str, Any]]:
+    """Records to choose from, as they are stored with the refusal and shown on the person's page."""
+    return [
+        {
+            "id": record.id,
+            "object": record.object,
+            "name": " ".join(str(record.values.get(n) or "") for n in ("first_name", "last_name")).strip(),
+            "email": record.values.get("email") or "",
+            "company": record.values.get("company") or "",
+            "person": found.owners.get(record.id, (None, ""))[0],
+        }
+        for record in records
+    ]
+
+
+def link(work: Work, links: Mapping[str, Sequence[Link]], found: Found) -> dict[int, PersonOutcome]:
+    """Link persons with the records that are theirs, merged; gives the outcome of each."""
+    outcomes: dict[int, PersonOutcome] = {}
+    for sobject, group in links.items():
+        fields = work.maps[sobject]
+        merged = [merge_with(work, fields, person, record, link_reason=reason) for person, record, reason in group]
+        applied = apply(work, fields, found.reading, merged)
+        for m in applied.written:
+            told = outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.remote.id}: {m.link_reason}")
+            received = tuple(m.merge.received)
+            outcomes[m.person.id] = replace(told, sfdc_type=sobject, sfdc_id=m.remote.id, received=received)
+        for m in (*applied.again, *applied.stale):
+            outcomes[m.person.id] = outcome(m.person, Result.BUSY, "The person is being edited right now.", "BUSY")
+    return outcomes
