@@ -18,6 +18,7 @@ from syncer.admin.readonly import CalmAdmin
 from syncer.admin.words import field_label
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
+from syncer.sync import outbox
 from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
 
 ICONS = {
@@ -126,6 +127,11 @@ class FieldMappingAdmin(CalmAdmin):
             context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def save_model(self, request: HttpRequest, obj: FieldMapping, form: Any, change: bool) -> None:
+        """What Salesforce refused because of it is tried again."""
+        super().save_model(request, obj, form, change)
+        outbox.retry_object(obj.object)
+
     # -- columns -------------------------------------------------------------------------------------------------------
 
     @admin.display(description="Salesforce field")
@@ -211,6 +217,8 @@ class FieldMappingAdmin(CalmAdmin):
         word = "on" if on else "off"
         changed = list(queryset.exclude(enabled=on).order_by("pk"))
         FieldMapping.objects.filter(pk__in=[mapping.pk for mapping in changed]).update(enabled=on)
+        for sobject in {mapping.object for mapping in changed}:
+            outbox.retry_object(sobject)
         if changed:
             LogEntry.objects.log_actions(
                 user_id=request.user.pk or 0, queryset=changed, action_flag=CHANGE, change_message=f"Switched {word}."

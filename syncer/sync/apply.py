@@ -339,7 +339,8 @@ def _write_outbox(ready: Sequence[Merged]) -> None:
         PendingChange,
         ["person_id", "revision"],
         [[person.id, person.revision] for person in waiting],
-        conflict="(person_id) DO UPDATE SET revision = excluded.revision, next_attempt = NULL, "
+        conflict="(person_id) DO UPDATE SET revision = excluded.revision, next_attempt = NULL, attempts = 0, "
+        "held = '{}', "
         "state = CASE syncer_pendingchange.state WHEN 'failed' THEN 'pending' ELSE syncer_pendingchange.state END",
     )
     if settled:

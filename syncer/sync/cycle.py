@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, triggers
@@ -239,8 +240,16 @@ def _send(work: Work) -> None:
 
 def _create_again(work: Work) -> None:
     """Creates that somebody asked for: refused ones that were corrected since, and those whose outcome is unknown."""
-    waiting = PendingChange.objects.filter(state=PendingState.PENDING, person__sfdc_type="", claim="")
+    waiting = PendingChange.objects.filter(
+        Q(next_attempt__isnull=True) | Q(next_attempt__lte=work.now()),
+        state=PendingState.PENDING,
+        person__sfdc_type="",
+        claim="",
+    )
     ids = set(waiting.values_list("person_id", flat=True)[:BATCH])
+    if work.plan is not None:
+        asleep = outbox.asleep(work.now()).filter(person__sfdc_type="")
+        ids |= set(asleep.values_list("person_id", flat=True)[:BATCH])
     unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
     ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
     if ids and work.plan is not None:

@@ -39,8 +39,7 @@ def failure(
     """What a refusal means for a person, with a `Sync failed` entry: Salesforce's code and words, the fields named,
     the values sent, and in plain language what to do."""
     error = errors[0]
-    action = policy_for(error.code).action
-    retry_at = next_try(work, person) if action in (Action.RETRY_SOON, Action.RETRY_LATER) else None
+    passing, retry_at = next_try(work, person, policy_for(error.code).action)
     sent = {f.salesforce_field: values[f.person_field] for f in fields.fields if f.person_field in values}
     known = {f.salesforce_field: f.describe for f in fields.fields}
     explanation = explain(
@@ -48,7 +47,7 @@ def failure(
         sent,
         labels={name: d.label for name, d in known.items()},
         lengths={name: d.length for name, d in known.items()},
-        time=f"{retry_at:%H:%M} UTC" if retry_at else "",
+        time=f"{retry_at.astimezone(timezone.get_default_timezone()):%H:%M %Z}",
     )
     detail = {
         "errors": [{"code": e.code, "message": e.message, "fields": list(e.fields)} for e in errors],
@@ -67,19 +66,30 @@ def failure(
         failed=True,
         detail=detail,
     )
-    return Failure(person.id, error.code, error.message, detail, failed=retry_at is None, retry_at=retry_at)
+    return Failure(person.id, error.code, error.message, detail, failed=not passing, retry_at=retry_at)
 
 
-def next_try(work: Work, person: PersonState) -> datetime:
-    """When a passing fault is tried again: soon, with backoff and jitter; in the next cycles; in the end at night."""
-    attempts = person.attempts
+def next_try(work: Work, person: PersonState, action: Action) -> tuple[bool, datetime]:
+    """Whether a fault still passes by itself, and when it is tried again: soon, with backoff and jitter; in the next
+    cycles; in the end, like everything that was refused for good, at night. An automation that failed is left to the
+    next cycles at once."""
     now = work.now()
+    attempts = person.attempts
+    if action is Action.RETRY_LATER:
+        attempts += TRIES_IN_A_CYCLE
+    elif action is not Action.RETRY_SOON:
+        attempts = TRIES_IN_ALL
     if attempts < TRIES_IN_A_CYCLE:
-        return now + FIRST_RETRY * 2**attempts * (0.75 + 0.5 * work.random.random())
+        return True, now + FIRST_RETRY * 2**attempts * (0.75 + 0.5 * work.random.random())
     if attempts < TRIES_IN_ALL:
-        return now + LONGEST_WAIT
-    tonight = timezone.localtime(now).replace(hour=NIGHT, minute=0, second=0, microsecond=0)
-    return tonight if tonight > now else tonight + timedelta(days=1)
+        return True, now + 2 * LONGEST_WAIT
+    return False, tonight(now)
+
+
+def tonight(now: datetime) -> datetime:
+    """The next night's retry, in the time zone of the installation."""
+    at = timezone.localtime(now, timezone.get_default_timezone()).replace(hour=NIGHT, minute=0, second=0, microsecond=0)
+    return at if at > now else at + timedelta(days=1)
 
 
 def is_about_fields(error: RowError) -> bool:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from syncer.models import PendingChange, PendingState
+from syncer.models import PendingChange, PendingState, Person
 from syncer.sync import statements
 
+#: Parameters of one statement; SQLite takes some 32,000.
+IDS_A_STATEMENT = 10_000
 #: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
 CLAIM_LASTS = timedelta(seconds=120)
 
@@ -40,14 +42,64 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
 
 def newest() -> datetime | None:
     """Since when the last one waits, by the database's clock; None when nobody does."""
-    found: datetime | None = PendingChange.objects.aggregate(newest=Max("since"))["newest"]
+    waiting = PendingChange.objects.filter(state=PendingState.PENDING)
+    found: datetime | None = waiting.aggregate(newest=Max("since"))["newest"]
     return found
 
 
-def next_try_within(wait: timedelta, now: datetime) -> datetime | None:
-    """The first repeated try that is due within this time from now."""
-    rows = PendingChange.objects.filter(state=PendingState.PENDING, next_attempt__gt=now, next_attempt__lte=now + wait)
+def next_try_within(wait: timedelta, tries: int, now: datetime) -> datetime | None:
+    """The first repeated try that is due within this time from now, of those tried at most so many times."""
+    rows = PendingChange.objects.filter(
+        state=PendingState.PENDING, attempts__lte=tries, next_attempt__gt=now, next_attempt__lte=now + wait
+    )
     return rows.order_by("next_attempt").values_list("next_attempt", flat=True).first()
+
+
+# -- trying again what failed -----------------------------------------------------------------------------------------
+
+#: Refusals that only a person can settle: no other day and no other field list changes them.
+DECISIONS = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN", "DELETED_IN_SFDC", "CONTACT_AND_QUEUE", "NOT_VISIBLE"})
+
+
+def asleep(now: datetime) -> QuerySet[PendingChange]:
+    """What failed and whose nightly retry has come."""
+    return PendingChange.objects.filter(state=PendingState.FAILED, next_attempt__lte=now)
+
+
+def wake(now: datetime) -> int:
+    """The nightly retry: what is due waits again. What it costs depends on those that are due, by an index."""
+    return _put_back(asleep(now), attempts=F("attempts"))
+
+
+def retry(persons: QuerySet[Person] | Iterable[int] | None = None, codes: Iterable[str] = ()) -> int:
+    """Somebody wants it tried again: put failed rows of these persons (None: of all), with these error codes (empty:
+    with any), back among those that wait, as if they had not been tried yet. Gives how many."""
+    failed = PendingChange.objects.filter(state=PendingState.FAILED)
+    wanted = list(codes)
+    if wanted:
+        failed = failed.filter(error_code__in=wanted)
+    if persons is None:
+        return _put_back(failed)
+    if isinstance(persons, QuerySet):
+        return _put_back(failed.filter(person__in=persons.order_by().values("pk")))
+    ids = list(persons)
+    parts = [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
+    return sum(_put_back(failed.filter(person_id__in=part)) for part in parts)
+
+
+def retry_object(sobject: str) -> int:
+    """The describe or a mapping of this object changed: what Salesforce refused may be accepted now, also of persons
+    who are not in Salesforce yet, for whom a Lead is made."""
+    types = ["Lead", ""] if sobject == "Lead" else [sobject]
+    failed = PendingChange.objects.filter(state=PendingState.FAILED, person__sfdc_type__in=types)
+    return _put_back(failed.exclude(error_code__in=DECISIONS))
+
+
+def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
+    return rows.update(**{"state": PendingState.PENDING, "attempts": 0, "next_attempt": None, "held": {}} | columns)
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
 
 
 def doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
@@ -115,7 +167,7 @@ def keep(token: str, person_ids: Iterable[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a person was not sent. ``retry_at`` None with ``failed``: waits for a change or for somebody."""
+    """Why a person was not sent. ``failed``: waits for a change, for somebody, or for the night (``retry_at``)."""
 
     person_id: int
     code: str

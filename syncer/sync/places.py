@@ -1,7 +1,7 @@
 """State and country picklists: an organisation that has them refuses free text, and a state without its country.
 
-They show in the describe as ``CountryCode`` and ``StateCode`` beside the text fields ``Country`` and ``State``. The codes
-are picklists, the states dependent on the country; the text fields take the labels.
+They show in the describe as ``CountryCode`` and ``StateCode`` beside the text fields ``Country`` and ``State``. The
+codes are picklists, the states dependent on the country; the text fields take the labels.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Salesforce normalised, and our own echo, are known at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from syncer.salesforce.values import BadValue
 from syncer.sync import life, outbox, pull, runs, state
 from syncer.sync.apply import lock
 from syncer.sync.errors import FieldsChanged
-from syncer.sync.failures import LONGEST_WAIT, failed_outcome, failure, is_about_fields, outcome
+from syncer.sync.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure, is_about_fields, outcome
 from syncer.sync.fields import MappedField, ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Value, merge
@@ -49,6 +49,7 @@ def send_waiting(work: Work) -> None:
     if work.plan is not None:
         _plan_waiting(work, work.plan)
         return
+    outbox.wake(work.now())
     until = outbox.newest()
     if until is None:
         return
@@ -59,7 +60,7 @@ def send_waiting(work: Work) -> None:
         unknown = [*unknown, lost] if lost else []
         if len(unknown) >= UNKNOWN_IN_A_ROW:
             raise unknown[-1]
-        again = work.now() if lost else outbox.next_try_within(LONGEST_WAIT, work.now())
+        again = work.now() if lost else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, work.now())
         if again is None or attempt == PASSES - 1:
             break
         wait = (again - work.now()).total_seconds() + work.random.random()
@@ -90,9 +91,7 @@ def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknow
 
 def _plan_waiting(work: Work, told: Plan) -> None:
     """What would be sent of persons whose record was not read in this cycle; of the others it is decided already."""
-    after = 0
-    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
-        after = ids[-1]
+    for ids in _due_batches(work):
         for person in state.by_ids(ids).values():
             link = person.link
             fields = work.maps.get(link.object) if link else None
@@ -105,6 +104,19 @@ def _plan_waiting(work: Work, told: Plan) -> None:
             else:
                 merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
                 told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
+
+
+def _due_batches(work: Work) -> Iterator[list[int]]:
+    """What waits, then what would be woken for its nightly retry."""
+    after = 0
+    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
+        after = ids[-1]
+        yield ids
+    after = 0
+    asleep = outbox.asleep(work.now()).order_by("person_id").values_list("person_id", flat=True)
+    while ids := list(asleep.filter(person_id__gt=after)[:RECORDS_A_CALL]):
+        after = ids[-1]
+        yield ids
 
 
 def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:

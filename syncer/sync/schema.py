@@ -13,6 +13,7 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor,
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
+from syncer.sync import outbox
 from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
 from syncer.sync.work import Work
 
@@ -101,7 +102,10 @@ def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime)
                 "described_at": at,
             },
         )
-        return _bring_in_line(sync_user, described)
+        change = _bring_in_line(sync_user, described)
+        if change:
+            outbox.retry_object(described.name)
+        return change
 
 
 def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:

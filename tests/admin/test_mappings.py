@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from syncer.models import FieldMapping, SyncUser
+from syncer.models import FieldMapping, PendingChange, Person, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
 from syncer.sync.schema import store_describe
 from tests.admin.conftest import LEAD_FIELDS, connected, described
@@ -230,3 +230,21 @@ def test_refreshing_takes_post_a_permission_and_a_token(
     careful.force_login(User.objects.get(username="eva"), backend="django.contrib.auth.backends.ModelBackend")
     assert careful.post(url).status_code == 403
     assert careful.post(LIST, {"_save": "Save"}).status_code == 403
+
+
+def test_a_changed_mapping_puts_back_what_was_refused(admin: Client, person: Person) -> None:
+    def refused() -> PendingChange:
+        return PendingChange.objects.get(person=person)
+
+    PendingChange.objects.update_or_create(
+        person=person, defaults={"state": "failed", "error_code": "STRING_TOO_LONG", "error_message": "x"}
+    )
+    data, row = rows(admin)
+    admin.post(LIST, data)
+    assert refused().state == "failed"  # nothing was changed
+    admin.post(LIST, data | {f"{row['Title']}-direction": "receive"})
+    assert refused().state == "pending"
+    PendingChange.objects.update(state="failed")
+    mapping = FieldMapping.objects.get(salesforce_field="Title")
+    admin.post(LIST, {"action": "switch_off", "_selected_action": [mapping.pk]})
+    assert refused().state == "pending"

@@ -12,12 +12,12 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
 from syncer import schedule
+from syncer.management.persons import person_ids
 from syncer.management.progress import Display, display_for, quiet_logs
-from syncer.models import Person, SyncRun
+from syncer.models import SyncRun
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
 from syncer.sync.journal import shown
@@ -114,7 +114,7 @@ class Command(BaseCommand):
         return RECORDS_FAILED if failed and options["fail_on_errors"] else COMPLETED
 
     def _persons(self, options: dict[str, Any], display: Display) -> int:
-        ids = _person_ids(options["person"])
+        ids = person_ids(options["person"])
         run_before = SyncRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         outcomes = sync_persons(
             ids, actor=f"runsync by {_user()}", source="runsync --person", progress=display.progress
@@ -184,21 +184,6 @@ class Command(BaseCommand):
         if self._json:
             self.stdout.write(json.dumps({"run": None, "status": "failed", "code": error.code, "error": error.message}))
         return code
-
-
-def _person_ids(given: list[str]) -> list[int]:
-    """Persons by number or UUID. Raises CannotSync for one that is unknown; then nothing is done for any of them."""
-    found = []
-    for text in given:
-        key = "pk" if text.isdigit() and len(text) < 19 else "uuid"
-        try:
-            person = Person.objects.filter(**{key: text}).values_list("pk", flat=True).first()
-        except (ValueError, ValidationError):  # neither a number nor a UUID
-            person = None
-        if person is None:
-            raise CannotSync(f"There is no person {text!r}. Nothing was done.", "NO_SUCH_PERSON")
-        found.append(person)
-    return found
 
 
 def _counts(counters: dict[str, int]) -> str:
