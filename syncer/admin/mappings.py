@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
@@ -20,6 +20,7 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
 from syncer.sync import outbox
 from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
+from syncer.sync.retype import take_new_type
 
 ICONS = {
     "see": "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",
@@ -49,14 +50,19 @@ class FieldMappingAdmin(CalmAdmin):
     ordering = ("-object", "salesforce_field")  # leads first
     sortable_by = ()
     list_per_page = 100
-    actions = ("switch_on", "switch_off")
+    actions = ("switch_on", "switch_off", "take_new_type")
     form = MappingForm
     readonly_fields = ("salesforce", "object", "field_type", "picklist", "access", "here", "received", "condition")
     change_list_template = "syncer/mappings.html"
     change_form_template = "syncer/mapping.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FieldMapping]:
-        return super().get_queryset(request).select_related("sync_user")
+        # A field that went while another came with the same label was probably renamed.
+        renamed = FieldMapping.objects.filter(
+            sync_user=OuterRef("sync_user"), object=OuterRef("object"), label=OuterRef("label"), readable=True
+        )
+        name = renamed.order_by("-created_at").values("salesforce_field")[:1]
+        return super().get_queryset(request).select_related("sync_user").annotate(now_called=Subquery(name))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Whoever may not change them reads words in place of the controls."""
@@ -198,9 +204,20 @@ class FieldMappingAdmin(CalmAdmin):
         if not mapping.enabled:
             return display.chip("Off", "off")
         if not mapping.readable:
-            return display.chip("Hidden in Salesforce", "gone")
+            other = getattr(mapping, "now_called", None)
+            why = f"Renamed to {other}? " if other else "Deleted, renamed, or access was taken away. "
+            return format_html(
+                '{} <span class="note">{}Its values are kept here.</span>',
+                display.chip("Hidden in Salesforce", "gone"),
+                why,
+            )
         if mapping.problem:
-            return format_html('{} <span class="note">{}</span>', display.chip("Suspended", "bad"), mapping.problem)
+            return format_html(
+                '{} <span class="note">{} Nothing crosses; the values are kept on both sides. To go on, choose the '
+                "action “Go on with the new type”.</span>",
+                display.chip("Suspended", "bad"),
+                mapping.problem,
+            )
         return display.chip("On", "good")
 
     # -- acting --------------------------------------------------------------------------------------------------------
@@ -225,6 +242,21 @@ class FieldMappingAdmin(CalmAdmin):
             )
         noun = "mapping" if len(changed) == 1 else "mappings"
         self.message_user(request, f"{len(changed)} {noun} switched {word}.")
+
+    @admin.action(description="Go on with the new type", permissions=["change"])
+    def take_new_type(self, request: HttpRequest, queryset: QuerySet[FieldMapping]) -> None:
+        for mapping in queryset.exclude(problem="").order_by("pk"):
+            if why := take_new_type(mapping):
+                self.message_user(request, f"{mapping}: {why}", messages.ERROR)
+                continue
+            LogEntry.objects.log_actions(
+                user_id=request.user.pk or 0,
+                queryset=[mapping],
+                action_flag=CHANGE,
+                change_message="Goes on with the new type.",
+            )
+            told = f"{mapping}: goes on as {mapping.described['type']}; the next cycle receives it for every record."
+            self.message_user(request, told, messages.SUCCESS)
 
 
 def adding_to(request: HttpRequest) -> tuple[SyncUser, ObjectDescribe] | None:

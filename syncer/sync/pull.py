@@ -291,6 +291,10 @@ def merge_with(
     ``filling``: ``fields`` are new ones that were read for all records; that only receives.
     """
     here, bad = fields.here(person.values)
+    if filling:
+        # A value of an earlier type of the field: like any other that was never agreed on, it makes room and is logged.
+        here |= {name: str(error.value) for name, error in bad.items()}
+        bad = {}
     link = person.link
     decided: Merge = merge(
         [rule for rule in fields.rules if rule.field not in bad],

@@ -57,6 +57,21 @@ def rows(client: Client) -> tuple[dict[str, Any], dict[str, str]]:
     return data | {"_save": "Save"}, prefixes
 
 
+def test_a_suspended_mapping_goes_on_by_an_action_and_a_renamed_field_is_pointed_out(
+    admin: Client, sync_user: SyncUser
+) -> None:
+    describe(sync_user, "Lead", [*LEAD_FIELDS, described("Tier__c", "Tier", "string", custom=True, length=20)])
+    describe(sync_user, "Lead", [*LEAD_FIELDS, described("Tier__c", "Tier", "boolean", custom=True)])
+    mapping = FieldMapping.objects.get(salesforce_field="Tier__c")
+    assert "Go on with the new type" in words(admin.get(LIST))
+    admin.post(LIST, {"action": "take_new_type", "_selected_action": [mapping.pk]})
+    mapping.refresh_from_db()
+    assert (mapping.problem, mapping.described["type"]) == ("", "boolean")
+    assert LogEntry.objects.filter(object_id=str(mapping.pk), change_message="Goes on with the new type.").exists()
+    describe(sync_user, "Lead", [*LEAD_FIELDS, described("Level__c", "Tier", "boolean", custom=True)])
+    assert "Renamed to Level__c?" in words(admin.get(LIST))
+
+
 # -- the list ---------------------------------------------------------------------------------------------------------
 
 

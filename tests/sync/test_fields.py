@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import Backfill, FieldMapping, PendingChange, Person
+from syncer.sync.retype import take_new_type
 
 pytestmark = pytest.mark.django_db
 
@@ -128,6 +129,36 @@ def test_a_retyped_field_is_suspended_and_loses_nothing(sandbox, cycle):
     mapping = FieldMapping.objects.get(object="Lead", salesforce_field="Notes__c")
     assert "type changed" in mapping.problem
     assert Person.objects.get().custom["Notes__c"] == "long text"
+
+
+def test_a_retyped_field_goes_on_with_its_new_type_when_somebody_says_so(sandbox, cycle, log):
+    lead = sandbox.lead(Notes__c="long text")
+    cycle()
+    sandbox.time.pass_(10)
+    sandbox.control("POST", "fields", object="Lead", name="Notes__c", type="Number", precision=18, scale=0)
+    sandbox.control("POST", "fields", object="Contact", name="Notes__c", type="Number", precision=18, scale=0)
+    cycle()
+    sandbox.edit(lead, Notes__c=5)
+    for mapping in FieldMapping.objects.filter(salesforce_field="Notes__c"):
+        assert take_new_type(mapping) == ""
+    cycle()
+    kim = Person.objects.get()
+    assert kim.custom["Notes__c"] == "5"
+    assert "long text" in str([entry.detail for entry in log(kim, "Conflict")])
+    Person.objects.filter(pk=kim.pk).update(custom=kim.custom | {"Notes__c": "7"})
+    cycle()
+    assert sandbox.read(lead)["Notes__c"] == 7
+
+
+def test_a_new_type_that_the_other_objects_field_can_not_share_is_refused(sandbox, cycle):
+    cycle()
+    sandbox.time.pass_(10)
+    sandbox.control("POST", "fields", object="Lead", name="Notes__c", type="Checkbox")
+    cycle()
+    mapping = FieldMapping.objects.get(object="Lead", salesforce_field="Notes__c")
+    assert "Contact.Notes__c" in take_new_type(mapping)
+    mapping.refresh_from_db()
+    assert mapping.problem
 
 
 def test_a_describe_is_read_in_full_every_hour(sandbox, cycle, sync_user):
