@@ -47,6 +47,12 @@ class SyncUserForm(forms.ModelForm):
             "external_id_field",
             "default_last_name",
             "default_company",
+            "create_leads",
+            "hold_refused_fields",
+            "save_warned_duplicates",
+            "writes_stopped",
+            "cycle_share",
+            "action_share",
         )
         help_texts = {
             "login_url": "For example https://acme.my.salesforce.com",
@@ -54,6 +60,17 @@ class SyncUserForm(forms.ModelForm):
             "is_active": "One connection is active at a time.",
             "default_last_name": "Used only when a lead is created and the person has none.",
             "default_company": "Used only when a lead is created and the person has none.",
+            "create_leads": "Every cycle runs Sync Person to SFDC for persons who were never in Salesforce. Otherwise "
+            "a person goes there only when somebody presses the button.",
+            "hold_refused_fields": "When Salesforce refuses an update because of certain fields, the others are sent "
+            "and the refused values wait here. Otherwise the whole update waits. A new lead always fails as a whole.",
+            "save_warned_duplicates": "A duplicate rule that only warns people refuses programs. Ticked, we save all "
+            "the same, as somebody does who clicks the warning away. A rule that blocks still refuses.",
+            "writes_stopped": "Nothing is sent, made, changed or deleted in Salesforce: not by the cycles, not by "
+            "Sync Person to SFDC, not by anybody. Receiving goes on, and edits made here wait.",
+            "cycle_share": "Percent. When all apps of the organisation together have used this share of its API calls "
+            "of 24 hours, scheduled cycles wait: the rest is for the others.",
+            "action_share": "Percent. What somebody asks for by hand may go further than the cycles.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

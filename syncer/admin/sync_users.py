@@ -40,10 +40,12 @@ class SyncUserAdmin(CalmAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: SyncUser | None = None) -> Any:
         groups: list[tuple[str, dict[str, Any]]] = [
-            ("Connection", {"fields": ["name", "is_active", "mode"]}),
+            ("Connection", {"fields": ["name", "is_active", "mode", "writes_stopped"]}),
             ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state", *SECRET_NAMES]}),
             ("If both sides changed a field", {"fields": ["lead_winner", "contact_winner"]}),
-            ("New leads", {"fields": ["external_id_field", "default_last_name", "default_company"]}),
+            ("New leads", {"fields": ["create_leads", "external_id_field", "default_last_name", "default_company"]}),
+            ("When Salesforce refuses", {"fields": ["hold_refused_fields", "save_warned_duplicates"]}),
+            ("API calls that are left for other apps", {"fields": ["cycle_share", "action_share"]}),
         ]
         if not self.has_change_permission(request, obj):
             groups[1] = ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state"]})

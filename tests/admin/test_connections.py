@@ -106,6 +106,25 @@ def test_a_connection_is_switched_off_not_deleted(admin: Client, sync_user: Sync
     assert admin.post(page_of(sync_user).replace("change", "delete"), {"post": "yes"}).status_code == 403
 
 
+def test_how_it_syncs_can_be_set_and_is_off_to_begin_with(admin: Client, sync_user: SyncUser) -> None:
+    data = form_data(admin.get(page_of(sync_user)))
+    switches = {"create_leads", "hold_refused_fields", "save_warned_duplicates", "writes_stopped"}
+    assert not switches & set(data)
+    assert (data["cycle_share"], data["action_share"]) == ("80", "95")
+    admin.post(page_of(sync_user), data | dict.fromkeys(switches, "on") | {"cycle_share": "60"})
+    sync_user.refresh_from_db()
+    assert {name for name in switches if getattr(sync_user, name)} == switches
+    assert (sync_user.cycle_share, sync_user.action_share) == (60, 95)
+    history = LogEntry.objects.get().get_change_message()
+    assert "Create leads automatically" in history
+
+
+@pytest.mark.parametrize("wrong", ["0", "101", "all"])
+def test_a_share_of_the_api_calls_is_a_percentage(admin: Client, sync_user: SyncUser, wrong: str) -> None:
+    data = form_data(admin.get(page_of(sync_user)))
+    assert b"errornote" in admin.post(page_of(sync_user), data | {"cycle_share": wrong}).content
+
+
 # -- field mappings ---------------------------------------------------------------------------------------------------
 
 
