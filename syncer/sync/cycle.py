@@ -20,7 +20,7 @@ from syncer.models import CreateIntent, IntentState, PendingChange, PendingState
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, Refused, policy_for
-from syncer.sync import backfill, outbox, pull, push, runs, schema
+from syncer.sync import automatic, backfill, outbox, pull, push, runs, schema
 from syncer.sync.connect import (
     OpenSession,
     active_sync_user,
@@ -236,6 +236,7 @@ def _send(work: Work) -> None:
                 raise fields_keep_changing() from None
             schema.refresh(work)
     _create_again(work)
+    automatic.create_leads(work)
 
 
 def _create_again(work: Work) -> None:
