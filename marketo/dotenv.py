@@ -17,6 +17,10 @@ TEMPLATE = """\
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEY={field_encryption_key}
 
+# Names this installation. The database remembers it: a copy of the database elsewhere does not sync as well. Don't copy
+# this line along with the database.
+INSTALLATION_ID={installation_id}
+
 # http on this machine only, to begin with. To serve others, take this line out and set ALLOWED_HOSTS.
 PLAIN_HTTP_ON_LOOPBACK=true
 """
@@ -25,6 +29,7 @@ DEMO_TEMPLATE = """\
 # Written once by the demo for its own processes. It keeps everything in this folder: delete that to start over.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEY={field_encryption_key}
+INSTALLATION_ID={installation_id}
 DEBUG=false
 PLAIN_HTTP_ON_LOOPBACK=true
 DATABASE_URL=sqlite:///{directory}/db.sqlite3
@@ -43,6 +48,11 @@ def new_field_encryption_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
+def new_installation_id() -> str:
+    """A name that no other installation has."""
+    return secrets.token_hex(8)
+
+
 def write_once(path: Path, text: str) -> bool:
     """Write `text` to a file that only this user can read; False, and nothing touched, when the file exists."""
     try:
@@ -57,7 +67,12 @@ def write_once(path: Path, text: str) -> bool:
 def write_settings(path: Path) -> bool:
     """Write a new installation's settings with new keys; False when there are some already."""
     return write_once(
-        path, TEMPLATE.format(secret_key=new_secret_key(), field_encryption_key=new_field_encryption_key())
+        path,
+        TEMPLATE.format(
+            secret_key=new_secret_key(),
+            field_encryption_key=new_field_encryption_key(),
+            installation_id=new_installation_id(),
+        ),
     )
 
 
@@ -73,6 +88,7 @@ def write_demo_settings(directory: Path) -> Path:
         DEMO_TEMPLATE.format(
             secret_key=new_secret_key(),
             field_encryption_key=new_field_encryption_key(),
+            installation_id=new_installation_id(),
             directory=kept.as_posix(),
         ),
     )

@@ -125,6 +125,14 @@ def whole_number(env: environ.Env, name: str, *, default: int, least: int, most:
     return int(text)
 
 
+def installation_id(env: environ.Env) -> str:
+    """INSTALLATION_ID, any short text of one's own; empty: copies of the database are not noticed."""
+    identity: str = env.str("INSTALLATION_ID", default="").strip()
+    if len(identity) > 80:
+        raise ImproperlyConfigured(f"INSTALLATION_ID has {len(identity)} characters; 80 are the most.")
+    return identity
+
+
 def log_level(env: environ.Env) -> str:
     """LOG_LEVEL, one of Python's level names in any case."""
     level: str = env.str("LOG_LEVEL", default="INFO").strip().upper()

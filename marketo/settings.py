@@ -42,6 +42,9 @@ SYNC_INTERVAL_MINUTES = environment.whole_number(env, "SYNC_INTERVAL_MINUTES", d
 # Hosts beside Salesforce's own domains and this machine that a login URL may name.
 SALESFORCE_ALLOWED_HOSTS: list[str] = [host.strip() for host in env.list("SALESFORCE_ALLOWED_HOSTS", default=[])]
 
+# Which installation this is. The database remembers it, so that a copy of the database does not sync, too.
+INSTALLATION_ID = environment.installation_id(env)
+
 # --- Applications ----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

@@ -114,6 +114,16 @@ def pause(actor: str = "") -> bool:
     return True
 
 
+def stop_writing() -> bool:
+    """Nothing is written to Salesforce any more, by nobody, from now on. False when that is so already."""
+    return bool(SyncUser.objects.filter(is_active=True, writes_stopped=False).update(writes_stopped=True))
+
+
+def allow_writing() -> bool:
+    """What waits goes out with the next cycle. False when writing was allowed."""
+    return bool(SyncUser.objects.filter(is_active=True, writes_stopped=True).update(writes_stopped=False))
+
+
 def resume() -> bool:
     """Go on with the scheduled cycles, at once; also after a refused sign-in or a used-up limit."""
     sync_user = SyncUser.objects.filter(is_active=True).exclude(state=SyncUserState.READY).first()

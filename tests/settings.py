@@ -13,6 +13,7 @@ from pathlib import Path
 for _name in (
     "ALLOWED_HOSTS",
     "EMAIL_URL",
+    "INSTALLATION_ID",
     "LANGUAGE_CODE",
     "LOG_LEVEL",
     "PLAIN_HTTP_ON_LOOPBACK",

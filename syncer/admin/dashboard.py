@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
@@ -18,12 +16,12 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 from django_q.tasks import async_task
 
-from syncer import schedule
 from syncer.admin import display
 from syncer.admin.explain import in_general
 from syncer.admin.paginator import CappedPaginator
 from syncer.admin.runs import RunRow, run_row
 from syncer.admin.status import Status, error_count, status, waiting_changes
+from syncer.admin.switches import ADMINISTER, PAUSE, require_permission, writing_stopped
 from syncer.models import (
     ApiUsage,
     Conflict,
@@ -33,11 +31,10 @@ from syncer.models import (
     RunKind,
     SyncRun,
     SyncUser,
-    SyncUserState,
 )
+from syncer.sync import installation
 
 RUN_CYCLE = "syncer.run_cycle"
-PAUSE = "syncer.pause_sync"
 CYCLES = 8
 REASONS = 6
 
@@ -79,6 +76,9 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "status_url": reverse("admin:sync_status"),
         "may_run": user.has_perm(RUN_CYCLE),
         "may_pause": user.has_perm(PAUSE),
+        "may_take_over": user.has_perm(ADMINISTER),
+        "copied_from": installation.other(),
+        "writing_stopped": writing_stopped(sync_user) if sync_user else None,
         "sync_user": sync_user,
         "winners": _winners(sync_user),
         "figures": _figures(request, now) if sees_persons else [],
@@ -188,7 +188,7 @@ def status_json(request: HttpRequest) -> JsonResponse:
 @require_POST
 def sync_now(request: HttpRequest) -> HttpResponse:
     """Wake a worker for one cycle."""
-    _require_permission(request, RUN_CYCLE)
+    require_permission(request, RUN_CYCLE)
     found = status()
     if not found.connected:
         messages.error(request, "There is no Salesforce connection yet, so there is nothing to sync with.")
@@ -204,48 +204,3 @@ def _queued(found: Status) -> SafeString | str:
     if found.level == "bad":
         return "A cycle is asked for. It starts when the background worker runs and the connection works."
     return "A cycle is asked for; it starts within a few seconds."
-
-
-@require_POST
-def pause(request: HttpRequest) -> HttpResponse:
-    """Stop the scheduled cycles; what is asked for by hand keeps working."""
-    _require_permission(request, PAUSE)
-    if schedule.pause(request.user.get_username()):
-        _record(request, "Paused the sync.")
-        messages.success(request, "Paused: no cycle starts by itself. Edits are kept and sent after Resume.")
-    else:
-        messages.info(request, "There was nothing to pause.")
-    return HttpResponseRedirect(reverse("admin:index"))
-
-
-@require_POST
-def resume(request: HttpRequest) -> HttpResponse:
-    """Go on, also after a refused sign-in or a used-up limit."""
-    _require_permission(request, PAUSE)
-    refused = SyncUser.objects.filter(is_active=True, state=SyncUserState.REFUSED).exists()
-    if not schedule.resume():
-        messages.info(request, "There was nothing to resume.")
-    elif refused:
-        _record(request, "Resumed the sync after a refused sign-in.")
-        messages.success(
-            request,
-            "Resumed: the sign-in is tried once, within half a minute. If Salesforce refuses it again, the sync stops "
-            "again, so that the user is not locked.",
-        )
-    else:
-        _record(request, "Resumed the sync.")
-        messages.success(request, "Resumed: the next cycle starts within half a minute.")
-    return HttpResponseRedirect(reverse("admin:index"))
-
-
-def _record(request: HttpRequest, what: str) -> None:
-    """Keep in the connection's history who did it."""
-    active = SyncUser.objects.filter(is_active=True)
-    LogEntry.objects.log_actions(
-        user_id=request.user.pk or 0, queryset=active, action_flag=CHANGE, change_message=what, single_object=True
-    )
-
-
-def _require_permission(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied

@@ -131,6 +131,8 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
         )
     if sync_user is None:
         return "Not in Salesforce: there is no Salesforce connection yet."
+    if sync_user.writes_stopped:
+        return "Not in Salesforce: everything that writes to Salesforce is stopped."
     missing = [
         name
         for name, value, default in (
@@ -142,6 +144,8 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
     if missing:
         verb = "is empty and Salesforce requires it" if len(missing) == 1 else "are empty and Salesforce requires them"
         return f"Not in Salesforce: {' and '.join(missing)} {verb}."
+    if sync_user.create_leads and sync_user.mode == SyncMode.TWO_WAY:
+        return "Not in Salesforce yet: the next cycle makes its lead."
     return "Not in Salesforce: nobody ran Sync Person to SFDC yet."
 
 
@@ -153,6 +157,8 @@ def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
         return "Being sent right now."
     if sync_user is None:
         return f"{changed}; there is no Salesforce connection."
+    if sync_user.writes_stopped:
+        return f"{changed}; everything that writes to Salesforce is stopped, so it stays here until that is allowed."
     if not person.sfdc_type:
         return f"{changed}; the lead is tried again, {_goes_out(pending, now)}."
     if sync_user.mode == SyncMode.RECEIVE_ONLY:

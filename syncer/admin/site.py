@@ -37,13 +37,16 @@ class SyncAdminSite(AdminSite):
         super().unregister(_open(model_or_iterable))
 
     def get_urls(self) -> list[Any]:
-        from syncer.admin import dashboard
+        from syncer.admin import dashboard, switches
 
         return [
             path("status.json", self.admin_view(dashboard.status_json), name="sync_status"),
             path("sync-now/", self.admin_view(dashboard.sync_now), name="sync_now"),
-            path("pause/", self.admin_view(dashboard.pause), name="sync_pause"),
-            path("resume/", self.admin_view(dashboard.resume), name="sync_resume"),
+            path("pause/", self.admin_view(switches.pause), name="sync_pause"),
+            path("resume/", self.admin_view(switches.resume), name="sync_resume"),
+            path("stop-writing/", self.admin_view(switches.stop_writing), name="sync_stop_writing"),
+            path("allow-writing/", self.admin_view(switches.allow_writing), name="sync_allow_writing"),
+            path("this-installation/", self.admin_view(switches.this_installation), name="sync_this_installation"),
             *super().get_urls(),
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from syncer import schedule
 from syncer.admin.display import ago_text, short, span, until_text
 from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
+from syncer.sync import installation
 
 #: A running cycle renews its heartbeat at least at every call to Salesforce.
 ALIVE = timedelta(minutes=3)
@@ -56,6 +57,9 @@ def status(now: datetime | None = None) -> Status:
     sync_user = SyncUser.objects.filter(is_active=True).first()
     if sync_user is None:
         return _not_connected()
+    if copied_from := installation.other():
+        line = f"Stopped: this database was copied from the installation {copied_from.identity}."
+        return Status("bad", line, "Nothing is sent or received until somebody says which installation syncs.")
     found = _stopped(sync_user, now)
     if found is not None:
         return found
@@ -68,7 +72,14 @@ def status(now: datetime | None = None) -> Status:
         return _silent(sync_user, last, now)
     if last is None:
         return Status("wait", f"Connected to {_name(sync_user)}. The first cycle starts {until_text(when, now)}.")
-    return _after(last, when, now)
+    found = _after(last, when, now)
+    return _receiving(found) if sync_user.writes_stopped and found.level == "good" else found
+
+
+def _receiving(found: Status) -> Status:
+    """All is well, but nothing goes out."""
+    line = f"Receiving only: everything that writes to Salesforce is stopped. {waiting_changes().count():,} waiting."
+    return replace(found, level="wait", line=line, more=found.line)
 
 
 def _name(sync_user: SyncUser) -> str:

@@ -50,7 +50,6 @@ class SyncUserForm(forms.ModelForm):
             "create_leads",
             "hold_refused_fields",
             "save_warned_duplicates",
-            "writes_stopped",
             "cycle_share",
             "action_share",
         )
@@ -66,8 +65,6 @@ class SyncUserForm(forms.ModelForm):
             "and the refused values wait here. Otherwise the whole update waits. A new lead always fails as a whole.",
             "save_warned_duplicates": "A duplicate rule that only warns people refuses programs. Ticked, we save all "
             "the same, as somebody does who clicks the warning away. A rule that blocks still refuses.",
-            "writes_stopped": "Nothing is sent, made, changed or deleted in Salesforce: not by the cycles, not by "
-            "Sync Person to SFDC, not by anybody. Receiving goes on, and edits made here wait.",
             "cycle_share": "Percent. When all apps of the organisation together have used this share of its API calls "
             "of 24 hours, scheduled cycles wait: the rest is for the others.",
             "action_share": "Percent. What somebody asks for by hand may go further than the cycles.",

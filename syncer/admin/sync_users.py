@@ -14,7 +14,7 @@ from syncer import secrets
 from syncer.admin import connection_test, display
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.sync_user_form import SyncUserForm
-from syncer.models import SyncUser, SyncUserState
+from syncer.models import SyncMode, SyncUser, SyncUserState
 from syncer.sync.connect import SECRET_NAMES
 
 KINDS = {
@@ -32,7 +32,15 @@ class SyncUserAdmin(CalmAdmin):
     list_display = ("name", "organisation_column", "method_name", "mode", "active", "current_state", "since")
     ordering = ("-is_active", "name")
     sortable_by = ()
-    readonly_fields = ("organisation_column", "current_state", "reason", "since", "signed_in_at", "secrets_state")
+    readonly_fields = (
+        "organisation_column",
+        "current_state",
+        "reason",
+        "since",
+        "writing",
+        "signed_in_at",
+        "secrets_state",
+    )
     change_form_template = "syncer/sync_user.html"
 
     class Media:
@@ -40,7 +48,7 @@ class SyncUserAdmin(CalmAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: SyncUser | None = None) -> Any:
         groups: list[tuple[str, dict[str, Any]]] = [
-            ("Connection", {"fields": ["name", "is_active", "mode", "writes_stopped"]}),
+            ("Connection", {"fields": ["name", "is_active", "mode"]}),
             ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state", *SECRET_NAMES]}),
             ("If both sides changed a field", {"fields": ["lead_winner", "contact_winner"]}),
             ("New leads", {"fields": ["create_leads", "external_id_field", "default_last_name", "default_company"]}),
@@ -50,7 +58,7 @@ class SyncUserAdmin(CalmAdmin):
         if not self.has_change_permission(request, obj):
             groups[1] = ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state"]})
         if obj is not None:
-            status = ["current_state", "since", "reason", "organisation_column", "signed_in_at"]
+            status = ["current_state", "since", "reason", "writing", "organisation_column", "signed_in_at"]
             groups.insert(0, ("Status", {"fields": status}))
         return groups
 
@@ -121,6 +129,15 @@ class SyncUserAdmin(CalmAdmin):
     def reason(self, sync_user: SyncUser) -> str:
         until = f" Until {display.short(sync_user.paused_until)}." if sync_user.paused_until else ""
         return f"{sync_user.state_reason or '–'}{until}"
+
+    @admin.display(description="writing to Salesforce")
+    def writing(self, sync_user: SyncUser) -> str | SafeString:
+        """Not a field of the form: a page that was opened before the switch was turned would turn it back."""
+        if sync_user.writes_stopped:
+            return format_html("{} Allow it again on the dashboard.", display.chip("Stopped", "bad"))
+        if sync_user.mode == SyncMode.RECEIVE_ONLY:
+            return "Never: the connection receives only"
+        return "Allowed. “Stop all writing” on the dashboard stops it at once"
 
     @admin.display(description="Salesforce user id")
     def signed_in_at(self, sync_user: SyncUser) -> SafeString:

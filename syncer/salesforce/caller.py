@@ -51,6 +51,7 @@ class Caller:
 
     ``api_calls`` counts those that Salesforce counts against the day's limit, as far as can be seen from here: every
     answered one but refused sessions, and those whose answer was lost. ``api_usage`` is Salesforce's own last word.
+    ``before_write`` is called before each try of a call that may change something, and forbids it by raising.
     ``timeout``: seconds for connecting, and between two pieces of an answer; ``attempts``: tries of a call in all.
     """
 
@@ -61,6 +62,7 @@ class Caller:
         *,
         saved: SignIn | None = None,
         on_sign_in: Callable[[SignIn], None] = lambda _: None,
+        before_write: Callable[[], None] = lambda: None,
         allowed_hosts: Collection[str] = (),
         sleep: Callable[[float], None] = time.sleep,
         random: random_module.Random | None = None,
@@ -75,6 +77,7 @@ class Caller:
         self.api_usage: ApiUsage | None = None
         self._session = session
         self._on_sign_in = on_sign_in
+        self._before_write = before_write
         self._allowed_hosts = tuple(allowed_hosts)
         self._sleep = sleep
         self._random = random or random_module.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -140,6 +143,8 @@ class Caller:
 
         def attempt() -> Reply:
             nonlocal signed_in_again
+            if not safe:
+                self._before_write()
             try:
                 reply = self._once(use, safe)
                 judge(reply)

@@ -1,7 +1,7 @@
 """*Create leads automatically*: the cycle runs *Sync Person to SFDC* for persons who were never in Salesforce.
 
-Off unless somebody ticks it. Whoever needs a decision or is refused gets a place in the outbox, and whoever's create has
-an unknown outcome an intent: neither is asked about again every cycle. Persons whose record was deleted there keep
+Off unless somebody ticks it. Whoever needs a decision or is refused gets a place in the outbox, and a create with an
+unknown outcome leaves an intent: neither is asked about again every cycle. Persons whose record was deleted there keep
 their link, so nothing is made anew for them.
 """
 

@@ -19,10 +19,16 @@ from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import Credentials, SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_session
+from syncer.sync import installation
 from syncer.sync.errors import CannotSync
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
 LIMIT_PAUSE = timedelta(minutes=60)
+
+WRITES_STOPPED = (
+    "Everything that writes to Salesforce is stopped, so nothing was sent. Whoever may pause the sync allows it again "
+    "on the dashboard, or with `manage.py resumesync --everything`."
+)
 
 OpenSession = Callable[[str], requests.Session]
 
@@ -41,6 +47,12 @@ def active_sync_user() -> SyncUser:
             "NO_SYNC_USER",
         )
     return sync_user
+
+
+def check_writing(sync_user: SyncUser) -> None:
+    """Raises CannotSync while somebody has stopped everything that writes to Salesforce."""
+    if sync_user.writes_stopped:
+        raise CannotSync(WRITES_STOPPED, "WRITES_STOPPED")
 
 
 def check_ready(sync_user: SyncUser, now: datetime) -> None:
@@ -113,6 +125,12 @@ def connect(
         if sync_user.pk:
             sync_user.save(update_fields=["encrypted_session", "instance_url"])
 
+    def forbid() -> None:
+        """The switch works at once, also for a cycle or an action that has begun."""
+        if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
+            raise ConfigurationError(WRITES_STOPPED, code="WRITES_STOPPED")
+
+    installation.check()
     try:
         credentials = credentials_of(sync_user)
         session = open_session(sync_user.login_url)
@@ -121,6 +139,7 @@ def connect(
             session,
             saved=_saved(sync_user),
             on_sign_in=keep,
+            before_write=forbid,
             allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
             sleep=sleep,
             now=now,

@@ -46,6 +46,7 @@ class Decision:
     here: Value
     there: Value
     conflict: bool = False
+    waits: bool = False  # held only because nothing is sent now: the edit is not settled
     forget_base: bool = False  # what was agreed with another record means nothing for this one
 
     @property
@@ -79,6 +80,11 @@ class Merge:
     @property
     def conflicts(self) -> list[Decision]:
         return [d for d in self.decisions if d.conflict]
+
+    @property
+    def waits(self) -> bool:
+        """Something is to be sent, once sending is allowed."""
+        return any(d.waits for d in self.decisions)
 
     def base_after_reading(self, base: Mapping[str, Value]) -> dict[str, Value]:
         """The base once what was received is written here and before anything is sent.
@@ -150,7 +156,7 @@ def _decide(
 
     def send(reason: str, conflict: bool = False) -> Decision:
         if not sending:
-            return decision(Outcome.HOLD, "The connection receives only.")
+            return replace(decision(Outcome.HOLD, "Nothing is sent now: it waits here."), waits=True)
         return decision(Outcome.SEND, reason, conflict)
 
     may_receive = rule.receive and not (rule.keep_filled and here is not None)

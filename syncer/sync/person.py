@@ -20,6 +20,7 @@ from syncer.sync.connect import (
     OpenSession,
     active_sync_user,
     check_ready,
+    check_writing,
     connect,
     default_session,
     learn_organisation,
@@ -79,6 +80,8 @@ def sync_persons(
     try:
         sync_user = active_sync_user()
         check_ready(sync_user, now())
+        if options.action is not Action.REFRESH:
+            check_writing(sync_user)
         org = connect(
             sync_user,
             open_session,

@@ -305,7 +305,8 @@ def merge_with(
         sending=work.sending,
         first_contact_sends=not filling,
     )
-    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=bool(bad), partial=filling)
+    waits = bool(bad) or decided.waits
+    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=waits, partial=filling)
 
 
 def _last_values(

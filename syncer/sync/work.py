@@ -59,7 +59,7 @@ class Work:
 
     @property
     def sending(self) -> bool:
-        return self.sync_user.mode == SyncMode.TWO_WAY
+        return self.sync_user.mode == SyncMode.TWO_WAY and not self.sync_user.writes_stopped
 
     def give_up_in_time(self) -> None:
         """Called at the end of a batch, with its position committed. Raises OutOfTime."""

@@ -62,7 +62,10 @@ def test_every_page_asks_strangers_to_log_in(client: Client, pages: dict[str, st
         assert (response.status_code, response.headers.get("Location", "")[:13]) == (302, "/admin/login/"), url
 
 
-@pytest.mark.parametrize("name", ["sync_now", "sync_pause", "sync_resume"])
+@pytest.mark.parametrize(
+    "name",
+    ["sync_now", "sync_pause", "sync_resume", "sync_stop_writing", "sync_allow_writing", "sync_this_installation"],
+)
 def test_buttons_of_the_dashboard_take_post_and_a_permission(
     staff: Staff, admin: Client, sync_user: SyncUser, name: str
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_connection_is_switched_off_not_deleted(admin: Client, sync_user: Sync
 
 def test_how_it_syncs_can_be_set_and_is_off_to_begin_with(admin: Client, sync_user: SyncUser) -> None:
     data = form_data(admin.get(page_of(sync_user)))
-    switches = {"create_leads", "hold_refused_fields", "save_warned_duplicates", "writes_stopped"}
+    switches = {"create_leads", "hold_refused_fields", "save_warned_duplicates"}
     assert not switches & set(data)
     assert (data["cycle_share"], data["action_share"]) == ("80", "95")
     admin.post(page_of(sync_user), data | dict.fromkeys(switches, "on") | {"cycle_share": "60"})

@@ -14,7 +14,7 @@ from django_q.models import OrmQ, Schedule
 from syncer import schedule
 from syncer.admin.status import status
 from syncer.models import Heartbeat, PendingChange, Person, SyncRun, SyncUser, SyncUserState
-from tests.admin.pages import words
+from tests.admin.pages import form_data, words
 
 
 @pytest.fixture
@@ -146,6 +146,37 @@ def test_pausing_and_resuming(admin: Client, sync_user: SyncUser, worker: None, 
     assert history.index("Paused the sync.") > 0
     assert history.index("Resumed the sync.") > 0
     assert "nothing to resume" in words(admin.post(reverse("admin:sync_resume"), follow=True))
+
+
+def test_stopping_everything_that_writes(
+    admin: Client, sync_user: SyncUser, worker: None, due: None, person: Person
+) -> None:
+    finished_run(sync_user)
+    Person.objects.filter(pk=person.pk).update(title="CFO")
+    assert "Stop all writing" in words(admin.get(reverse("admin:index")))
+    page = words(admin.post(reverse("admin:sync_stop_writing"), follow=True))
+    assert "Everything that writes to Salesforce is stopped, by eva just now" in page
+    assert "Receiving only: everything that writes to Salesforce is stopped. 1 waiting." in page
+    assert "Allow writing again" in page
+    assert "Stop all writing" not in page
+    connection = reverse("admin:syncer_syncuser_change", args=[sync_user.pk])
+    assert "Stopped Allow it again on the dashboard." in words(admin.get(connection))
+    assert "nothing to stop" in words(admin.post(reverse("admin:sync_stop_writing"), follow=True))
+    page = words(admin.post(reverse("admin:sync_allow_writing"), follow=True))
+    assert "what waits goes out with the next cycle" in page
+    assert "In sync." in page
+    history = words(admin.get(reverse("admin:syncer_syncuser_history", args=[sync_user.pk])))
+    assert history.index("Stopped everything that writes to Salesforce.") > 0
+    assert history.index("Allowed writing to Salesforce again.") > 0
+
+
+def test_a_connections_page_that_was_open_does_not_turn_the_switch_back(admin: Client, sync_user: SyncUser) -> None:
+    url = reverse("admin:syncer_syncuser_change", args=[sync_user.pk])
+    data = form_data(admin.get(url))
+    admin.post(reverse("admin:sync_stop_writing"))
+    admin.post(url, data | {"default_company": "Unknown"})
+    sync_user.refresh_from_db()
+    assert (sync_user.default_company, sync_user.writes_stopped) == ("Unknown", True)
 
 
 def test_sync_now_wakes_a_worker_for_one_cycle(admin: Client, sync_user: SyncUser, worker: None, due: None) -> None:

@@ -56,7 +56,7 @@ def test_a_connection_that_receives_only_holds_what_was_changed(agreed: Person, 
     sync_user.mode = "receive-only"
     Person.objects.filter(pk=agreed.pk).update(title="Head Buyer")
     row = rows(agreed, sync_user)["Title"]
-    assert (row.next, row.why) == ("Held", "The connection receives only.")
+    assert (row.next, row.why) == ("Held", "Nothing is sent now: it waits here.")
 
 
 def test_a_value_that_salesforce_cannot_hold_says_so(agreed: Person, sync_user: SyncUser) -> None:

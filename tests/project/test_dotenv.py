@@ -19,6 +19,8 @@ def test_new_settings_have_keys_of_their_own_and_are_private(tmp_path: Path) -> 
     one, two = read_settings(first), read_settings(second)
     assert one["SECRET_KEY"] != two["SECRET_KEY"]
     assert len(one["SECRET_KEY"]) >= 50
+    assert one["INSTALLATION_ID"] != two["INSTALLATION_ID"]
+    assert len(one["INSTALLATION_ID"]) >= 16
     Fernet(one["FIELD_ENCRYPTION_KEY"])
 
 
