@@ -19,6 +19,11 @@ def chip(label: object, kind: str) -> SafeString:
     return format_html('<span class="chip chip-{}">{}</span>', kind, label)
 
 
+def note(text: object) -> SafeString:
+    """A remark beside a value."""
+    return format_html('<span class="note">{}</span>', text)
+
+
 def moment(when: datetime | None) -> SafeString:
     """A point in time in the zone that is active (the user's): short, with the full one as a tooltip."""
     if when is None:
@@ -42,6 +47,12 @@ def ago(when: datetime | None, now: datetime | None = None) -> SafeString:
 
 def full(when: datetime) -> str:
     return date_format(timezone.localtime(when), "j M Y, H:i:s T")
+
+
+def day(when: datetime) -> str:
+    """The day, with the year where it is not this one."""
+    local = timezone.localtime(when)
+    return date_format(local, "j M" if local.year == timezone.localdate().year else "j M Y")
 
 
 def short(when: datetime) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from syncer import schedule
 from syncer.admin.display import ago_text, full, until_text
 from syncer.admin.states import SyncState, pending_of, record_of, state_of
+from syncer.admin.words import field_label
 from syncer.models import (
     ActivityLogEntry,
     ActivityType,
@@ -20,6 +21,7 @@ from syncer.models import (
     Person,
     SyncMode,
     SyncUser,
+    SyncUserState,
 )
 from syncer.salesforce.policies import Explanation, explain
 from syncer.salesforce.rows import RowError
@@ -27,18 +29,23 @@ from syncer.salesforce.rows import RowError
 #: Outcomes that wait for somebody, by code: what is to be decided, and how.
 DECISIONS = {
     "SEVERAL_MATCHES": (
-        "The application never picks one of several records, nor one under another name. Merge the records in "
-        "Salesforce, or correct the e-mail address or last name on one side so that exactly one agrees; then run Sync "
-        "Person to SFDC again."
+        "The application never picks one of several records, nor one under another name. Choose which one is this "
+        "person, or merge them in Salesforce and run Sync Person to SFDC again."
     ),
     "MATCH_IS_TAKEN": (
-        "Open that person. If both are the same one, delete one of them here; otherwise correct one e-mail address."
+        "Open that person. If both are the same one, delete one of them here; otherwise correct one e-mail address, or "
+        "create a new lead anyway."
     ),
     "DELETED_IN_SFDC": (
-        "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on; edits made here are "
-        "kept until then."
+        "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on, or create a new lead; "
+        "edits made here are kept until then."
+    ),
+    "CONTACT_AND_QUEUE": (
+        "Choose a user as owner, or tick that a lead is made beside the contact; that lead then goes to the queue."
     ),
 }
+#: Of these, the ones in which somebody has to choose a record.
+WHICH_RECORD = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,15 @@ def why(person: Person, sync_user: SyncUser | None, now: datetime | None = None)
     state = state_of(person)
     if state is SyncState.DELETED:
         return _deleted(person)
+    if state is SyncState.HIDDEN:
+        return _hidden(person)
     if state is SyncState.ERROR:
         return _error(person, now)
     if state is SyncState.NOT_IN_SALESFORCE:
         return _not_in_salesforce(person, sync_user)
     if state is SyncState.WAITING:
         return _waiting(person, sync_user, now)
-    record = record_of(person)
-    return f"Both sides agree, as of {ago_text(record.agreed_at, now)}." if record else "Both sides agree."
+    return _in_sync(person, now)
 
 
 def refusal_of(person: Person) -> Refusal | None:
@@ -99,15 +107,43 @@ def decision_needed(code: str) -> str:
 def in_general(code: str, words: str) -> Explanation:
     """Cause and remedy of an error, when the fields and values of the single case are not to be named."""
     if decide := decision_needed(code):
-        return Explanation("Somebody has to decide which record in Salesforce is this person.", decide)
+        cause = "Somebody has to decide which record in Salesforce is this person." if code in WHICH_RECORD else ""
+        return Explanation(cause, decide)
     return explain(RowError(code, words), {})
 
 
-def _deleted(person: Person) -> str:
+def deleted_at(person: Person) -> datetime | None:
+    """When the person's record was deleted in Salesforce, as the log has it."""
     entries = ActivityLogEntry.objects.filter(person_id=person.pk, type=ActivityType.DELETED_IN_SFDC)
-    at = entries.order_by("-id").values_list("at", flat=True).first()
+    return entries.order_by("-id").values_list("at", flat=True).first()
+
+
+def _deleted(person: Person) -> str:
+    at = deleted_at(person)
     when = f" on {full(at)}" if at else ""
     return f"Deleted in Salesforce{when}. Changes stay here only."
+
+
+def _hidden(person: Person) -> str:
+    record = record_of(person)
+    since = f" since {full(record.hidden_since)}" if record and record.hidden_since else ""
+    return (
+        f"No longer visible to the sync user{since}, and not deleted: sharing, a territory or the record filter leaves "
+        "it out. Nothing is blanked, sent or made anew; the sync goes on when it shows again."
+    )
+
+
+def _in_sync(person: Person, now: datetime) -> str:
+    record, pending = record_of(person), pending_of(person)
+    agreed = f", as of {ago_text(record.agreed_at, now)}" if record else ""
+    if pending is not None and pending.held:
+        return f"Both sides agree{agreed}, except {held_fields(pending)}: Salesforce refused it, so it is held here."
+    return f"Both sides agree{agreed}."
+
+
+def held_fields(pending: PendingChange) -> str:
+    """The fields that Salesforce refused while the others went out, as people read them."""
+    return " and ".join(field_label(name) for name in sorted(pending.held))
 
 
 def _error(person: Person, now: datetime) -> str:
@@ -117,6 +153,8 @@ def _error(person: Person, now: datetime) -> str:
     where = "the last change" if person.sfdc_type else "the new lead"
     tries = f", after {pending.attempts} tries" if pending and pending.attempts > 1 else ""
     sentence = f"Salesforce refused {where}{tries}."
+    if pending and pending.held:
+        sentence = f"Salesforce refused {held_fields(pending)}{tries}; the other fields were sent."
     if pending and pending.next_attempt:
         return f"{sentence} Next try {until_text(pending.next_attempt, now)}."
     return f"{sentence} It is tried again when the person, its record or its mapping changes."
@@ -131,8 +169,8 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
         )
     if sync_user is None:
         return "Not in Salesforce: there is no Salesforce connection yet."
-    if sync_user.writes_stopped:
-        return "Not in Salesforce: everything that writes to Salesforce is stopped."
+    if stopped := cannot_write(sync_user):
+        return f"Not in Salesforce: {stopped}, so no lead is made."
     missing = [
         name
         for name, value, default in (
@@ -144,9 +182,18 @@ def _not_in_salesforce(person: Person, sync_user: SyncUser | None) -> str:
     if missing:
         verb = "is empty and Salesforce requires it" if len(missing) == 1 else "are empty and Salesforce requires them"
         return f"Not in Salesforce: {' and '.join(missing)} {verb}."
-    if sync_user.create_leads and sync_user.mode == SyncMode.TWO_WAY:
+    if sync_user.create_leads:
         return "Not in Salesforce yet: the next cycle makes its lead."
     return "Not in Salesforce: nobody ran Sync Person to SFDC yet."
+
+
+def cannot_write(sync_user: SyncUser) -> str:
+    """Why nothing may be written to Salesforce at all; empty when it may."""
+    if sync_user.writes_stopped:
+        return "everything that writes to Salesforce is stopped"
+    if sync_user.mode == SyncMode.RECEIVE_ONLY:
+        return "the connection receives only"
+    return ""
 
 
 def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
@@ -157,12 +204,14 @@ def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
         return "Being sent right now."
     if sync_user is None:
         return f"{changed}; there is no Salesforce connection."
-    if sync_user.writes_stopped:
-        return f"{changed}; everything that writes to Salesforce is stopped, so it stays here until that is allowed."
+    if stopped := cannot_write(sync_user):
+        return f"{changed}; {stopped}, so it stays here."
+    if sync_user.state == SyncUserState.REFUSED:
+        return f"{changed}, and kept: Salesforce refused the sign-in, and it has to be corrected first."
+    if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
+        return f"{changed}, and kept: out of API calls, the sync goes on {until_text(sync_user.paused_until, now)}."
     if not person.sfdc_type:
         return f"{changed}; the lead is tried again, {_goes_out(pending, now)}."
-    if sync_user.mode == SyncMode.RECEIVE_ONLY:
-        return f"{changed}; the connection receives only, so it stays here."
     return f"{changed}, {_goes_out(pending, now)}."
 
 

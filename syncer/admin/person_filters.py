@@ -8,6 +8,7 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from syncer.admin import duplicates
 from syncer.admin.states import SyncState, in_state
 from syncer.models import PendingChange, PendingState, Person, SfdcType
 
@@ -35,6 +36,17 @@ class StateFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
         state = self.value()
         return in_state(queryset, state) if state in SyncState.values else queryset
+
+
+class DuplicateFilter(SimpleListFilter):
+    title = "duplicates"
+    parameter_name = "duplicates"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("possible", "Possible duplicates")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
+        return duplicates.possible(queryset) if self.value() == "possible" else queryset
 
 
 class ReasonFilter(SimpleListFilter):

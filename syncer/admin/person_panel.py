@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from syncer.admin import display, person_fields
+from syncer.admin import display, duplicates, former, permissions, person_fields
+from syncer.admin.decisions import decision
 from syncer.admin.explain import refusal_of, why
-from syncer.admin.states import KINDS, record_of, state_of
+from syncer.admin.states import KINDS, record_of, state_chip, state_of
 from syncer.admin.words import field_label
-from syncer.models import ActivityLogEntry, ActivityStatus, Person, SyncUser
+from syncer.models import ActivityLogEntry, ActivityStatus, Person, SalesforceRecord, SyncUser
+from syncer.sync.options import Action
 
 #: As many activities as a page shows.
 LATEST = 50
@@ -41,22 +45,60 @@ def context(request: HttpRequest, person: Person, sync_user: SyncUser | None) ->
     record_url = ""
     if sync_user and sync_user.instance_url and person.sfdc_id:
         record_url = f"{sync_user.instance_url.rstrip('/')}/{person.sfdc_id}"
+    twins = duplicates.others(person) if request.user.has_perm("syncer.view_person") else []
     may_see_log = request.user.has_perm("syncer.view_activitylogentry")
     return {
         "state": state,
         "state_chip": display.chip(state.label, KINDS[state]),
         "why": why(person, sync_user),
         "record": record,
+        "owner": _owner(record),
+        "decision": decision(person, sync_user) if permissions.may(request, Action.SYNC) else None,
+        "twins": [(twin, state_chip(twin)) for twin in twins[: duplicates.SHOWN]],
+        "more_twins": len(twins) > duplicates.SHOWN,
+        "twins_url": f"{reverse('admin:syncer_person_changelist')}?{urlencode({'q': person.email})}",
         "record_url": record_url,
         "received": display.moment(record.received_at) if record else display.NOTHING,
         "sent": display.moment(record.sent_at) if record else display.NOTHING,
         "refusal": refusal_of(person),
         "fields": person_fields.panel(person, sync_user),
-        "former_ids": list(person.former_ids.order_by("-since")[:10]),
+        "former_ids": former.sentences(person),
         "events": timeline(person.pk) if may_see_log else [],
         "may_see_log": may_see_log,
         "log_url": reverse("admin:syncer_activitylogentry_changelist") + f"?q={person.pk}",
     }
+
+
+#: Salesforce's ids of groups; of these only queues own records.
+QUEUE = "00G"
+
+
+def _owner(record: SalesforceRecord | None) -> SafeString:
+    """A user with the e-mail address, or a queue."""
+    if record is None or not (record.owner_id or record.owner_name):
+        return display.NOTHING
+    if record.owner_id.startswith(QUEUE):
+        return format_html("Queue {}", record.owner_name or format_html("<code>{}</code>", record.owner_id))
+    name = record.owner_name or format_html("<code>{}</code>", record.owner_id)
+    if not record.owner_email:
+        return format_html("{}", name)
+    return format_html('{} · <a href="mailto:{}">{}</a>', name, quote(record.owner_email, safe="@"), record.owner_email)
+
+
+def more(request: HttpRequest, person: Person) -> list[tuple[str, str]]:
+    """The entries of the menu *More*: what asks for something first. (name, address)"""
+    there = bool(person.sfdc_type) and not person.sfdc_is_deleted
+    offered = [
+        (Action.SYNC, "Sync Person to SFDC with options…", True),
+        (Action.OWNER, "Change owner in SFDC…", True),
+        (Action.CAMPAIGN, "Add to SFDC campaign…", True),
+        (Action.DELETE, "Delete from SFDC…", there),
+    ]
+    return [
+        (name, reverse("admin:syncer_person_choose", args=[person.pk, action]))
+        for action, name, sensible in offered
+        if sensible and permissions.may(request, action)
+    ]
 
 
 def timeline(person_id: int) -> list[Event]:

@@ -7,14 +7,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from syncer.admin import actions, display, person_panel
-from syncer.admin.person_filters import ReasonFilter, SfdcTypeFilter, StateFilter
+from syncer.admin import actions, choose, decisions, display, duplicates, permissions, person_panel, progress
+from syncer.admin.person_filters import DuplicateFilter, ReasonFilter, SfdcTypeFilter, StateFilter
 from syncer.admin.person_form import PersonForm, person_form
 from syncer.admin.person_search import HELP, search
 from syncer.admin.person_values import FormValue, form_values
@@ -26,15 +28,22 @@ from syncer.sync.options import Action, SyncOptions
 
 @admin.register(Person)
 class PersonAdmin(CalmAdmin):
-    list_display = ("person", "email", "company", "kind", "sync_state", "synced")
+    list_display = ("person", "address", "company", "kind", "sync_state", "synced")
     list_display_links = ("person",)
-    list_filter = (StateFilter, SfdcTypeFilter, ReasonFilter)
+    list_filter = (StateFilter, SfdcTypeFilter, DuplicateFilter, ReasonFilter)
     list_select_related = ("pending", "record")
     search_fields = ("last_name",)  # that there is a search; where it goes is in person_search
     search_help_text = HELP
     ordering = ("-updated_at", "-id")
     sortable_by = ()
-    actions = ("sync_person", "refresh_person")
+    actions = (
+        "sync_person",
+        "sync_person_with_options",
+        "refresh_person",
+        "change_owner",
+        "add_to_campaign",
+        "delete_from_sfdc",
+    )
     change_form_template = "syncer/person.html"
     delete_confirmation_template = "syncer/delete_person.html"
     delete_selected_confirmation_template = "syncer/delete_persons.html"
@@ -44,6 +53,12 @@ class PersonAdmin(CalmAdmin):
     @admin.display(description="name")
     def person(self, person: Person) -> str:
         return str(person)
+
+    @admin.display(description="e-mail")
+    def address(self, person: Person) -> str | SafeString:
+        if not getattr(person, "shares_address", False):
+            return person.email
+        return format_html("{} {}", person.email, display.note("Possible duplicate"))
 
     @admin.display(description="SFDC type")
     def kind(self, person: Person) -> str | SafeString:
@@ -72,12 +87,34 @@ class PersonAdmin(CalmAdmin):
     def sync_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         return actions.sync_selected(request, queryset)
 
+    @admin.action(description="Sync Person to SFDC with options…", permissions=["sync"])
+    def sync_person_with_options(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        return actions.choose_for_selected(request, queryset, Action.SYNC)
+
     @admin.action(description="Refresh from Salesforce", permissions=["sync"])
     def refresh_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         return actions.sync_selected(request, queryset, SyncOptions(action=Action.REFRESH))
 
+    @admin.action(description="Change owner in SFDC…", permissions=["sync"])
+    def change_owner(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        return actions.choose_for_selected(request, queryset, Action.OWNER)
+
+    @admin.action(description="Add to SFDC campaign…", permissions=["sync"])
+    def add_to_campaign(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        return actions.choose_for_selected(request, queryset, Action.CAMPAIGN)
+
+    @admin.action(description="Delete from SFDC…", permissions=["delete_there"])
+    def delete_from_sfdc(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        return actions.choose_for_selected(request, queryset, Action.DELETE)
+
     def has_sync_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(actions.PERMISSION)
+        return permissions.may(request, Action.SYNC)
+
+    def has_delete_there_permission(self, request: HttpRequest) -> bool:
+        return permissions.may(request, Action.DELETE)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PersonList
 
     # -- the form ------------------------------------------------------------------------------------------------------
 
@@ -123,10 +160,15 @@ class PersonAdmin(CalmAdmin):
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
         return [
-            path("sync/<int:run_id>/", view(actions.progress_page), name="syncer_person_sync_run"),
-            path("sync/<int:run_id>/progress.json", view(actions.progress_json), name="syncer_person_sync_progress"),
+            path("sync/<int:run_id>/", view(progress.progress_page), name="syncer_person_sync_run"),
+            path("sync/<int:run_id>/progress.json", view(progress.progress_json), name="syncer_person_sync_progress"),
+            path("sync/<int:run_id>/stop/", view(progress.stop), name="syncer_person_sync_stop"),
+            path("selected/<str:name>/<str:action>/", view(choose.for_selected), name="syncer_person_choose_selected"),
             path("<int:person_id>/sync/", view(actions.sync_one), name="syncer_person_sync"),
             path("<int:person_id>/refresh/", view(actions.refresh_one), name="syncer_person_refresh"),
+            path("<int:person_id>/link/", view(decisions.link), name="syncer_person_link"),
+            path("<int:person_id>/new-lead/", view(decisions.create_anyway), name="syncer_person_create_anyway"),
+            path("<int:person_id>/do/<str:action>/", view(choose.for_one), name="syncer_person_choose"),
             *super().get_urls(),
         ]
 
@@ -144,9 +186,21 @@ class PersonAdmin(CalmAdmin):
             context["may_sync"] = self.has_sync_permission(request)
             context["sync_url"] = reverse("admin:syncer_person_sync", args=[obj.pk])
             context["refresh_url"] = reverse("admin:syncer_person_refresh", args=[obj.pk])
+            context["more"] = person_panel.more(request, obj)
         context["title"] = str(obj) if obj is not None else "Add a person"
         context["subtitle"] = None
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class PersonList(ChangeList):
+    """A page of the list knows which of its addresses other persons have, too: one query for the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        shared = duplicates.shared_among(self.result_list)
+        for person in self.result_list:
+            person.__dict__["shares_address"] = person.email.strip().lower() in shared
 
 
 def active_sync_user(request: HttpRequest) -> SyncUser | None:

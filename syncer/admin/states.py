@@ -17,6 +17,7 @@ class SyncState(TextChoices):
     ERROR = "error", "Sync error"
     NOT_IN_SALESFORCE = "not-in-salesforce", "Not in Salesforce"
     DELETED = "deleted", "Deleted in Salesforce"
+    HIDDEN = "no-longer-visible", "No longer visible"
 
 
 KINDS = {
@@ -25,9 +26,11 @@ KINDS = {
     SyncState.ERROR: "bad",
     SyncState.NOT_IN_SALESFORCE: "off",
     SyncState.DELETED: "gone",
+    SyncState.HIDDEN: "wait",
 }
 
-_HERE = Q(sfdc_is_deleted=False)
+#: Neither deleted there nor hidden from the sync user: what has no link has no ``hidden_since`` either.
+_HERE = Q(sfdc_is_deleted=False, record__hidden_since__isnull=True)
 _FAILED = Q(pending__state=PendingState.FAILED)
 _NOT_FAILED = Q(pending__state__in=[PendingState.PENDING, PendingState.IN_FLIGHT])
 #: A row of the outbox without revision and without error only carries the claim of somebody who looks right now.
@@ -40,6 +43,11 @@ CONDITIONS: dict[str, Q] = {
     SyncState.ERROR: _HERE & _FAILED,
     SyncState.NOT_IN_SALESFORCE: _HERE & Q(sfdc_type="") & _NOTHING_WAITS,
     SyncState.DELETED: Q(sfdc_is_deleted=True),
+    # By the few hidden records, through their index, not by looking at each person's record.
+    SyncState.HIDDEN: Q(
+        sfdc_is_deleted=False,
+        pk__in=SalesforceRecord.objects.filter(hidden_since__isnull=False).values("person_id"),
+    ),
 }
 
 
@@ -57,6 +65,9 @@ def state_of(person: Person) -> SyncState:
     pending = pending_of(person)
     if person.sfdc_is_deleted:
         return SyncState.DELETED
+    record = record_of(person)
+    if record is not None and record.hidden_since is not None:
+        return SyncState.HIDDEN
     if pending is not None and pending.state == PendingState.FAILED:
         return SyncState.ERROR
     if pending is not None and (pending.revision > 0 or pending.error_code):

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from syncer import secrets
 from syncer.admin import connection_test, display
+from syncer.admin.guarantee import guarantee
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.sync_user_form import SyncUserForm
 from syncer.models import SyncMode, SyncUser, SyncUserState
@@ -40,6 +41,7 @@ class SyncUserAdmin(CalmAdmin):
         "writing",
         "signed_in_at",
         "secrets_state",
+        "at_most_once",
     )
     change_form_template = "syncer/sync_user.html"
 
@@ -60,6 +62,7 @@ class SyncUserAdmin(CalmAdmin):
         if obj is not None:
             status = ["current_state", "since", "reason", "writing", "organisation_column", "signed_in_at"]
             groups.insert(0, ("Status", {"fields": status}))
+            next(options for name, options in groups if name == "New leads")["fields"].insert(2, "at_most_once")
         return groups
 
     def get_form(self, request: HttpRequest, obj: SyncUser | None = None, change: bool = False, **kwargs: Any) -> Any:
@@ -142,6 +145,10 @@ class SyncUserAdmin(CalmAdmin):
     @admin.display(description="Salesforce user id")
     def signed_in_at(self, sync_user: SyncUser) -> SafeString:
         return format_html("<code>{}</code>", sync_user.user_id) if sync_user.user_id else display.NOTHING
+
+    @admin.display(description="made at most once")
+    def at_most_once(self, sync_user: SyncUser) -> SafeString:
+        return guarantee(sync_user).shown
 
     @admin.display(description="stored secrets")
     def secrets_state(self, sync_user: SyncUser) -> str:

@@ -55,6 +55,7 @@ def failure(
         "cause": explanation.cause,
         "remedy": explanation.remedy,
         "duplicates": list(error.duplicates),
+        "warn_only": error.warn_only,
     }
     journal.entry(
         person.id,

@@ -111,7 +111,7 @@ def test_an_outcome_that_needs_a_decision_says_what_is_to_be_decided(admin: Clie
     assert "Needs a decision. Nothing is tried again" in page
     assert "“Salesforce has Lead" in page
     assert "What to do: The application never picks" in page
-    assert "correct the e-mail address or last name" in page
+    assert "Choose which one is this person" in page
 
 
 def test_a_refusal_is_told_in_salesforces_words_with_a_remedy(admin: Client, sync_user: SyncUser) -> None:

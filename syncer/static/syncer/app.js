@@ -34,6 +34,19 @@
         }
     }
 
+    // A small menu closes with Escape, and when something else is pressed.
+    for (const small of document.querySelectorAll('details.menu')) {
+        document.addEventListener('click', (event) => {
+            small.open = small.open && small.contains(event.target);
+        });
+        small.addEventListener('keydown', (event) => {
+            if (event.key === 'Escape' && small.open) {
+                small.open = false;
+                small.querySelector('summary').focus();
+            }
+        });
+    }
+
     // A form that takes a while says so, and is not sent twice. The buttons are back after the Back button.
     const busy = (form, yes) => {
         for (const one of form.querySelectorAll('button[type=submit]')) {

@@ -1,0 +1,21 @@
+// Of the member statuses, offers those of the chosen campaign; its first one is the default.
+'use strict';
+{
+    const campaign = document.querySelector('select[data-member-statuses]');
+    const status = campaign && document.getElementById(campaign.dataset.memberStatuses);
+    if (status) {
+        const all = [...status.options];
+        const offer = () => {
+            const text = campaign.selectedOptions[0].dataset.statuses;
+            const known = text ? JSON.parse(text) : [];
+            const chosen = status.value;
+            const fits = (option) => !option.value || known.includes(option.value);
+            status.replaceChildren(...(known.length ? all.filter(fits) : campaign.value ? all : all.slice(0, 1)));
+            status.value = [...status.options].some((option) => option.value === chosen) ? chosen : '';
+            status.options[0].textContent = known.length ? `${known[0]} (the default)` : "The campaign's own default";
+            status.disabled = !campaign.value;
+        };
+        campaign.addEventListener('change', offer);
+        offer();
+    }
+}
