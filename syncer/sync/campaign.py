@@ -52,7 +52,10 @@ def add(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOpti
 
 
 def _add(work: Work, campaign: str, status: str, group: Sequence[PersonState]) -> dict[int, PersonOutcome]:
-    name, members = _members(work, campaign, group)
+    try:
+        name, members = _members(work, campaign, group)
+    except Refused as error:
+        return {p.id: outcome(p, Result.FAILED, str(error), error.code) for p in group}
     outcomes: dict[int, PersonOutcome] = {}
     new: list[PersonState] = []
     changed: list[PersonState] = []

@@ -32,7 +32,7 @@ class Matched:
     to_create: list[PersonState] = field(default_factory=list)
     refused: dict[int, PersonOutcome] = field(default_factory=dict)
     candidates: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    waiting: dict[int, PersonOutcome] = field(default_factory=dict)  # creates whose outcome is not known yet
+    told: dict[int, PersonOutcome] = field(default_factory=dict)  # answers that leave the person as it was
 
     def link(self, person: PersonState, record: RemoteRecord, reason: str) -> None:
         self.links.setdefault(record.object, []).append((person, record, reason))
@@ -66,7 +66,7 @@ def match(work: Work, strangers: Sequence[PersonState], found: Found, options: M
                 taken.add(made[0].id)
                 continue
             if _still_open(work, intent):
-                matched.waiting[person.id] = unknown(person)
+                matched.told[person.id] = unknown(person)
                 continue
         if asked.create_anyway:
             matched.to_create.append(person)
@@ -81,11 +81,10 @@ def _chosen(work: Work, person: PersonState, asked: SyncOptions, found: Found, m
     owner = found.owners.get(to_18(asked.link_to))
     if record is None or record.gone:
         message = f"{asked.link_to} is deleted, converted, or not visible to the sync user. Nothing was linked."
-        matched.refused[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
+        matched.told[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
     elif owner is not None:
         message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
-        matched.refused[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
-        matched.candidates[person.id] = describe([record], found)
+        matched.told[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
     else:
         matched.link(person, record, f"chosen by {work.actor}.")
 

@@ -162,7 +162,7 @@ def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
     asked = {p.id: SyncOptions.from_dict(p.asked) for p in persons}
     found = find(work, persons)
     matched = linking.match(work, persons, found, asked)
-    told = {**matched.waiting, **matched.refused, **linking.link(work, matched.links, found)}
+    told = {**matched.told, **matched.refused, **linking.link(work, matched.links, found)}
     refused = [(one.person_id, one.name, one.message) for one in told.values() if not one.ok]
     for person in matched.to_create:
         prepared = prepare(work, work.maps["Lead"], person, asked[person.id])
@@ -196,10 +196,12 @@ def _act(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], opt
     now = state.by_ids(p.id for p in persons)
     there = [p for p in now.values() if p.linked and (p.id not in outcomes or outcomes[p.id].ok)]
     work.give_up_in_time()
-    for step in (owner.give, campaign.add):
-        there = [p for p in there if p.id not in outcomes or outcomes[p.id].ok]
-        for pk, told in step(work, there, asked).items():
-            outcomes[pk] = _then(outcomes.get(pk), told)
+    made = {pk for pk, told in outcomes.items() if told.result is Result.CREATED}  # with the owner
+    for pk, told in owner.give(work, [p for p in there if p.id not in made], asked).items():
+        outcomes[pk] = _then(outcomes.get(pk), told)
+    there = [p for p in there if p.id not in outcomes or outcomes[p.id].ok]
+    for pk, told in campaign.add(work, there, asked).items():
+        outcomes[pk] = _then(outcomes.get(pk), told)
 
 
 def _then(first: PersonOutcome | None, told: PersonOutcome) -> PersonOutcome:
@@ -234,7 +236,7 @@ def _sync(
     matched = linking.match(work, [*strangers, *chosen], found, asked)
     for person in chosen:
         outcomes.pop(person.id, None)
-    outcomes |= matched.waiting | matched.refused
+    outcomes |= matched.told | matched.refused
     refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
     outcomes |= linking.link(work, matched.links, found)
     again = [p for p in sending if p.linked and asked[p.id].recreate_deleted and _is_deleted(outcomes.get(p.id))]
@@ -327,6 +329,6 @@ def _made_anew(
         outcomes.pop(person.id)
     found = find(work, freed)
     matched = linking.match(work, freed, found, asked)
-    outcomes |= matched.waiting | matched.refused | linking.link(work, matched.links, found)
+    outcomes |= matched.told | matched.refused | linking.link(work, matched.links, found)
     refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
     return matched.to_create

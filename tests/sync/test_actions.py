@@ -188,6 +188,16 @@ def test_a_lost_answer_adds_nobody_twice(sandbox, linked, sync_person):
     assert len(members(sandbox)) == 1
 
 
+def test_campaigns_that_may_not_be_seen_are_told_and_the_person_is_synced_all_the_same(sandbox, sync_person):
+    campaign, kim = campaign_id(sandbox), person()
+    sandbox.control("POST", "access", username="sync@example.com", object="CampaignMember", access="hidden")
+    outcome = sync_person(kim, options=SyncOptions(campaign=campaign))
+    kim.refresh_from_db()
+    assert (outcome.result, kim.sfdc_type) == (Result.FAILED, "Lead")
+    assert "Created" in outcome.message
+    assert "Campaigns can't be read" in outcome.message
+
+
 # -- delete -----------------------------------------------------------------------------------------------------------
 
 
