@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django_q.tasks import async_task
 
 from syncer import schedule
-from syncer.models import SyncRun, SyncUser, SyncUserState
+from syncer.models import RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync, OutOfTime
@@ -22,6 +23,9 @@ from syncer.sync.retention import prune
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
 #: at its time-out of 15 minutes, which would otherwise always strike at the same point.
 GIVE_UP_AFTER = timedelta(minutes=10)
+
+#: An action on persons that has not told anything for so long has lost its worker.
+RUN_IS_DEAD_AFTER = timedelta(minutes=5)
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +56,40 @@ def sync_persons_task(
 ) -> dict[str, Any]:
     """*Sync Person to SFDC*, or a sister action, for many persons; the run shows how far it is."""
     run = SyncRun.objects.get(pk=run_id)
+    if run.status != RunStatus.RUNNING:  # stopped before it began, or done by another worker
+        return {"run": run_id, "status": run.status}
+    asked = SyncOptions.from_dict(options or {})
+    ids = run.options.get("left") or list(person_ids)
     try:
-        outcomes = sync_persons(list(person_ids), actor=actor, run=run, options=SyncOptions.from_dict(options or {}))
+        outcomes = sync_persons(ids, actor=actor, run=run, options=asked, budget=GIVE_UP_AFTER)
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
-    return {"run": run_id, "status": "completed", "persons": len(outcomes)}
+    if run.status == RunStatus.RUNNING:
+        go_on(run, actor)
+        return {"run": run_id, "status": "unfinished", "persons": len(outcomes)}
+    return {"run": run_id, "status": run.status, "persons": len(outcomes)}
+
+
+def go_on(run: SyncRun, actor: str) -> None:
+    """Queue the rest of an action on persons (``run.options["left"]``), as the same run."""
+    asked = SyncOptions.from_dict(run.options)
+    async_task("syncer.tasks.sync_persons_task", run.pk, run.options["left"], actor, asked.to_dict())
+
+
+def take_over_dead_runs() -> list[int]:
+    """Actions on persons whose worker was killed go on with those who were left; safe to do twice, because each person
+    is claimed. Gives the runs that were queued again."""
+    silent = timezone.now() - RUN_IS_DEAD_AFTER
+    taken = []
+    begun = SyncRun.objects.filter(kind=RunKind.PERSONS, status=RunStatus.RUNNING).exclude(phases=[])
+    for run in begun.filter(heartbeat_at__lt=silent):
+        mine = SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING, heartbeat_at__lt=silent)
+        if not run.options.get("left"):
+            mine.update(status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word.")
+        elif mine.update(heartbeat_at=timezone.now()):
+            go_on(run, run.trigger)
+            taken.append(run.pk)
+    return taken
 
 
 def prune_activity() -> dict[str, int]:
@@ -77,4 +110,5 @@ def prune_activity() -> dict[str, int]:
 def heartbeat() -> None:
     """Every minute: the worker is alive, and the schedules are as they should be."""
     schedule.beat()
+    take_over_dead_runs()
     schedule.ensure()

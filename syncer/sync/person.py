@@ -122,6 +122,7 @@ def sync_persons(
         with runs.recorded(work), one_line_errors(sync_user, org):
             learn_organisation(sync_user, org)
             schema.ensure(work)
+            runs.report(work, TITLES[options.action], 0, len(ids))
             for start in range(0, len(ids), BATCH):
                 if SyncRun.objects.filter(pk=run.pk, status=RunStatus.INTERRUPTED).exists():
                     raise Stopped

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
 
 from syncer import schedule, tasks
-from syncer.models import SyncRun, SyncUser
+from syncer.models import Person, SyncRun, SyncUser
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +77,36 @@ def test_a_silent_worker_is_noticed():
     assert schedule.worker_is_silent()
     tasks.heartbeat()
     assert not schedule.worker_is_silent()
+
+
+def test_an_action_whose_worker_was_killed_goes_on_with_those_who_were_left(sandbox, sync_user, time):
+    done, left = (Person.objects.create(last_name=name, company="Acme") for name in ("Ode", "Berg"))
+    run = SyncRun.objects.create(
+        sync_user=sync_user,
+        kind="persons",
+        trigger="eva",
+        options={"persons": 2, "left": [left.pk], "action": "refresh", "outcomes": [{"person_id": done.pk}]},
+        phases=[{"name": "Refresh from Salesforce"}],
+        heartbeat_at=timezone.now() - timedelta(minutes=6),
+    )
+    tasks.heartbeat()
+    tasks.heartbeat()
+    [queued] = [row.task for row in OrmQ.objects.all()]
+    assert queued["args"] == (run.pk, [left.pk], "eva", {"action": "refresh"})
+
+
+def test_a_run_that_died_with_nobody_left_is_told_so(sync_user):
+    old = timezone.now() - timedelta(minutes=6)
+    begun = {"sync_user": sync_user, "kind": "persons", "heartbeat_at": old}
+    dead = SyncRun.objects.create(**begun, phases=[{"name": "Sync Person to SFDC"}])
+    queued = SyncRun.objects.create(**begun)
+    tasks.heartbeat()
+    assert [SyncRun.objects.get(pk=r.pk).status for r in (dead, queued)] == ["interrupted", "running"]
+
+
+def test_a_stopped_action_is_not_begun_by_a_task_that_comes_late(sync_user):
+    run = SyncRun.objects.create(sync_user=sync_user, kind="persons", status="interrupted", options={"persons": 1})
+    assert tasks.sync_persons_task(run.pk, [1], "eva") == {"run": run.pk, "status": "interrupted"}
 
 
 def test_a_cycle_that_is_out_of_time_goes_on_where_it_was(sandbox, cycle, time):
