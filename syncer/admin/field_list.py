@@ -14,7 +14,7 @@ from syncer.models import SyncUser
 from syncer.sync.check import refresh_fields
 from syncer.sync.connect import active_sync_user
 from syncer.sync.errors import CannotSync
-from syncer.sync.schema import SchemaChange
+from syncer.sync.schema import OBJECTS, SchemaChange
 
 PERMISSION = "syncer.change_fieldmapping"
 #: As many fields are named; of more, the number.
@@ -59,5 +59,5 @@ def _fields(names: Sequence[str]) -> str:
 
 
 def _counts(sync_user: SyncUser) -> str:
-    described = sync_user.described.order_by("-name").values_list("name", "description")
+    described = sync_user.described.filter(name__in=OBJECTS).order_by("-name").values_list("name", "description")
     return ", ".join(f"{name} has {len(about.get('fields', ()))} fields" for name, about in described)

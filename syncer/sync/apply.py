@@ -38,6 +38,8 @@ RECORD_COLUMNS = [
     "read_sequence",
     "owner_id",
     "owner_name",
+    "owner_email",
+    "account_id",
     "merged_into",
     "received_at",
     "sent_at",
@@ -261,9 +263,12 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     base = m.merge.base_after_reading(link.base if link else {})
     sent_at: datetime | None = link.sent_at if link else None
     received_at = now if m.merge.received or not same_record else (link.received_at if link else None)
-    state = [remote.stamp, reading.asked_at, reading.sequence, remote.owner_id, remote.owner_name]
+    state = [remote.stamp, reading.asked_at, reading.sequence, remote.owner_id, remote.owner_name, remote.owner_email]
+    account_id = remote.account_id
     if m.partial and link is not None:
-        state = [link.system_modstamp, link.read_at, reading.sequence, link.owner_id, link.owner_name]
+        owner = [link.owner_id, link.owner_name, link.owner_email]
+        state = [link.system_modstamp, link.read_at, reading.sequence, *owner]
+        account_id = remote.account_id or link.account_id
     weak = m.partial and link is not None and link.weak_base
     return [
         m.person.id,
@@ -273,6 +278,7 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
         base,
         weak,
         *state,
+        account_id,
         "",
         received_at,
         sent_at,

@@ -69,14 +69,14 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
                 for record in left
                 if record.id in persons and not persons[record.id].sfdc_is_deleted and record.id not in hidden
             ]
-            _postpone(work, fields.object, hidden)
+            postpone(work, fields.object, hidden)
             applied = apply(work, fields, reading, merged)
             work.received["updated"] += len(applied.changed)
             left = [m.remote for m in applied.again]
-            _postpone(work, fields.object, [m.remote.id for m in applied.stale])
+            postpone(work, fields.object, [m.remote.id for m in applied.stale])
             if not left:
                 break
-        _postpone(work, fields.object, [record.id for record in left])
+        postpone(work, fields.object, [record.id for record in left])
         done += len(records)
         job.records += len(records)
         job.position = records[-1].id if records else job.position
@@ -87,9 +87,9 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
         work.give_up_in_time()
 
 
-def _postpone(work: Work, sobject: str, record_ids: list[str]) -> None:
+def postpone(work: Work, sobject: str, record_ids: list[str]) -> None:
     """Records that could not be merged now are read whole by the next cycle."""
     if record_ids and work.plan is None:
-        cursor = SyncCursor.objects.get(sync_user=work.sync_user, object=sobject)
+        cursor, _ = SyncCursor.objects.get_or_create(sync_user=work.sync_user, object=sobject)
         cursor.postponed = list(dict.fromkeys([*cursor.postponed, *record_ids]))
         cursor.save(update_fields=["postponed"])

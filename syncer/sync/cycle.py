@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -20,7 +20,7 @@ from syncer.models import CreateIntent, IntentState, PendingChange, PendingState
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, Refused, policy_for
-from syncer.sync import automatic, backfill, outbox, pull, push, runs, schema
+from syncer.sync import automatic, backfill, names, outbox, pull, push, runs, schema
 from syncer.sync.connect import (
     OpenSession,
     active_sync_user,
@@ -157,36 +157,37 @@ def _receive(work: Work, options: CycleOptions) -> None:
         _first_describes(work)
     else:
         work.load_maps()
-    cursors = {name: pull.cursor_for(work, name) for name in options.objects}
-    queries = {name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()}
-    requests = schema.describe_requests(work, conditional=conditional)
-    requests += [
-        Subrequest("GET", soql.query_path(query.soql, query.deleted), f"changes{name}")
-        for name, query in queries.items()
-    ]
+    describes = schema.describe_requests(work, conditional=conditional)
+    answer, sequence, related = _ask(work, options, describes)
+    if _take_describes(work, answer, related):
+        # Fields came or went: what was just read was asked for with the old list.
+        answer, sequence, related = _ask(work, options)
+    followed = names.begin(work, answer, related)
+    for name in options.objects:
+        _take_page(work, name, answer, sequence)
+    for name, page in followed.items():
+        names.receive(work, name, page, sequence)
+    for name in options.objects:
+        backfill.fill(work, name)
+
+
+def _ask(work: Work, options: CycleOptions, requests: Sequence[Subrequest] = ()) -> tuple[Answer, int, Collection[str]]:
+    """The changes of all objects, in one call behind ``requests``: the answer, its place in the sequence, and which
+    related objects it tells of. At most four queries; Salesforce takes five."""
+    changes = {
+        name: pull.change_query(work.maps[name], pull.cursor_for(work, name), full=options.full)
+        for name in options.objects
+    }
+    paths = {name: soql.query_path(query.soql, query.deleted) for name, query in changes.items()}
+    related = names.queries(work, options.objects)
+    paths |= {name: soql.query_path(text) for name, text in related.items()}
     work.checkpoint()
     sequence = next_sequence()
-    answer = work.org.composite(requests, safe=True)
+    answer = work.org.composite(
+        [*requests, *(Subrequest("GET", path, f"changes{name}") for name, path in paths.items())], safe=True
+    )
     work.checkpoint()
-    if _take_describes(work, answer):
-        # Fields came or went: what was just read was asked for with the old list.
-        queries = {
-            name: pull.change_query(work.maps[name], cursor, full=options.full) for name, cursor in cursors.items()
-        }
-        work.checkpoint()
-        sequence = next_sequence()
-        answer = work.org.composite(
-            [
-                Subrequest("GET", soql.query_path(query.soql, query.deleted), f"changes{name}")
-                for name, query in queries.items()
-            ],
-            safe=True,
-        )
-        work.checkpoint()
-    for name in queries:
-        _take_page(work, name, answer, sequence)
-    for name in queries:
-        backfill.fill(work, name)
+    return answer, sequence, related.keys()
 
 
 def _first_describes(work: Work) -> None:
@@ -197,10 +198,11 @@ def _first_describes(work: Work) -> None:
     _take_describes(work, answer)
 
 
-def _take_describes(work: Work, answer: Answer) -> bool:
+def _take_describes(work: Work, answer: Answer, related: Iterable[str] = ()) -> bool:
     """Whether fields came or went. A dry run looks at the mappings as they would become, and puts them back."""
     with transaction.atomic():
         changes = schema.take_describes(work, answer)
+        changes += names.take_access(work, answer, related)
         work.load_maps()
         transaction.set_rollback(work.plan is not None)
     return bool(changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,10 +23,17 @@ CONSENT_FIELDS = frozenset({"unsubscribed", "do_not_call"})
 #: Fields that the engine itself reads, where the sync user may see them.
 SYSTEM_FIELDS = {
     "Lead": ("IsDeleted", "MasterRecordId", "OwnerId", "IsConverted", "ConvertedContactId"),
-    "Contact": ("IsDeleted", "MasterRecordId", "OwnerId"),
+    "Contact": ("IsDeleted", "MasterRecordId", "OwnerId", "AccountId"),
 }
-#: Names that come along through a relationship, where its reference field is seen: owner, last editor.
-RELATED_NAMES = {"OwnerId": "Owner.Name", "LastModifiedById": "LastModifiedBy.Name"}
+#: What comes along through a relationship, where its reference field is seen: owner, last editor.
+RELATED_NAMES = {
+    "OwnerId": ("Owner.Name", "Owner.Email"),
+    "LastModifiedById": ("LastModifiedBy.Name",),
+}
+#: The company of a contact: its account's name, read through the relationship and never written.
+ACCOUNT_PATH = "Account.Name"
+#: Objects that records refer to. Renaming one of them moves no stamp on the record.
+RELATED_OBJECTS = ("Account", "User")
 
 PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
     field.name: field
@@ -111,7 +118,9 @@ class ObjectMap:
         """The map of these fields alone."""
         wanted = set(salesforce_fields)
         fields = tuple(f for f in self.fields if f.salesforce_field in wanted)
-        select = ("Id", "SystemModstamp", *(f.salesforce_field for f in fields))
+        names = [f.salesforce_field for f in fields]
+        names += ["AccountId"] if ACCOUNT_PATH in names else []  # by which the name is followed from then on
+        select = ("Id", "SystemModstamp", *dict.fromkeys(names))
         return replace(self, fields=fields, select=select)
 
     def there(self, record: Mapping[str, Any]) -> dict[str, Value]:
@@ -147,7 +156,9 @@ def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
     return ObjectMap(
         object=sobject,
         fields=fields,
-        select=_select(sobject, fields, known, sync_user.external_id_field if external else None),
+        select=_select(
+            sobject, fields, known, sync_user.external_id_field if external else None, unseen_objects(sync_user)
+        ),
         external_id_field=sync_user.external_id_field if usable else None,
     )
 
@@ -172,12 +183,22 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
     )
 
 
+def unseen_objects(sync_user: SyncUser) -> set[str]:
+    """The related objects that Salesforce does not show to the sync user: their description is kept, empty."""
+    return set(sync_user.described.filter(name__in=RELATED_OBJECTS).values_list("name", flat=True))
+
+
 def _select(
-    sobject: str, fields: Iterable[MappedField], known: Mapping[str, FieldDescribe], external_id: str | None
+    sobject: str,
+    fields: Iterable[MappedField],
+    known: Mapping[str, FieldDescribe],
+    external_id: str | None,
+    unseen: Container[str],
 ) -> tuple[str, ...]:
     names = ["Id", "SystemModstamp"]
     names += [name for name in SYSTEM_FIELDS[sobject] if name in known]
-    names += [path for reference, path in RELATED_NAMES.items() if reference in known]
+    if "User" not in unseen:
+        names += [path for reference, paths in RELATED_NAMES.items() if reference in known for path in paths]
     names += [external_id] if external_id else []
     names += [field.salesforce_field for field in fields]
     return tuple(dict.fromkeys(names))

@@ -287,7 +287,8 @@ def _link_to_contact(work: Work, reading: Reading, person: PersonState, record: 
             Person.objects.filter(id=person.id).update(
                 sfdc_type="Contact", sfdc_id=contact, sfdc_is_deleted=False, updated_at=work.now()
             )
-            link.update(object="Contact", record_id=contact, owner_id="", owner_name="")
+            owner = {"owner_id": "", "owner_name": "", "owner_email": ""}
+            link.update(object="Contact", record_id=contact, account_id="", **owner)
             _keep_former_id(work, person.id, record, "converted")
         link.update(
             weak_base=True,

@@ -87,6 +87,8 @@ def _insert(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[R
                     reading.sequence,
                     record.owner_id,
                     record.owner_name,
+                    record.owner_email,
+                    record.account_id,
                     "",
                     now,
                     None,

@@ -356,7 +356,8 @@ def _is_known(m: Merged) -> bool:
         # What is to be sent waits already, or was refused and waits for a change: this is none.
         and bool(m.merge.to_send or m.keeps_waiting) == bool(m.person.pending)
         and m.merge.base_after_reading(link.base) == link.base
-        and link.owner_id == m.remote.owner_id
+        and (link.owner_id, link.owner_name, link.owner_email, link.account_id)
+        == (m.remote.owner_id, m.remote.owner_name, m.remote.owner_email, m.remote.account_id)
     )
 
 

@@ -19,6 +19,10 @@ OVERLAP = timedelta(minutes=10)
 SETTLED_AFTER = timedelta(seconds=2)
 
 
+#: What the id of a queue begins with. A queue is no person: records that it owns have no owner's name or e-mail.
+QUEUE = "00G"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One request that read records: its place in the application's sequence, and the organisation's time then."""
@@ -39,6 +43,8 @@ class RemoteRecord:
     master_id: str  # the winner that a merged record went into
     owner_id: str
     owner_name: str
+    owner_email: str
+    account_id: str  # of a contact
     editor: str
     external_id: str  # the person's UUID, where the organisation has the field
 
@@ -54,7 +60,9 @@ def parse_stamp(text: str) -> datetime:
 
 def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
     """A record of an answer. Raises ``KeyError`` or ``ValueError`` for one without id or stamp."""
-    reference = {name: to_18(record[name]) if record.get(name) else "" for name in ("MasterRecordId", "OwnerId")}
+    names = ("MasterRecordId", "OwnerId", "AccountId")
+    reference = {name: to_18(record[name]) if record.get(name) else "" for name in names}
+    owner = None if reference["OwnerId"].startswith(QUEUE) else record.get("Owner")
     contact = record.get("ConvertedContactId")
     external = record.get(fields.external_id_field) if fields.external_id_field else None
     return RemoteRecord(
@@ -67,8 +75,10 @@ def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
         contact_id=to_18(contact) if contact else "",
         master_id=reference["MasterRecordId"],
         owner_id=reference["OwnerId"],
-        owner_name=_name(record.get("Owner")),
-        editor=_name(record.get("LastModifiedBy")),
+        owner_name=_text(owner, "Name"),
+        owner_email=_text(owner, "Email"),
+        account_id=reference["AccountId"],
+        editor=_text(record.get("LastModifiedBy"), "Name"),
         external_id=str(external or ""),
     )
 
@@ -79,5 +89,5 @@ def already_merged(merged: datetime | None, read_at: datetime | None, stamp: dat
     return merged == stamp and read_at is not None and read_at >= stamp + OVERLAP
 
 
-def _name(related: Any) -> str:
-    return str(related.get("Name") or "") if isinstance(related, Mapping) else ""
+def _text(related: Any, name: str) -> str:
+    return str(related.get(name) or "") if isinstance(related, Mapping) else ""

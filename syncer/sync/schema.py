@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
 from syncer.sync import outbox
-from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
+from syncer.sync.fields import ACCOUNT_PATH, OBJECTS, PERSON_COLUMNS, unseen_objects
 from syncer.sync.work import Work
 
 #: Salesforce field → person field, as Marketo maps them (Marketo: "Default Field Mapping" of the Salesforce sync).
@@ -51,7 +52,7 @@ DEFAULT_FIELDS: dict[str, dict[str, str]] = {
         "LastName": "last_name",
         "Salutation": "salutation",
         "Title": "title",
-        "Account.Name": "company",
+        ACCOUNT_PATH: "company",
         "Phone": "phone",
         "MobilePhone": "mobile_phone",
         "Fax": "fax",
@@ -68,7 +69,7 @@ DEFAULT_FIELDS: dict[str, dict[str, str]] = {
 }
 #: The company of a contact is its account's name: read through the relationship, never written.
 ACCOUNT_NAME = FieldDescribe.from_dict(
-    {"name": "Account.Name", "label": "Account Name", "type": "string", "length": 255, "nillable": True}
+    {"name": ACCOUNT_PATH, "label": "Account Name", "type": "string", "length": 255, "nillable": True}
 )
 NUMBERS = frozenset({"int", "double", "currency", "percent"})
 #: Types that are values of a group of fields; their parts are fields of their own.
@@ -114,8 +115,8 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
     begun = Q(read_to__isnull=False) | Q(reading_since__isnull=False)
     unread = not SyncCursor.objects.filter(begun, sync_user=sync_user, object=described.name).exists()
     visible = dict(described.fields)
-    if described.name == "Contact" and "AccountId" in visible:
-        visible["Account.Name"] = ACCOUNT_NAME
+    if described.name == "Contact" and "AccountId" in visible and "Account" not in unseen_objects(sync_user):
+        visible[ACCOUNT_PATH] = ACCOUNT_NAME
     mappings = {m.salesforce_field: m for m in sync_user.mappings.filter(object=described.name)}
     taken = {m.person_field for m in mappings.values()}
 
@@ -242,6 +243,24 @@ def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
         changes.append(change)
     if any(changes):
         work.load_maps()
+    return [change for change in changes if change]
+
+
+def take_related(work: Work, seen: Mapping[str, bool]) -> list[SchemaChange]:
+    """Keep which related objects (accounts, users) the sync user sees, and bring the mappings of the fields that are
+    read through them in line; gives what changed. Without it, a query for such a field would be refused for ever."""
+    unseen = unseen_objects(work.sync_user)
+    moved = [name for name, visible in seen.items() if visible == (name in unseen)]
+    if not moved:
+        return []
+    with transaction.atomic():
+        for name in moved:
+            if seen[name]:
+                work.sync_user.described.filter(name=name).delete()
+            else:
+                SalesforceObject.objects.create(sync_user=work.sync_user, name=name, described_at=work.now())
+        stored = work.sync_user.described.filter(name__in=OBJECTS)
+        changes = [_bring_in_line(work.sync_user, ObjectDescribe.from_dict(row.description)) for row in stored]
     return [change for change in changes if change]
 
 

@@ -29,6 +29,8 @@ class Link:
     read_sequence: int
     owner_id: str
     owner_name: str
+    owner_email: str
+    account_id: str
     merged_into: str
     received_at: datetime | None
     sent_at: datetime | None
@@ -84,6 +86,8 @@ _LINK = {
         "read_sequence",
         "owner_id",
         "owner_name",
+        "owner_email",
+        "account_id",
         "merged_into",
         "received_at",
         "sent_at",
