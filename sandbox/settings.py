@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.errors import SalesforceError
 from sandbox.schema.sobject import SObject
+from sandbox.soql.cursors import BATCH
 
 DAILY_LIMIT = 5_000_000
 _STATES = {
@@ -51,6 +52,7 @@ class Settings:
     assignment_owner: str = ""
     daily_limit: int = DAILY_LIMIT
     concurrent_limit: int = 25
+    page_records: int = BATCH
     state_country_picklists: bool = False
     failing_flows: dict[str, str] = field(default_factory=dict)
     edit_converted: list[str] = field(default_factory=list)

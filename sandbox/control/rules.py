@@ -10,6 +10,7 @@ from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.schema.sobject import SObject
+from sandbox.soql.cursors import BATCH
 from sandbox.users import SYSTEM_USER
 
 
@@ -136,15 +137,17 @@ def flow(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def limits(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{daily?, concurrent?}``."""
+    """``{daily?, concurrent?, page?}``; ``page``: the most records in one page of a query's answer."""
     settings = org.settings
     settings.daily_limit = int(given.get("daily", settings.daily_limit))
     settings.concurrent_limit = int(given.get("concurrent", settings.concurrent_limit))
+    settings.page_records = max(1, min(BATCH, int(given.get("page", settings.page_records))))
     org.save_settings()
     return {
         "daily": settings.daily_limit,
         "used": org.usage.used(org.clock.now()),
         "concurrent": settings.concurrent_limit,
+        "page": settings.page_records,
     }
 
 

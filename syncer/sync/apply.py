@@ -113,7 +113,7 @@ def _apply(
     with agreeing_writes():
         work.fence()
         free = lock(work, {m.person.id: m.person.revision for m in merged})
-        newer = _read_since(free, reading.sequence)
+        newer = read_since(free, reading.sequence)
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
         changed = _write_persons(ready, fields, journal, work)
         _write_links(ready, reading, work)
@@ -153,7 +153,8 @@ def lock(work: Work, revisions: dict[int, int]) -> set[int]:
     return unchanged - set(busy)
 
 
-def _read_since(ids: Iterable[int], sequence: int) -> set[int]:
+def read_since(ids: Iterable[int], sequence: int) -> set[int]:
+    """The persons whose records a newer request than this one has read or sent to."""
     return set(
         SalesforceRecord.objects.filter(person_id__in=list(ids), read_sequence__gt=sequence).values_list(
             "person_id", flat=True
@@ -260,7 +261,8 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     """The link of a merged record as it is to be stored, in the order of RECORD_COLUMNS."""
     link, remote, now = m.person.link, m.remote, work.now()
     same_record = link is not None and link.record_id == remote.id
-    base = m.merge.base_after_reading(link.base if link else {})
+    of_another = link is not None and not m.partial and (link.weak_base or not same_record)
+    base = m.merge.base_after_reading(link.base if link else {}, of_another=of_another)
     sent_at: datetime | None = link.sent_at if link else None
     received_at = now if m.merge.received or not same_record else (link.received_at if link else None)
     state = [remote.stamp, reading.asked_at, reading.sequence, remote.owner_id, remote.owner_name, remote.owner_email]

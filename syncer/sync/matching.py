@@ -9,11 +9,15 @@ from typing import Any
 
 from django.db.models.functions import Lower
 
-from syncer.models import CreateIntent, Person, Tombstone
+from syncer.models import CreateIntent, FormerId, Person, Tombstone
 from syncer.sync import state
+from syncer.sync.merge import Value
 from syncer.sync.remote import RemoteRecord
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work
+
+#: Fields that a create fills with the connection's defaults.
+DEFAULTED = ("last_name", "company")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +27,19 @@ class Match:
 
 
 def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
-    """The persons that records without one belong to, by record id: by external id, as the survivor of a merge, by an
-    open create, then by e-mail address.
+    """The persons that records without one belong to, by record id: by external id, by an open create, as the survivor
+    of a merge, then by e-mail address.
 
     By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
     persons the most recently changed one. A person is given to one record only, the first one. One query each.
+    Records that are converted or deleted belong to the persons that they were made for only.
     """
-    found: dict[str, Match] = {}
-    taken: set[int] = set()
-    by_uuid = _by_uuid(records)
-    for record in records:
-        person = by_uuid.get(record.external_id)
-        if person is not None and not person.linked and person.id not in taken:
-            found[record.id] = Match(person, "its external id is this person's UUID.")
-            taken.add(person.id)
+    found = _made_for(work, records)
+    records = [record for record in records if not record.gone]
+    taken = {match.person.id for match in found.values()}
     for record_id, person in _losers(work, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
             found[record_id] = Match(person, "this person's record was merged into it.")
-            taken.add(person.id)
-    for record_id, person in _by_intent([r for r in records if r.id not in found]).items():
-        if person.id not in taken:
-            found[record_id] = Match(person, "it was made for this person; the answer had been lost.")
             taken.add(person.id)
     by_email = _by_email([r for r in records if r.id not in found])
     for record in records:
@@ -55,6 +51,35 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
                 taken.add(person.id)
                 break
     return found
+
+
+def _made_for(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
+    """The unlinked persons that records were made for, by external id or by an open create."""
+    found: dict[str, Match] = {}
+    taken: set[int] = set()
+    records = without_former(work, records)
+    by_uuid = _by_uuid(records)
+    for record in sorted(records, key=lambda record: record.gone):
+        person = by_uuid.get(record.external_id)
+        if person is not None and not person.linked and person.id not in taken:
+            found[record.id] = Match(person, "its external id is this person's UUID.")
+            taken.add(person.id)
+    for record_id, person in _by_intent([r for r in records if r.id not in found]).items():
+        if person.id not in taken:
+            found[record_id] = Match(person, "it was made for this person; the answer had been lost.")
+            taken.add(person.id)
+    return found
+
+
+def without_former(work: Work, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
+    """The records without those that are gone and were somebody's before: a lead that was converted, or one that was
+    deleted and is made anew."""
+    gone = [record.id for record in records if record.gone]
+    if not gone:
+        return list(records)
+    known = FormerId.objects.filter(organisation=work.organisation, record_id__in=gone)
+    former = set(known.values_list("record_id", flat=True))
+    return [record for record in records if record.id not in former]
 
 
 def buried(work: Work, records: Sequence[RemoteRecord]) -> set[str]:
@@ -104,6 +129,8 @@ def _by_intent(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
             if (
                 record.object == intent.object
                 and intent.person_id in persons
+                # One that was deleted long ago may have had the same address.
+                and not (record.gone and intent.asked_at and record.stamp < intent.asked_at)
                 and is_what_was_sent(record, intent.values_sent)
             ):
                 found.setdefault(record.id, persons[intent.person_id])
@@ -114,6 +141,21 @@ def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:
     """The same e-mail address or, for persons without one, the same name and company."""
     keys = ["email"] if sent.get("email") else ["first_name", "last_name", "company"]
     return all(str(sent.get(key) or "").lower() == str(record.values.get(key) or "").lower() for key in keys)
+
+
+def base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:
+    """The base of a person and a record that nothing was agreed with before. For the person's own create, whose answer
+    was lost, it is what was sent, so that an edit made here since then stands, also one that empties a field."""
+    sent = person.sent_to_create
+    if sent is None or not (record.external_id == str(person.uuid) or is_what_was_sent(record, sent)):
+        return {}
+    base = {}
+    for name in record.values.keys() & here.keys():
+        # An empty name or company was not emptied since: the connection's default was sent in its place.
+        defaulted = here[name] is None and name in sent and name in DEFAULTED
+        if not defaulted and (name in sent or here[name] is None):
+            base[name] = sent.get(name)
+    return base
 
 
 def _by_email(records: Sequence[RemoteRecord]) -> dict[str, list[PersonState]]:

@@ -86,13 +86,18 @@ class Merge:
         """Something is to be sent, once sending is allowed."""
         return any(d.waits for d in self.decisions)
 
-    def base_after_reading(self, base: Mapping[str, Value]) -> dict[str, Value]:
+    def base_after_reading(self, base: Mapping[str, Value], *, of_another: bool = False) -> dict[str, Value]:
         """The base once what was received is written here and before anything is sent.
 
         A field to be sent gets the record's value as its base: from then on it is a field changed here only, so the
         conflict is logged once, and the push needs no memory of it. A held field keeps the base that it had.
+
+        ``of_another``: the base was agreed with another record. Of fields that were not decided now, because this one
+        does not have them or the sync user can't see them, nothing is agreed any more: what they hold when they appear
+        must not blank anything here.
         """
-        after = dict(base)
+        decided = {d.field for d in self.decisions}
+        after = {name: value for name, value in base.items() if name in decided} if of_another else dict(base)
         for d in self.decisions:
             if d.outcome is not Outcome.HOLD:
                 after[d.field] = d.there

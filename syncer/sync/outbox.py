@@ -232,8 +232,10 @@ def recover(cycles: bool = False) -> None:
 
 def _free(rows: QuerySet[PendingChange]) -> None:
     """What was claimed waits as before; rows that were made only to carry the claim go. Persons that are not in
-    Salesforce have nothing to send, except where a create was refused before: that is tried again."""
-    rows.filter(Q(revision=0) | Q(person__sfdc_type=""), error_code="", in_doubt={}).delete()
+    Salesforce, or were deleted there, have nothing to send, also when they were edited while the row carried the claim;
+    except where a create was refused before: that is tried again."""
+    nowhere = Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)
+    rows.filter(Q(revision=0) | nowhere, error_code="", in_doubt={}).delete()
     rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
 
 

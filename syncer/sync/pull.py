@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 
-from syncer.models import SalesforceRecord, SyncCursor
+from syncer.models import CreateIntent, SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.salesforce.errors import Action, Refused, policy_for
@@ -18,7 +20,7 @@ from syncer.sync import life, matching, runs, state
 from syncer.sync.apply import Merged, apply, lock, received_columns
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields import ObjectMap
-from syncer.sync.merge import Merge, Value, merge
+from syncer.sync.merge import Merge, merge
 from syncer.sync.newcomers import create_persons
 from syncer.sync.remote import OVERLAP, Reading, RemoteRecord, already_merged, parse, parse_stamp
 from syncer.sync.state import PersonState
@@ -46,7 +48,8 @@ def cursor_for(work: Work, sobject: str) -> SyncCursor:
 def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -> ChangeQuery:
     """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
 
-    The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too.
+    The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too; so
+    does the first one for what changed since the first persons have had records.
     ``full``: everything, whenever it changed, from the beginning.
     """
     conditions = []
@@ -55,11 +58,24 @@ def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -
         conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
     elif cursor.read_to is not None and not full:
         conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
-    if first and fields.object == "Lead" and "IsConverted" in fields.select:
-        conditions.append("IsConverted = false")
-    where = soql.and_(*conditions) if conditions else None
+    known_since = _first_known(cursor) if first else None
+    if first:
+        alive = ["IsConverted = false"] if fields.object == "Lead" and "IsConverted" in fields.select else []
+        if known_since is not None:
+            alive.append("IsDeleted = false")
+        changed = soql.changed_since(known_since - OVERLAP) if known_since else None
+        conditions.append(soql.or_(soql.and_(*alive), changed))
+    where = soql.and_(*conditions) or None
     text = soql.select(list(fields.select), fields.object, where=where, order_by=["SystemModstamp", "Id"])
-    return ChangeQuery(text, deleted=not first)
+    return ChangeQuery(text, deleted=not first or known_since is not None)
+
+
+def _first_known(cursor: SyncCursor) -> datetime | None:
+    """Since when records have persons here although their object was not read to the end yet: a read that was broken
+    off has made some, and leads have been made for others."""
+    intents = CreateIntent.objects.filter(person__sfdc_type="").aggregate(first=Min("asked_at"))
+    links = SalesforceRecord.objects.filter(object=cursor.object).aggregate(first=Min("read_at"))
+    return min((at for at in (cursor.reading_since, intents["first"], links["first"]) if at), default=None)
 
 
 def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
@@ -251,10 +267,10 @@ def _merge_once(
     if gone:
         gone, again = _last_values(work, fields, reading, gone)
         again += life.follow(work, reading, gone)
-    records = [r for r in records if not r.gone]
     strangers = [r for r in records if r.id not in linked]
     matches = matching.match(work, strangers) if strangers else {}
-    unmatched = [r for r in strangers if r.id not in matches]
+    records = [r for r in records if not r.gone or r.id in matches]
+    unmatched = [r for r in records if r.id not in linked and r.id not in matches]
     hidden = matching.buried(work, unmatched) if unmatched else set()
 
     merged: list[Merged] = []
@@ -268,6 +284,8 @@ def _merge_once(
     if work.full:
         _mark_seen(work, reading, [m.person for m in merged if _is_known(m)])
     again += [m.remote for m in applied.again]
+    if work.plan is None:  # a lead of ours that is converted or deleted already: followed now that it has its person
+        again += [m.remote for m in applied.written if m.remote.gone]
     stale += [m.remote.id for m in applied.stale]
     created, busy = create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
     again += busy
@@ -298,7 +316,7 @@ def merge_with(
     link = person.link
     decided: Merge = merge(
         [rule for rule in fields.rules if rule.field not in bad],
-        link.base if link else _base_of_create(person, record, here),
+        link.base if link else matching.base_of_create(person, record, here),
         here,
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
@@ -371,16 +389,3 @@ def _mark_seen(work: Work, reading: Reading, persons: Sequence[PersonState]) -> 
         SalesforceRecord.objects.filter(person_id__in=free, read_sequence__lt=reading.sequence).update(
             read_sequence=reading.sequence, read_at=reading.asked_at, agreed_at=work.now()
         )
-
-
-def _base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:
-    """For a record that is the person's own create, whose answer was lost: what was sent is the base, so that an edit
-    made here since then stands. For any other record nothing was agreed before."""
-    sent = person.sent_to_create
-    if sent is None:
-        return {}
-    if record.external_id != str(person.uuid) and not matching.is_what_was_sent(record, sent):
-        return {}
-    return {
-        name: sent.get(name) for name in record.values if name in here and (name in sent) == (here[name] is not None)
-    }

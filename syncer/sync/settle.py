@@ -15,7 +15,7 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
 from syncer.sync import outbox, state, statements
-from syncer.sync.apply import lock, received_columns
+from syncer.sync.apply import lock, read_since, received_columns
 from syncer.sync.failures import failed_outcome, failure, labels, outcome
 from syncer.sync.fields import ObjectMap
 from syncer.sync.journal import Journal
@@ -37,6 +37,11 @@ class Sending:
     person: PersonState
     values: Mapping[str, Value]
     restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
+    loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
+
+    @property
+    def now(self) -> PersonState:
+        return self.loaded_again or self.person
 
     def body(self, fields: ObjectMap) -> dict[str, Any]:
         link = self.person.link
@@ -70,7 +75,7 @@ def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]
             work.pause(0.05 * attempt)
             persons = state.by_ids(s.sending.person.id for s in left)
             left = [
-                replace(s, sending=replace(s.sending, person=persons[s.sending.person.id]))
+                replace(s, sending=replace(s.sending, loaded_again=persons[s.sending.person.id]))
                 for s in left
                 if s.sending.person.id in persons
             ]
@@ -92,19 +97,23 @@ def _record_once(
     counts = {"updated": 0, "failed": 0, "unchanged": 0}
     with agreeing_writes():
         work.fence()
-        free = lock(work, {s.sending.person.id: s.sending.person.revision for s in sent})
+        free = lock(work, {s.sending.now.id: s.sending.now.revision for s in sent})
+        overtaken = read_since(free, reading.sequence)
+        if not edited:
+            free -= overtaken  # loaded again first, with what the newer read has made the base
         ready = [s for s in sent if s.sending.person.id in free]
         done: list[Recorded] = []
         failures: list[Failure] = []
         noticed: list[Recorded] = []
         for s in ready:
             if s.errors:
-                noticed += _notice(fields, s, journal)
+                if s.sending.person.id not in overtaken:  # else the newer read has seen what the record holds
+                    noticed += _notice(fields, s, journal)
                 failures.append(failure(work, fields, s.sending.person, s.errors, s.sending.values, journal))
                 found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
                 counts["failed"] += 1
                 continue
-            recorded = _settle(work, fields, s, journal)
+            recorded = _settle(work, fields, s, journal, overtaken=s.sending.person.id in overtaken)
             done.append(recorded)
             found[s.sending.person.id] = recorded.outcome
             counts["updated" if s.sending.values else "unchanged"] += 1
@@ -138,14 +147,17 @@ class Recorded:
     outcome: PersonOutcome
 
 
-def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorded:
+def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal, *, overtaken: bool) -> Recorded:
+    """``overtaken``: a newer request has read the record, or sent to it. What that one made the base stands, except
+    where this update has taken the place of an edit that it may not have seen."""
     person, link = s.sending.person, s.sending.person.link
     assert link is not None  # noqa: S101 - plan() lets nobody else through
-    here, _ = fields.here(person.values)
+    current = s.sending.now
+    here, _ = fields.here(current.values)
     received: dict[str, Value] = {}
-    base = dict(link.base)
+    base = dict(current.link.base if current.link else link.base)
     sends_again = False
-    for decision in _restored(s.sending, link.base, here):
+    for decision in _restored(s.sending, link.base, here) if not overtaken else ():
         received[decision.field] = decision.there
         journal.received(person.id, person.name, decision, work.actor)
         journal.conflict(person.id, person.name, decision)
@@ -153,12 +165,14 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorde
         rule = next(r for r in fields.rules if r.field == name)
         was = s.before[name] if s.before is not None else link.base.get(name)
         now = s.after[name] if s.after is not None else value
-        base[name] = now
+        if not overtaken:
+            base[name] = now
         if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
             journal.doubt(person.id, person.name, name, person.in_doubt[name])
             was = link.base.get(name)
         edited_there = not same(rule, was, link.base.get(name)) and not same(rule, was, value)
         if edited_there:
+            base[name] = now
             [decision] = merge([rule], link.base, {name: value}, {name: was}).decisions
             journal.conflict(person.id, person.name, decision)
             if decision.outcome is Outcome.RECEIVE:
@@ -167,10 +181,11 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorde
                     received[name] = was
                 sends_again = True
                 continue
-        if not same(rule, now, value) and same(rule, here.get(name), value):
+        if not overtaken and not same(rule, now, value) and same(rule, here.get(name), value):
             received[name] = now  # Salesforce normalised it: accepted here, never sent again
     if s.sending.values:
-        changes = {name: [link.base.get(name), base[name]] for name in s.sending.values}
+        seen = s.sending.values if s.after is None else s.after
+        changes = {name: [link.base.get(name), seen[name]] for name in s.sending.values}
         for name, (old, new) in changes.items():
             journal.sent(person.id, name, old, new)
         journal.entry(
@@ -183,7 +198,8 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Recorde
     message = f"Sent: {', '.join(labels(fields, s.sending.values))}." if s.sending.values else "Nothing to send."
     result = Result.UPDATED if s.sending.values else Result.UNCHANGED
     told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
-    return Recorded(person, received, base, _known_stamp(person, s), bool(s.sending.values), sends_again, told)
+    stamp = None if overtaken else _known_stamp(person, s)
+    return Recorded(current, received, base, stamp, bool(s.sending.values) and not overtaken, sends_again, told)
 
 
 def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
@@ -200,11 +216,12 @@ def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
     for name in was:
         if name in person.in_doubt and was[name] == person.in_doubt[name]:
             journal.doubt(person.id, person.name, name, was[name])
-    here, _ = fields.here(person.values)
+    current = s.sending.now
+    here, _ = fields.here(current.values)
     received = {name: value for name, value in merged.received.items() if here.get(name) == s.sending.values.get(name)}
     base = merged.base_after_reading(link.base)
     told = outcome(person, Result.FAILED, "")
-    return [Recorded(person, received, base, link.system_modstamp, False, False, told)]
+    return [Recorded(current, received, base, link.system_modstamp, False, False, told)]
 
 
 def _restored(sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]) -> list[Decision]:

@@ -184,7 +184,7 @@ class Check:
                 continue
             if edit.number <= joined or (joined and field.name == "person_score"):
                 continue  # another record's values took its place; the merge of the persons is in the log
-            if not field.unique and any(e.over == edit.value for e in edits if e.number <= edit.number):
+            if self._back(edit, edits):
                 continue  # back at a value that it had before: no edit, by value
             if field.lead.endswith("__c") and self._replaced(edit, edits):
                 continue
@@ -194,6 +194,8 @@ class Check:
                 continue  # nothing is blanked by a conversion
             if edit.owner in self.journal.never_received and (field.lead.endswith("__c") or not field.contact):
                 continue
+            if edit.owner in self.journal.continued.values() and field.lead in self.journal.hidden_on_leads:
+                continue  # it could not be seen while the lead was there, and the conversion does not copy it
             if doubted:
                 self.journal.doubts_accepted += 1
                 continue
@@ -201,6 +203,14 @@ class Check:
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
         self._winner(person, owners, leaves, final, joined)
+
+    def _back(self, edit: Edit, edits: list[Edit]) -> bool:
+        """Values that repeat, and blanks: what was undone before the other side saw it was no edit."""
+        field = BY_NAME[edit.field]
+        if field.unique and edit.value is not None:
+            return False
+        before = [e for e in edits if e.number <= edit.number and e.over == edit.value]
+        return any(not field.unique or (e.side == edit.side and not e.creation) for e in before)
 
     def _replaced(self, edit: Edit, edits: list[Edit]) -> bool:
         """Entered for a lead, which a conversion does not copy, and filled in on the contact since: that stays."""

@@ -100,6 +100,8 @@ class History:
             access = self.chance.choice(("hidden", "hidden", "read"))
             self.hidden.add((sobject, name))
             self.journal.restricted.add(field.name)
+            if sobject == "Lead" and access == "hidden" and field.custom:
+                self.journal.hidden_on_leads.add(name)
         self.world.sandbox.control("POST", "access", username=user, object=sobject, field=name, access=access)
         self.journal.tell(f"access: {sobject}.{name} {access}")
 

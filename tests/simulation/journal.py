@@ -43,6 +43,8 @@ class Journal:
     unseen: set[str] = field(default_factory=set)
     #: Fields that the sync user could not see or not write for a while.
     restricted: set[str] = field(default_factory=set)
+    #: Custom fields of leads that the sync user could not see for a while.
+    hidden_on_leads: set[str] = field(default_factory=set)
     #: Persons made here, by id, with the last name that no other has.
     made: dict[int, str] = field(default_factory=dict)
     faults: int = 0

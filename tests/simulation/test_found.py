@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import pytest
 
-from syncer.models import CreateIntent, Person, SalesforceRecord
+from syncer.models import Conflict, CreateIntent, PendingChange, Person, SalesforceRecord
+from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
 
 pytestmark = pytest.mark.django_db
+
+
+def hide_external_id(sandbox):
+    sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden")
+
+
+def answer_lost(sandbox, sync_person, person):
+    """*Sync Person to SFDC* makes a lead, and nobody here gets to know it."""
+    sandbox.fault("/composite/sobjects", "drop_after", times=1)
+    sandbox.fault("/query/", "status", status=503, times=500)  # nor can it be looked up
+    with contextlib.suppress(CannotSync):
+        sync_person(person)
+    sandbox.control("DELETE", "faults")
+
+
+def after_update(sandbox, then):
+    """Calls ``then`` once, when the answer to an update has come and is not recorded yet."""
+    plain = sandbox.open_session
+
+    def open_session(login_url):
+        session = plain(login_url)
+        session.hooks["response"].append(answered)
+        return session
+
+    def answered(response, **_):
+        if b"update0" in (response.request.body or b""):
+            sandbox.open_session = plain
+            then()
+
+    sandbox.open_session = open_session
+
+
+def leads(sandbox):
+    rows = sandbox.sales.query("SELECT Id FROM Lead WHERE IsConverted = false")["records"]
+    return [row["Id"] for row in rows]
 
 
 def test_a_person_synced_before_the_first_cycle_is_linked_with_the_organisation(sandbox, sync_person, cycle, sync_user):
@@ -81,16 +118,10 @@ def test_an_edit_here_between_a_create_whose_answer_was_lost_and_its_link_stands
     sandbox, cycle, sync_person, external_id
 ):
     if not external_id:
-        sandbox.control(
-            "POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden"
-        )
+        hide_external_id(sandbox)
     cycle()
     kim = Person.objects.create(last_name="Here", company="Acme", title="Buyer")
-    sandbox.fault("/composite/sobjects", "drop_after", times=1)
-    sandbox.fault("/query/", "status", status=503, times=500)  # nor can it be looked up
-    with contextlib.suppress(CannotSync):
-        sync_person(kim)
-    sandbox.control("DELETE", "faults")
+    answer_lost(sandbox, sync_person, kim)
     Person.objects.update(title="Head Buyer")  # nobody edited it in Salesforce, where it is "Buyer"
     cycle()
     cycle()
@@ -120,3 +151,137 @@ def test_a_field_hidden_before_the_first_read_is_filled_in_when_it_is_seen_again
     sandbox.control("POST", "access", **access, access="edit")
     cycle()
     assert Person.objects.get(last_name="Ode").city == "Ghent"
+
+
+def test_nothing_waits_for_a_person_deleted_in_salesforce_that_was_edited_while_a_worker_held_it(sandbox, cycle):
+    lead = sandbox.lead()
+    cycle()
+    sandbox.sales.Lead.delete(lead)
+    cycle()
+    kim = Person.objects.get()
+    outbox.claim([kim.pk], "a worker")
+    Person.objects.update(title="Buyer")
+    outbox.let_go("a worker")
+    assert not PendingChange.objects.exists()
+
+
+def test_a_field_emptied_here_after_a_create_whose_answer_was_lost_stays_empty(sandbox, cycle, sync_person, sync_user):
+    sync_user.default_company = "Unknown"
+    sync_user.save()
+    cycle()
+    kim = Person.objects.create(last_name="Here", title="Buyer")
+    answer_lost(sandbox, sync_person, kim)
+    Person.objects.update(title="")
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.sfdc_type, kim.title, kim.company) == ("Lead", "", "Unknown")
+    assert (sandbox.read(kim.sfdc_id)["Title"], sandbox.read(kim.sfdc_id)["Company"]) == (None, "Unknown")
+
+
+@pytest.mark.parametrize("first_cycle", [True, False])
+@pytest.mark.parametrize("external_id", [True, False])
+def test_a_lead_converted_before_the_answer_to_its_create_was_known_is_not_made_twice(
+    sandbox, cycle, sync_person, external_id, first_cycle
+):
+    if not external_id:
+        hide_external_id(sandbox)
+    sync_person() if first_cycle else cycle()  # the fields are known
+    kim = Person.objects.create(last_name="Here", company="Acme", title="Buyer")
+    answer_lost(sandbox, sync_person, kim)
+    [lead] = leads(sandbox)
+    contact = sandbox.convert(lead)
+    Person.objects.update(title="Head Buyer")
+    cycle()
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.sfdc_type, kim.sfdc_id, kim.title) == ("Contact", contact, "Head Buyer")
+    assert Person.objects.count() == sandbox.count("Lead") == 1
+    assert sandbox.read(contact)["Title"] == "Head Buyer"
+
+
+@pytest.mark.parametrize("external_id", [True, False])
+def test_a_lead_deleted_before_the_answer_to_its_create_was_known_is_not_made_again(
+    sandbox, cycle, sync_person, external_id
+):
+    if not external_id:
+        hide_external_id(sandbox)
+    cycle()
+    kim = Person.objects.create(last_name="Here", company="Acme")
+    answer_lost(sandbox, sync_person, kim)
+    [lead] = leads(sandbox)
+    sandbox.sales.Lead.delete(lead)
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.sfdc_id, kim.sfdc_is_deleted) == (lead, True)
+    assert not leads(sandbox)
+
+
+def test_a_lead_converted_after_the_first_read_was_broken_off_becomes_the_contact(sandbox, cycle):
+    leads = [sandbox.lead(LastName=f"No. {number}", Notes__c="Keen") for number in range(2)]
+    sandbox.control("POST", "limits", page=1)
+    sandbox.fault("/query/01g", "status", status=404, code="INVALID_QUERY_LOCATOR")
+    with pytest.raises(CannotSync):
+        cycle()
+    known = Person.objects.get()
+    contact = sandbox.convert(leads[0])
+    cycle()
+    cycle()
+    assert Person.objects.get(pk=known.pk).sfdc_id == contact
+    assert Person.objects.count() == 2
+    assert sandbox.read(contact)["Notes__c"] == "Keen"
+
+
+@pytest.mark.parametrize("object_", ["Lead", "Contact"])
+def test_a_record_deleted_before_the_first_read_was_complete_is_known_to_be_deleted(
+    sandbox, cycle, sync_person, object_
+):
+    sync_person()  # the fields are known; nothing is read yet
+    if object_ == "Lead":
+        kim = Person.objects.create(last_name="Here", company="Acme")
+    else:
+        sandbox.contact(LastName="Here", Email="here@example.com")
+        kim = Person.objects.create(last_name="Here", email="here@example.com")
+    sync_person(kim)
+    kim.refresh_from_db()
+    getattr(sandbox.sales, object_).delete(kim.sfdc_id)
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.sfdc_type, kim.sfdc_is_deleted) == (object_, True)
+
+
+def test_a_field_that_was_hidden_when_a_lead_was_converted_is_not_blanked_when_it_is_seen_again(sandbox, cycle):
+    access = {"username": "sync@example.com", "object": "Contact", "field": "Notes__c"}
+    lead = sandbox.lead(Notes__c="Keen")
+    cycle()
+    sandbox.control("POST", "access", **access, access="hidden")
+    sandbox.convert(lead)
+    cycle()
+    sandbox.control("POST", "access", **access, access="edit")
+    cycle()
+    cycle()
+    assert Person.objects.get().custom["Notes__c"] == "Keen"
+
+
+def test_an_update_recorded_after_a_newer_read_takes_its_own_effect_for_nobody_elses_edit(
+    sandbox, cycle, sync_user, sync_person
+):
+    sync_user.lead_winner = "salesforce"
+    sync_user.save()
+    lead = sandbox.lead(Title="Buyer")
+    cycle()
+    kim = Person.objects.get()
+    Person.objects.update(title="Head Buyer")
+
+    def overtake():
+        """The update was carried out, but its worker was slow: its claim has run out, and a cycle has come by."""
+        PendingChange.objects.update(claimed_until=sandbox.time() - timedelta(days=365))
+        cycle()
+        Person.objects.update(city="Ghent")
+
+    after_update(sandbox, overtake)
+    sync_person(kim)
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.title, kim.city) == ("Head Buyer", "Ghent")
+    assert (sandbox.read(lead)["Title"], sandbox.read(lead)["City"]) == ("Head Buyer", "Ghent")
+    assert not Conflict.objects.exists()
