@@ -23,7 +23,7 @@ from syncer.models import (
     SyncCursor,
 )
 from syncer.models.triggers import agreeing_writes, to_be_sent
-from syncer.sync import state
+from syncer.sync import state, statements
 from syncer.sync.apply import lock
 from syncer.sync.fields import PERSON_COLUMNS
 from syncer.sync.journal import Journal
@@ -33,6 +33,8 @@ from syncer.sync.state import PersonState
 from syncer.sync.work import Work
 
 Pair = tuple[PersonState, RemoteRecord]
+
+UNSEEN = ", to a contact that the sync user can't see."
 
 
 def follow(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
@@ -203,7 +205,7 @@ def merge_people(work: Work, winner: PersonState, loser: PersonState, record: Re
         for model in (ActivityLogEntry, Conflict):
             model.objects.filter(person_id=loser.id).update(person_id=winner.id)
         FormerId.objects.filter(person_id=loser.id).update(person_id=winner.id)
-        _keep_former_id(work, winner.id, record, "converted" if record.is_converted else "merged")
+        _keep_former_ids(work, [(winner.id, record)], "converted" if record.is_converted else "merged")
         journal.entry(
             winner.id,
             winner.name,
@@ -242,22 +244,29 @@ def _blanks_filled(work: Work, winner: PersonState, loser: PersonState) -> dict[
 
 
 def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[RemoteRecord]:
-    """The person of a converted lead becomes the contact; if that is another person's already, the two are merged."""
+    """The person of a converted lead becomes the contact; if that is another person's already, the two are merged.
+
+    Of several leads that were converted to one contact, the first one's person becomes it, the others join.
+    """
     again: list[RemoteRecord] = []
-    contacts: list[str] = []
-    owners = state.by_record_ids(work.organisation, [r.contact_id for _, r in converted if r.contact_id])
-    for person, record in converted:
-        other = owners.get(record.contact_id)
-        if other is not None and other.id != person.id:
-            reason = f"Lead {record.id} was converted to Contact {record.contact_id}"
-            if not merge_people(work, other, person, record, reason):
-                again.append(record)
-        elif not _become_contact(work, reading, person, record):
-            again.append(record)
-        elif record.contact_id:  # another lead of this page may have been converted to the same contact
-            owners |= state.by_record_ids(work.organisation, [record.contact_id])
-        if record.contact_id:
-            contacts.append(record.contact_id)
+    left = list(converted)
+    while left:
+        owners = state.by_record_ids(work.organisation, [r.contact_id for _, r in left if r.contact_id])
+        becoming: dict[str, Pair] = {}
+        joining: list[Pair] = []
+        for person, record in left:
+            other = owners.get(record.contact_id)
+            if other is not None and other.id != person.id:
+                reason = f"Lead {record.id} was converted to Contact {record.contact_id}"
+                if not merge_people(work, other, person, record, reason):
+                    again.append(record)
+            elif record.contact_id in becoming:
+                joining.append((person, record))
+            else:
+                becoming[record.contact_id or record.id] = (person, record)
+        again += _become_contacts(work, reading, list(becoming.values()))
+        left = joining
+    contacts = [r.contact_id for _, r in converted if r.contact_id]
     if contacts:
         # An existing contact whose fields were all filled was not touched: it has to be asked for.
         cursor, _ = SyncCursor.objects.get_or_create(sync_user=work.sync_user, object="Contact")
@@ -266,59 +275,70 @@ def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[Re
     return again
 
 
-def _become_contact(work: Work, reading: Reading, person: PersonState, record: RemoteRecord) -> bool:
-    """Link the person with the contact. What was agreed with the lead is a weak base: it decides nothing but what was
-    edited here since, so that nothing is blanked and no old value is sent over the contact's."""
+def _become_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+    """Link persons with the contacts of their leads; gives the records of those that could not be now. What was agreed
+    with a lead is a weak base: it decides nothing but what was edited here since, so that nothing is blanked and no old
+    value is sent over the contact's."""
+    if not pairs:
+        return []
     try:
-        return _link_to_contact(work, reading, person, record)
-    except IntegrityError:  # somebody has linked the contact meanwhile: the next try finds whose it is
-        return False
+        return _link_to_contacts(work, reading, pairs)
+    except IntegrityError:  # somebody has linked a contact meanwhile: the next try finds whose it is
+        if len(pairs) == 1:
+            return [pairs[0][1]]
+    return [record for pair in pairs for record in _become_contacts(work, reading, [pair])]
 
 
-def _link_to_contact(work: Work, reading: Reading, person: PersonState, record: RemoteRecord) -> bool:
+def _link_to_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
     journal = Journal(work)
-    contact = record.contact_id
     with agreeing_writes():
         work.fence()
-        if not lock(work, {person.id: person.revision}):
-            return False
-        link = SalesforceRecord.objects.filter(person_id=person.id)
-        if contact:
-            Person.objects.filter(id=person.id).update(
-                sfdc_type="Contact", sfdc_id=contact, sfdc_is_deleted=False, updated_at=work.now()
-            )
-            owner = {"owner_id": "", "owner_name": "", "owner_email": ""}
-            link.update(object="Contact", record_id=contact, account_id="", **owner)
-            _keep_former_id(work, person.id, record, "converted")
-        link.update(
+        free = lock(work, {p.id: p.revision for p, _ in pairs})
+        ready = [(p, r) for p, r in pairs if p.id in free]
+        seen = [(p, r) for p, r in ready if r.contact_id]
+        statements.update(
+            Person,
+            ["sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at"],
+            [[p.id, "Contact", r.contact_id, False, work.now()] for p, r in seen],
+            keys=("id",),
+        )
+        statements.update(
+            SalesforceRecord,
+            ["object", "record_id", "owner_id", "owner_name", "owner_email", "account_id"],
+            [[p.id, "Contact", r.contact_id, "", "", "", ""] for p, r in seen],
+            keys=("person_id",),
+        )
+        SalesforceRecord.objects.filter(person_id__in=[p.id for p, _ in ready]).update(
             weak_base=True,
             system_modstamp=None,
             read_sequence=reading.sequence,
             read_at=reading.asked_at,
             hidden_since=None,
         )
-        if contact or not (person.link and person.link.weak_base):
-            journal.entry(
-                person.id,
-                person.name,
-                ActivityType.CONVERT_LEAD,
-                f"Lead {record.id} was converted"
-                + (f": now Contact {contact}." if contact else ", to a contact that the sync user can't see."),
-                actor=_editor(record),
-                detail={"lead": record.id, "contact": contact},
-            )
+        _keep_former_ids(work, [(p.id, r) for p, r in seen], "converted")
+        for person, record in ready:
+            if record.contact_id or not (person.link and person.link.weak_base):
+                now = f": now Contact {record.contact_id}." if record.contact_id else UNSEEN
+                journal.entry(
+                    person.id,
+                    person.name,
+                    ActivityType.CONVERT_LEAD,
+                    f"Lead {record.id} was converted{now}",
+                    actor=_editor(record),
+                    detail={"lead": record.id, "contact": record.contact_id},
+                )
         journal.write()
-    if contact:
-        _count(work, 1)
-    return True
+    _count(work, len(seen))
+    return [r for p, r in pairs if p.id not in free]
 
 
-def _keep_former_id(work: Work, person_id: int, record: RemoteRecord, reason: str) -> None:
-    FormerId.objects.update_or_create(
-        organisation=work.organisation,
-        object=record.object,
-        record_id=record.id,
-        defaults={"person_id": person_id, "reason": reason, "since": work.now()},
+def _keep_former_ids(work: Work, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
+    statements.insert(
+        FormerId,
+        ["person_id", "organisation", "object", "record_id", "reason", "since"],
+        [[person_id, work.organisation, r.object, r.id, reason, work.now()] for person_id, r in pairs],
+        conflict="(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id, "
+        "reason = excluded.reason, since = excluded.since",
     )
 
 

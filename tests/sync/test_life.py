@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from syncer.models import ActivityLogEntry, FormerId, PendingChange, Person, SalesforceRecord
 
@@ -144,3 +146,19 @@ def test_a_person_restored_from_an_older_backup_is_found_by_its_external_id(sand
     Tombstone.objects.all().delete()
     cycle()
     assert Person.objects.get().uuid == uuid
+
+
+def test_many_conversions_cost_no_more_queries_than_a_few(sandbox, cycle):
+    leads = [sandbox.lead(LastName=f"Ode{n}") for n in range(13)]
+    cycle()
+
+    def queries(some: list[str]) -> int:
+        for lead in some:
+            sandbox.convert(lead)
+        with CaptureQueriesContext(connection) as captured:
+            cycle()
+        return len(captured)
+
+    few, many = queries(leads[:3]), queries(leads[3:])
+    assert Person.objects.filter(sfdc_type="Contact").count() == 13
+    assert many == few
