@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from sandbox import ids
 from sandbox.errors import SalesforceError, invalid_session
-from sandbox.users import ORGANIZATION
 
 DEFAULT_LIFETIME = timedelta(hours=2)
 
@@ -31,11 +30,11 @@ class Sessions:
     lifetime: timedelta = DEFAULT_LIFETIME
     open: dict[str, Session] = field(default_factory=dict)
 
-    def start(self, user_id: str, now: datetime) -> Session:
-        """Sign a user in."""
+    def start(self, user_id: str, organisation: str, now: datetime) -> Session:
+        """Sign a user in. The token begins with the organisation's id."""
         secret = "".join(self.random.choices(ids.ALPHABET + "._", k=80))
         self.open = {token: session for token, session in self.open.items() if now < session.expires}
-        session = Session(f"{ORGANIZATION[:15]}!{secret}", user_id, now, now + self.lifetime)
+        session = Session(f"{organisation[:15]}!{secret}", user_id, now, now + self.lifetime)
         self.open[session.token] = session
         return session
 

@@ -92,6 +92,17 @@ class Users:
         for prefix, number in (("005", 3), ("00G", 1), ("00D", 1), ("03g", 1)):
             self._database.execute("INSERT OR REPLACE INTO _counter VALUES (?, ?)", (prefix, number))
 
+    @property
+    def organisation(self) -> str:
+        """The organisation's id; a refresh gives it another one."""
+        return str(self._database.one('SELECT Id FROM "Organization"')[0])
+
+    def refresh(self, is_sandbox: bool) -> str:
+        """The copy that a refresh makes has an id of its own."""
+        fresh = self._database.next_id("00D")
+        self._database.update("Organization", self.organisation, {"Id": fresh, "IsSandbox": int(is_sandbox)})
+        return fresh
+
     def _add_user(
         self, record_id: str, username: str, first: str | None, last: str, alias: str, user_type: str, stamp: str
     ) -> None:

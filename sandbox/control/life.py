@@ -1,4 +1,4 @@
-"""What people do with records outside the REST API: convert, merge, undelete, empty the recycle bin."""
+"""What people do outside the REST API: convert, merge, undelete, empty the recycle bin, refresh a sandbox."""
 
 from __future__ import annotations
 
@@ -56,3 +56,15 @@ def purge(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     for record_id in wanted:
         remove.purge(saver(org), record_id)
     return {"purged": wanted}
+
+
+def refresh(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{is_sandbox}``: the organisation as a refresh leaves it: another id, the same records. Everybody is signed out.
+
+    ``is_sandbox: false`` makes it a production organisation that has the same records.
+    """
+    is_sandbox = given.get("is_sandbox", True)
+    if not isinstance(is_sandbox, bool):
+        raise ValueError("is_sandbox is true or false")
+    org.sessions.end_all()
+    return {"id": org.users.refresh(is_sandbox), "is_sandbox": is_sandbox}

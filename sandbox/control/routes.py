@@ -44,6 +44,7 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "merge"): life.merge,
     ("POST", "undelete"): life.undelete,
     ("POST", "purge"): life.purge,
+    ("POST", "refresh"): life.refresh,
     ("POST", "faults"): faults.plan,
     ("GET", "faults"): faults.planned,
     ("DELETE", "faults"): faults.clear,

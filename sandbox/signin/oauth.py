@@ -17,7 +17,7 @@ from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.sessions import Session
 from sandbox.signin import jwt
-from sandbox.users import CLIENT_ID, CLIENT_SECRET, ORGANIZATION, SYNC_USER
+from sandbox.users import CLIENT_ID, CLIENT_SECRET, SYNC_USER
 from sandbox.wire import Request, Response
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -143,14 +143,14 @@ def _by_assertion(org: Org, request: Request, form: dict[str, str]) -> str:
     return user_id
 
 
-def _identity_url(request: Request, user_id: str) -> str:
-    return f"{request.origin}/id/{ORGANIZATION}/{user_id}"
+def _identity_url(org: Org, request: Request, user_id: str) -> str:
+    return f"{request.origin}/id/{org.users.organisation}/{user_id}"
 
 
 def _granted(org: Org, request: Request, user_id: str) -> Response:
-    session = org.sessions.start(user_id, org.clock.now())
+    session = org.sessions.start(user_id, org.users.organisation, org.clock.now())
     issued = str(int(org.clock.now().timestamp() * 1000))
-    identity = _identity_url(request, user_id)
+    identity = _identity_url(org, request, user_id)
     signature = base64.b64encode(
         hmac.new(CLIENT_SECRET.encode(), (identity + issued).encode(), hashlib.sha256).digest()
     ).decode()
@@ -183,10 +183,11 @@ def userinfo(org: Org, request: Request) -> Response:
     row = org.users.row(session.user_id)
     origin = request.origin
     rest = f"{origin}/services/data/v{{version}}/"
+    organisation = org.users.organisation[:15]
     info: dict[str, Any] = {
-        "sub": _identity_url(request, session.user_id),
+        "sub": _identity_url(org, request, session.user_id),
         "user_id": session.user_id,
-        "organization_id": ORGANIZATION,
+        "organization_id": org.users.organisation,
         "preferred_username": row["Username"],
         "nickname": row["CommunityNickname"],
         "name": row["Name"],
@@ -200,15 +201,15 @@ def userinfo(org: Org, request: Request) -> Response:
         "picture": f"{origin}/profilephoto/005/F",
         "address": {},
         "urls": {
-            "enterprise": f"{origin}/services/Soap/c/{{version}}/{ORGANIZATION[:15]}",
-            "metadata": f"{origin}/services/Soap/m/{{version}}/{ORGANIZATION[:15]}",
-            "partner": f"{origin}/services/Soap/u/{{version}}/{ORGANIZATION[:15]}",
+            "enterprise": f"{origin}/services/Soap/c/{{version}}/{organisation}",
+            "metadata": f"{origin}/services/Soap/m/{{version}}/{organisation}",
+            "partner": f"{origin}/services/Soap/u/{{version}}/{organisation}",
             "rest": rest,
             "sobjects": f"{rest}sobjects/",
             "search": f"{rest}search/",
             "query": f"{rest}query/",
             "recent": f"{rest}recent/",
-            "tooling_soap": f"{origin}/services/Soap/T/{{version}}/{ORGANIZATION[:15]}",
+            "tooling_soap": f"{origin}/services/Soap/T/{{version}}/{organisation}",
             "tooling_rest": f"{rest}tooling/",
             "profile": f"{origin}/{session.user_id}",
             "feeds": f"{rest}chatter/feeds",
@@ -234,15 +235,15 @@ def identity(org: Org, request: Request) -> Response:
     parts = [ids.long_form(part) for part in request.segments[1:3]]
     if session is None:
         return Response.text("Bad_OAuth_Token", "text/html;charset=UTF-8", 403)
-    if parts != [ORGANIZATION, session.user_id]:
+    if parts != [org.users.organisation, session.user_id]:
         return Response.text("Bad_Id", "text/html;charset=UTF-8", 403)
     row = org.users.row(session.user_id)
     return Response.json(
         {
-            "id": _identity_url(request, session.user_id),
+            "id": _identity_url(org, request, session.user_id),
             "asserted_user": True,
             "user_id": session.user_id,
-            "organization_id": ORGANIZATION,
+            "organization_id": org.users.organisation,
             "username": row["Username"],
             "nick_name": row["CommunityNickname"],
             "display_name": row["Name"],
@@ -282,7 +283,7 @@ def introspect(org: Org, request: Request) -> Response:
             "scope": "id api",
             "client_id": CLIENT_ID,
             "username": org.users.row(session.user_id)["Username"],
-            "sub": _identity_url(request, session.user_id),
+            "sub": _identity_url(org, request, session.user_id),
             "token_type": "access_token",
             "exp": int(session.expires.timestamp()),
             "iat": int(session.issued.timestamp()),

@@ -13,7 +13,6 @@ from html import escape
 from xml.etree import ElementTree  # noqa: S405 - documents with a DTD are refused before they are read
 
 from sandbox.org import Org
-from sandbox.users import ORGANIZATION
 from sandbox.wire import Request, Response
 
 LAST_VERSION = 64
@@ -53,7 +52,7 @@ def answer(org: Org, request: Request) -> Response:
         user_id = _sign_in(org, found.get("username", ""), found.get("password", ""))
     except Fault as fault:
         return Response.text(_fault_xml(fault), _XML, 500)
-    session = org.sessions.start(user_id, org.clock.now())
+    session = org.sessions.start(user_id, org.users.organisation, org.clock.now())
     seconds = int(org.sessions.lifetime.total_seconds())
     return Response.text(_result_xml(org, request, match[1], version, user_id, session.token, seconds), _XML)
 
@@ -112,9 +111,10 @@ def _fault_xml(fault: Fault) -> str:
 
 def _result_xml(org: Org, request: Request, kind: str, version: int, user_id: str, token: str, seconds: int) -> str:
     row = org.users.row(user_id)
-    urls = {each: f"{request.origin}/services/Soap/{each}/{version}.0/{ORGANIZATION[:15]}" for each in (kind, "m")}
+    organisation = org.users.organisation
+    urls = {each: f"{request.origin}/services/Soap/{each}/{version}.0/{organisation[:15]}" for each in (kind, "m")}
     info = {
-        "organizationId": ORGANIZATION,
+        "organizationId": organisation,
         "organizationName": "Sandbox",
         "sessionSecondsValid": seconds,
         "userEmail": row["Email"],

@@ -164,3 +164,28 @@ def test_latest_date_covered_stays_before_a_running_save(rig: Rig) -> None:
     rig.create()
     rig.time.sleep(300)
     assert rig.get(f"sobjects/Lead/updated{WINDOW}")["latestDateCovered"] == "2026-11-02T09:30:00.000+0000"
+
+
+def test_a_refresh_gives_another_organisation_id_and_keeps_the_records(rig: Rig) -> None:
+    lead = rig.create(Email="kim@example.com")
+    before = rig.records("SELECT Id, IsSandbox FROM Organization")[0]
+    refreshed = rig.control("POST", "refresh")
+    assert refreshed == {"id": refreshed["id"], "is_sandbox": True}
+    assert refreshed["id"] != before["Id"]
+    assert rig.refused("GET", f"sobjects/Lead/{lead}")[1] == "INVALID_SESSION_ID"
+    token = rig.session.post(
+        f"{rig.url}/services/oauth2/token",
+        data={"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"},
+    ).json()
+    assert f"/id/{refreshed['id']}/" in token["id"]
+    assert token["access_token"].startswith(refreshed["id"][:15])
+    rig.session.headers["Authorization"] = f"Bearer {token['access_token']}"
+    assert rig.records("SELECT Id, IsSandbox FROM Organization") == [{"Id": refreshed["id"], "IsSandbox": True}]
+    assert rig.read(lead)["Email"] == "kim@example.com"
+    rig.control("POST", "refresh", {"is_sandbox": False})
+    del rig.session.headers["Authorization"]
+    assert rig.records("SELECT IsSandbox FROM Organization") == [{"IsSandbox": False}]
+    assert _refused_control(rig, "refresh", {"is_sandbox": "no"}) == "INVALID_INPUT"
+    rig.control("POST", "reset")
+    del rig.session.headers["Authorization"]
+    assert rig.records("SELECT Id, IsSandbox FROM Organization") == [before]
