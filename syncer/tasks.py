@@ -18,6 +18,7 @@ from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync, OutOfTime
 from syncer.sync.options import SyncOptions
 from syncer.sync.person import sync_persons
+from syncer.sync.reconnect import reconnect
 from syncer.sync.retention import prune
 
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
@@ -90,6 +91,17 @@ def take_over_dead_runs() -> list[int]:
             go_on(run, run.trigger)
             taken.append(run.pk)
     return taken
+
+
+def reconnect_sandbox(run_id: int, actor: str) -> dict[str, Any]:
+    """*Reconnect to a refreshed sandbox*; the run says what was found."""
+    run = SyncRun.objects.get(pk=run_id)
+    try:
+        reconnect(actor=actor, run=run)
+    except CannotSync as error:
+        return {"run": run_id, "status": "failed", "code": error.code}
+    schedule.run_at_once()
+    return {"run": run_id, "status": "completed"}
 
 
 def prune_activity() -> dict[str, int]:

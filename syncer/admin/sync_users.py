@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+from django_q.tasks import async_task
 
 from syncer import secrets
 from syncer.admin import connection_test, display
 from syncer.admin.guarantee import guarantee
 from syncer.admin.readonly import CalmAdmin
+from syncer.admin.switches import ADMINISTER, record, require_permission
 from syncer.admin.sync_user_form import SyncUserForm
-from syncer.models import SyncMode, SyncUser, SyncUserState
+from syncer.models import RunKind, SyncMode, SyncRun, SyncUser, SyncUserState
 from syncer.sync.connect import SECRET_NAMES
+from syncer.sync.reconnect import start_run
 
 KINDS = {
     SyncUserState.READY: "good",
@@ -24,6 +29,8 @@ KINDS = {
     SyncUserState.REFUSED: "bad",
     SyncUserState.LIMITED: "wait",
 }
+#: The code of a sign-in that leads to another organisation than the one that the persons are linked with.
+WRONG = "WRONG_ORGANISATION"
 
 
 @admin.register(SyncUser)
@@ -89,12 +96,15 @@ class SyncUserAdmin(CalmAdmin):
         context["show_save_and_add_another"] = False
         if sync_user is not None and request.user.has_perm(connection_test.PERMISSION):
             context["test_url"] = reverse("admin:syncer_syncuser_test", args=[sync_user.pk])
+            if was_refused(request, sync_user):
+                context["reconnect_url"] = reverse("admin:syncer_syncuser_reconnect", args=[sync_user.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
         return [
             path("<int:sync_user_id>/test/", view(connection_test.test), name="syncer_syncuser_test"),
+            path("<int:sync_user_id>/reconnect/", view(reconnect_sandbox), name="syncer_syncuser_reconnect"),
             path("<int:sync_user_id>/tested/", view(connection_test.result), name="syncer_syncuser_test_result"),
             *super().get_urls(),
         ]
@@ -157,3 +167,25 @@ class SyncUserAdmin(CalmAdmin):
         except secrets.SecretsUnreadable as error:
             return str(error)
         return f"{', '.join(names).capitalize()} (encrypted, never shown)" if names else "None"
+
+
+def was_refused(request: HttpRequest, sync_user: SyncUser) -> bool:
+    """The sign-in led to another organisation, in the last cycle or action or when this person tested it."""
+    if not sync_user.is_active:
+        return False
+    last = SyncRun.objects.filter(sync_user=sync_user).exclude(kind=RunKind.PREVIEW).first()
+    kept = request.session.get(connection_test.SESSION_KEY)
+    tested: dict[str, Any] = kept if isinstance(kept, dict) and kept.get("sync_user") == sync_user.pk else {}
+    return WRONG in (last.error_code if last else "", tested.get("code"))
+
+
+@require_POST
+def reconnect_sandbox(request: HttpRequest, sync_user_id: int) -> HttpResponse:
+    """The button: a worker checks every pair; the run's page says what it finds."""
+    require_permission(request, ADMINISTER)
+    sync_user = get_object_or_404(SyncUser, pk=sync_user_id, is_active=True)
+    run = start_run(sync_user, request.user.get_username())
+    async_task("syncer.tasks.reconnect_sandbox", run.pk, request.user.get_username())
+    record(request, "Asked to reconnect to a refreshed sandbox.")
+    request.session.pop(connection_test.SESSION_KEY, None)
+    return HttpResponseRedirect(reverse("admin:syncer_syncrun_change", args=[run.pk]))

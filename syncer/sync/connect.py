@@ -109,7 +109,8 @@ def connect(
         if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
             raise ConfigurationError(
                 f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
-                f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL.",
+                f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL or, if a sandbox was "
+                "refreshed, reconnect on the connection's page or with `manage.py reconnectsandbox`.",
                 code="WRONG_ORGANISATION",
             )
         sync_user.encrypted_session = secrets.encrypt(

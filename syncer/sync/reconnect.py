@@ -25,6 +25,7 @@ from syncer.models import (
     PendingState,
     Person,
     RunKind,
+    RunStatus,
     SalesforceRecord,
     SfdcType,
     SyncCursor,
@@ -88,6 +89,10 @@ def reconnect(
     try:
         org, stranger = _as_a_stranger(sync_user, open_session, now, pause)
         run = run or start_run(sync_user, actor)
+        # Whoever holds the lease is the only one: earlier ones that say they are running have died.
+        SyncRun.objects.filter(options__reconnect=True, status=RunStatus.RUNNING, pk__lt=run.pk).update(
+            status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word."
+        )
         work = Work(
             sync_user=sync_user,
             org=org,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django_q.models import OrmQ
 
-from syncer.models import FieldMapping, SyncUser, SyncUserState
+from syncer.models import FieldMapping, SyncRun, SyncUser, SyncUserState
 from tests.admin.pages import form_data, words
 
 ADD = "/admin/syncer/syncuser/add/"
@@ -123,6 +126,44 @@ def test_how_it_syncs_can_be_set_and_is_off_to_begin_with(admin: Client, sync_us
 def test_a_share_of_the_api_calls_is_a_percentage(admin: Client, sync_user: SyncUser, wrong: str) -> None:
     data = form_data(admin.get(page_of(sync_user)))
     assert b"errornote" in admin.post(page_of(sync_user), data | {"cycle_share": wrong}).content
+
+
+def test_a_refreshed_sandbox_is_reconnected_by_a_button_that_shows_when_the_sign_in_was_refused(
+    admin: Client, sync_user: SyncUser, staff: Callable[..., Client]
+) -> None:
+    button = "Reconnect to a refreshed sandbox"
+    assert button not in words(admin.get(page_of(sync_user)))
+    SyncRun.objects.create(sync_user=sync_user, status="failed", error_code="WRONG_ORGANISATION")
+    assert button in words(admin.get(page_of(sync_user)))
+    assert button not in words(staff("view_syncuser").get(page_of(sync_user)))
+    url = reverse("admin:syncer_syncuser_reconnect", args=[sync_user.pk])
+    assert admin.get(url).status_code == 405
+    assert staff("view_syncuser", "pause_sync").post(url).status_code == 403
+    assert not OrmQ.objects.exists()
+    page = words(admin.post(url, follow=True))
+    assert button in page
+    assert "Running" in page
+    run = SyncRun.objects.get(options__reconnect=True)
+    task = OrmQ.objects.get().task
+    assert (task["func"], task["args"]) == ("syncer.tasks.reconnect_sandbox", (run.pk, "eva"))
+    assert "Asked to reconnect" in LogEntry.objects.get().get_change_message()
+    run.status, run.notes = "completed", ["Sandbox: 3 reconnected."]
+    run.save()
+    assert "Sandbox: 3 reconnected." in words(admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
+
+
+def test_what_a_test_found_offers_the_button_too(admin: Client, sync_user: SyncUser) -> None:
+    session = admin.session
+    session["connection_test"] = {
+        "sync_user": sync_user.pk,
+        "at": "2026-11-22T09:00:00+00:00",
+        "error": "This is another organisation.",
+        "code": "WRONG_ORGANISATION",
+    }
+    session.save()
+    tested = reverse("admin:syncer_syncuser_test_result", args=[sync_user.pk])
+    assert "Reconnect to a refreshed sandbox" in words(admin.get(tested))
+    assert "Reconnect to a refreshed sandbox" in words(admin.get(page_of(sync_user)))
 
 
 # -- field mappings ---------------------------------------------------------------------------------------------------

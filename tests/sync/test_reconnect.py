@@ -58,7 +58,7 @@ def test_a_refreshed_sandbox_is_refused_until_somebody_reconnects(sandbox, cycle
     with pytest.raises(CannotSync) as refused:
         cycle()
     assert refused.value.code == "WRONG_ORGANISATION"
-    assert SyncRun.objects.filter(kind="cycle").first().error_code == "WRONG_ORGANISATION"
+    assert SyncRun.objects.filter(kind="cycle").latest("pk").error_code == "WRONG_ORGANISATION"
     found = reconnect()
     assert (found.agreed, found.missing, found.other_address) == (3, 0, 0)
     assert "3 reconnected, 0 not found, 0 with another e-mail address. The connection receives only now" in str(found)
@@ -208,7 +208,12 @@ def test_one_query_and_a_few_statements_for_a_batch(
     refresh(sandbox)
     asked: list[str] = []
     addresses = module._addresses
-    monkeypatch.setattr(module, "_addresses", lambda *args: (asked.append(args[1]), addresses(*args))[1])
+
+    def noted(work, sobject, ids):
+        asked.append(sobject)
+        return addresses(work, sobject, ids)
+
+    monkeypatch.setattr(module, "_addresses", noted)
     with django_assert_max_num_queries(60):
         reconnect()
     assert asked == ["Lead"]
@@ -228,6 +233,22 @@ def test_the_run_says_what_was_found(sandbox, cycle, leads, reconnect):
     found = reconnect()
     run = SyncRun.objects.filter(options__reconnect=True).get()
     assert (run.status, run.notes, run.trigger) == ("completed", [str(found)], "Eva")
+
+
+def test_the_background_worker_does_it_and_a_dead_one_is_told_apart(sandbox, sync_user, cycle, leads, monkeypatch):
+    from syncer import tasks
+
+    died = module.start_run(sync_user, "Eva")
+    run = module.start_run(sync_user, "Eva")
+    monkeypatch.setattr(tasks, "reconnect", lambda **more: module.reconnect(open_session=sandbox.open_session, **more))
+    refresh(sandbox)
+    assert tasks.reconnect_sandbox(run.pk, "Eva")["status"] == "completed"
+    died.refresh_from_db()
+    assert died.status == "interrupted"
+    again = module.start_run(sync_user, "Eva")
+    assert tasks.reconnect_sandbox(again.pk, "Eva")["code"] == "SAME_ORGANISATION"
+    again.refresh_from_db()
+    assert (again.status, again.error_code) == ("failed", "SAME_ORGANISATION")
 
 
 def test_the_command_asks_first_and_says_what_it_found(sandbox, cycle, leads, monkeypatch):
