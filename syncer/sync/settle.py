@@ -181,7 +181,8 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal, *, overtak
                     received[name] = was
                 sends_again = True
                 continue
-        if not overtaken and not same(rule, now, value) and same(rule, here.get(name), value):
+        came_back_changed = not same(rule, now, value) or not _spelt(fields, current, name, now)
+        if not overtaken and came_back_changed and same(rule, here.get(name), value):
             received[name] = now  # Salesforce normalised it: accepted here, never sent again
     if s.sending.values:
         seen = s.sending.values if s.after is None else s.after
@@ -222,6 +223,17 @@ def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
     base = merged.base_after_reading(link.base)
     told = outcome(person, Result.FAILED, "")
     return [Recorded(current, received, base, link.system_modstamp, False, False, told)]
+
+
+def _spelt(fields: ObjectMap, person: PersonState, name: str, value: Value) -> bool:
+    """Whether the person has this very text: blanks around it, or another order of choices, make no other value."""
+    if not isinstance(value, str):
+        return True
+    try:
+        columns = received_columns(person.values, fields, {name: value})
+    except BadValue:
+        return True  # it can't be stored here; the pull says so
+    return all(person.values[column] == text for column, text in columns.items())
 
 
 def _restored(sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]) -> list[Decision]:

@@ -18,7 +18,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
-from syncer.models import Person, SyncRun, SyncUser
+from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
+from syncer.sync.check import refresh_fields
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.person import sync_persons
 from tests.scenarios.sides import Clock, HereSide, Printed, SalesforceSide
@@ -69,12 +70,27 @@ def time(salesforce: SalesforceSide, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return salesforce.time
 
 
+@pytest.fixture(scope="session")
+def field_list() -> list[Any]:
+    """What the organisation as delivered describes, read once: rows of a connection, to be stored anew."""
+    return []
+
+
 @pytest.fixture
-def sync_user(db: None, salesforce: SalesforceSide) -> SyncUser:
-    """The connection with the organisation, not used yet."""
+def sync_user(db: None, salesforce: SalesforceSide, time: Clock, field_list: list[Any]) -> SyncUser:
+    """A connection with the organisation as `add_sync_user` leaves it: its field list is known, nothing was synced."""
     user = SyncUser(name="Sandbox", method="client-credentials", login_url=salesforce.url, api_version="62.0")
     user.set_secrets({"client_id": "sandbox-client", "client_secret": "sandbox-secret"})
     user.save()
+    if not field_list:
+        refresh_fields(user, actor="Eva")
+        field_list += [*user.described.all(), *user.mappings.all()]
+        return user
+    for model in (SalesforceObject, FieldMapping):
+        rows = [row for row in field_list if isinstance(row, model)]
+        for row in rows:
+            row.pk, row.sync_user_id = None, user.pk
+        model._default_manager.bulk_create(rows)
     return user
 
 

@@ -42,7 +42,7 @@ class SalesforceSide(Sandbox):
             {"attributes": {"type": "Lead"}, "LastName": f"Ode {n}", "Company": "Acme", **values} for n in range(number)
         ]
         body = json.dumps({"allOrNone": True, "records": rows})
-        made = self.sales.restful("composite/sobjects", method="POST", data=body)
+        made: Any = self.sales.restful("composite/sobjects", method="POST", data=body)
         return [str(row["id"]) for row in made]
 
     def delete(self, *record_ids: str) -> None:

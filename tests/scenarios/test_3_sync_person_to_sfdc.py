@@ -234,10 +234,11 @@ def test_3_4_with_a_unique_external_id_field_it_takes_the_persons_random_uuid(sa
     assert kim.uuid.version == alex.uuid.version == 4
 
 
-def test_3_4_the_name_of_the_field_is_a_setting(salesforce, sync_user, here, sync_person):
+def test_3_4_the_name_of_the_field_is_a_setting(salesforce, sync_user, here, cycle, sync_person):
     salesforce.field("Here_Id__c", "Text", length=40, externalId=True, unique=True)
     sync_user.external_id_field = "Here_Id__c"
     sync_user.save()
+    cycle()
     kim = here.add()
     sync_person(kim)
     assert salesforce.read(here.again(kim).sfdc_id)["Here_Id__c"] == str(kim.uuid)
