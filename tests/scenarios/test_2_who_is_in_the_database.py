@@ -176,7 +176,7 @@ def test_2_5_a_connection_that_receives_only_sends_nothing(salesforce, sync_user
     outcome = sync_person(here.add(last_name="New"))
     assert here.again(kim).phone == "2"
     assert (salesforce.read(lead)["Title"], salesforce.count()) == ("Buyer", 1)
-    assert outcome.message == "The connection receives only, so nothing is made in Salesforce."
+    assert outcome.message.startswith("The connection receives only")
 
 
 def test_2_5_a_connection_that_works_two_way_sends_what_waited(salesforce, sync_user, here, in_sync, cycle):

@@ -10,7 +10,6 @@ from django_q.models import OrmQ
 
 from syncer import schedule, tasks
 from syncer.models import CreateIntent, Person
-from syncer.salesforce.client import Org
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
@@ -268,8 +267,7 @@ def test_3_4_a_create_happens_at_most_once_after_any_unknown_outcome(
     kim = here.add(email=KIM)
     route = "/composite/sobjects"
     if outcome == "time-out":
-        assert Org.__init__.__kwdefaults__ is not None
-        monkeypatch.setitem(Org.__init__.__kwdefaults__, "timeout", (5, 0.2))
+        monkeypatch.setattr("syncer.sync.person.READ_TIMEOUT", 0.2)
         salesforce.fault(route, "delay_ms", seconds=0.4)
     elif outcome != "stopped process":
         kind = {"dropped before": "drop_before", "dropped after": "drop_after", "half an answer": "truncate"}[outcome]
