@@ -47,7 +47,8 @@ class Decision:
     there: Value
     conflict: bool = False
     waits: bool = False  # held only because nothing is sent now: the edit is not settled
-    forget_base: bool = False  # what was agreed with another record means nothing for this one
+    forget_base: bool = False  # held: what was agreed with another record means nothing for this one
+    start_anew: bool = False  # held: an edit here is from now on one against this record's value
 
     @property
     def value(self) -> Value:
@@ -99,7 +100,7 @@ class Merge:
         decided = {d.field for d in self.decisions}
         after = {name: value for name, value in base.items() if name in decided} if of_another else dict(base)
         for d in self.decisions:
-            if d.outcome is not Outcome.HOLD:
+            if d.outcome is not Outcome.HOLD or d.start_anew:
                 after[d.field] = d.there
             elif d.forget_base:
                 after.pop(d.field, None)
@@ -195,14 +196,19 @@ def _decide(
     edited_there = not same(rule, there, base)
 
     if weak:
-        # A checkbox that nobody ticked on the new record is empty: a conversion leaves most of them like that.
-        empty_there = there is None or (rule.boolean and there is False)
+        # A checkbox that nobody ticked on the new record is empty: a conversion leaves most of them like that. Not one
+        # that only Salesforce may tick, as a formula does.
+        empty_there = there is None or (rule.boolean and there is False and (rule.send or rule.consent))
         if edited_here and rule.send:
-            return send("Edited here; the record is another one now.", conflict=not empty_there)
-        if not empty_there and may_receive:
+            sent = send("Edited here; the record is another one now.", conflict=not empty_there)
+            return replace(sent, start_anew=not sending)
+        opted_out_there = rule.consent and there is True and rule.receive
+        if not empty_there and (may_receive or opted_out_there):
             return decision(Outcome.RECEIVE, "From the new record.", conflict=edited_here)
         if empty_there and here is not None and rule.send:
-            return send("Empty on the new record.")
+            # Where it can't be sent now, a text that is entered on the new record later wins over this one.
+            sent = send("Empty on the new record.")
+            return replace(sent, start_anew=not sending and rule.boolean, forget_base=not sending and not rule.boolean)
         return replace(decision(Outcome.HOLD, "The new record lacks it; nothing is blanked."), forget_base=True)
 
     if edited_here and not edited_there:

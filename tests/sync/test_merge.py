@@ -109,6 +109,44 @@ def test_a_weak_base_blanks_nothing_and_sends_no_old_values_over_the_contacts(ba
     assert decide(FieldRule("title"), {"title": base}, here, there, weak=True).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("base", "here", "there"),
+    [
+        ("a", "a", None),  # found: the second merge blanked it
+        ("a", "b", "c"),  # found: with Salesforce as the winner the second merge dropped the edit
+        ("a", "b", None),
+        (True, True, False),
+        (False, True, False),
+    ],
+)
+@pytest.mark.parametrize("winner", ["marketo", "salesforce"])
+def test_a_connection_that_only_receives_keeps_what_a_converted_lead_had(base, here, there, winner):
+    rule = FieldRule("title", winner=winner, boolean=isinstance(there, bool))
+    after, mine, theirs = settle(rule, {"title": base}, here, there, weak=True, sending=False)
+    assert (mine, theirs) == (here, there)
+    assert decide(rule, after, mine, theirs, sending=False).outcome is Outcome.HOLD
+    assert decide(rule, after, mine, theirs).outcome is Outcome.SEND
+
+
+def test_what_a_converted_lead_had_is_not_sent_over_what_the_contact_was_given_since():
+    after, mine, _ = settle(FieldRule("title"), {"title": "a"}, "a", None, weak=True, sending=False)
+    assert decide(FieldRule("title"), after, mine, "c").outcome is Outcome.RECEIVE
+
+
+def test_a_box_that_only_salesforce_may_tick_has_a_value_on_a_new_record():
+    """Found: held by the first merge, and unticked by the second as if somebody had lost a value."""
+    formula = FieldRule("is_vip", boolean=True, send=False)
+    assert decide(formula, {"is_vip": True}, True, False, weak=True).outcome is Outcome.RECEIVE
+    opt_out = FieldRule("unsubscribed", boolean=True, send=False, consent=True)
+    assert decide(opt_out, {"unsubscribed": True}, True, False, weak=True).outcome is Outcome.HOLD
+
+
+def test_an_opt_out_of_the_contact_is_taken_at_once():
+    """Found: the first merge kept the filled field, and the second, then without a base, took the opt-out."""
+    rule = FieldRule("unsubscribed", boolean=True, consent=True, keep_filled=True, send=False)
+    assert decide(rule, {"unsubscribed": False}, False, True, weak=True).outcome is Outcome.RECEIVE
+
+
 def test_an_edit_to_a_field_that_only_receives_is_restored_and_told():
     decision = decide(FieldRule("title", send=False), {"title": "a"}, "b", "a")
     assert (decision.outcome, decision.value, decision.conflict) == (Outcome.RECEIVE, "a", True)
