@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from syncer.models import CreateIntent, IntentState
+from syncer.models import CreateIntent, IntentState, SyncCursor
 from syncer.salesforce.ids import to_18
-from syncer.sync import refusals
-from syncer.sync.apply import apply
+from syncer.sync import life, refusals, state
+from syncer.sync.apply import Merged, apply
 from syncer.sync.create import LATE_COMMIT, unknown
 from syncer.sync.failures import outcome
 from syncer.sync.lookup import Found, address
@@ -171,6 +171,23 @@ def link(work: Work, links: Mapping[str, Sequence[Link]], found: Found) -> dict[
             told = outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.remote.id}: {m.link_reason}")
             received = tuple(m.merge.received)
             outcomes[m.person.id] = replace(told, sfdc_type=sobject, sfdc_id=m.remote.id, received=received)
+        for person in _follow(work, [m for m in applied.written if m.remote.gone], found):
+            became = replace(outcomes[person.id], sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
+            outcomes[person.id] = refusals.deleted(person) if person.sfdc_is_deleted else became
         for m in (*applied.again, *applied.stale):
             outcomes[m.person.id] = outcome(m.person, Result.BUSY, "The person is being edited right now.", "BUSY")
     return outcomes
+
+
+def _follow(work: Work, linked: Sequence[Merged], found: Found) -> list[PersonState]:
+    """Leads that were converted or deleted before anybody here knew that they had been made: their persons go on as
+    the contact, or as deleted. Gives the persons as they are then."""
+    if not linked or work.plan is not None:
+        return []
+    persons = state.by_ids(m.person.id for m in linked)
+    busy = life.follow(work, found.reading, [(persons[m.person.id], m.remote) for m in linked])
+    if busy:  # the next cycle reads them again, and follows them
+        cursor, _ = SyncCursor.objects.get_or_create(sync_user=work.sync_user, object=busy[0].object)
+        cursor.postponed = list(dict.fromkeys([*cursor.postponed, *(record.id for record in busy)]))
+        cursor.save(update_fields=["postponed"])
+    return list(state.by_ids(persons).values())

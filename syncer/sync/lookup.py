@@ -10,10 +10,10 @@ from syncer.models import CreateIntent, SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import Refused, SalesforceError
+from syncer.sync import matching
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.failures import is_about_fields
 from syncer.sync.fields import ObjectMap
-from syncer.sync.matching import is_what_was_sent
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
@@ -51,17 +51,19 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
         wanted = []
         if addresses and fields.field("email"):
             wanted.append(soql.in_("Email", addresses))
-        if strangers and fields.external_id_field:
-            wanted.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in strangers]))
         prefixed = sorted(pk for pk in picked if pk.startswith(PREFIXES[sobject]))
         if prefixed:
             wanted.append(soql.in_("Id", prefixed))
-        wanted += [_like(work, intent) for intent in intents if intent.object == sobject and intent.asked_at]
-        if wanted:
-            where = soql.or_(*wanted)
+        # What was made for a person is theirs also when it was converted or deleted meanwhile.
+        made = [_like(work, intent) for intent in intents if intent.object == sobject and intent.asked_at]
+        if strangers and fields.external_id_field:
+            made.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in strangers]))
+        if wanted or made:
+            alive = [soql.equals("IsDeleted", False)]
             if sobject == "Lead" and "IsConverted" in fields.select:
-                where = soql.and_(where, soql.equals("IsConverted", False))
-            queries[f"free{sobject}"] = (fields, soql.select(list(fields.select), sobject, where=where), False)
+                alive.append(soql.equals("IsConverted", False))
+            where = soql.or_(soql.and_(*alive, soql.or_(*wanted)) if wanted else None, *made)
+            queries[f"free{sobject}"] = (fields, soql.select(list(fields.select), sobject, where=where), True)
     if not queries:
         return Found(Reading(next_sequence(), work.now()), {})
     work.checkpoint()
@@ -88,11 +90,11 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
         if name.startswith("linked"):
             found.rows[fields.object] = rows
         else:
-            candidates += [parse(fields, row) for row in rows]
+            candidates += matching.without_former(work, [parse(fields, row) for row in rows])
     found.chosen = {record.id: record for record in candidates if record.id in picked}
     _sort_in(found, candidates)
     for intent in intents:
-        same = [r for r in candidates if r.object == intent.object and is_what_was_sent(r, intent.values_sent)]
+        same = [r for r in candidates if r.object == intent.object and matching.is_what_was_sent(r, intent.values_sent)]
         found.by_intent[intent.person_id] = same
     found.owners = owners(work, [record.id for record in candidates])
     return found
@@ -118,9 +120,11 @@ def owners(work: Work, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
 
 
 def _sort_in(found: Found, candidates: Iterable[RemoteRecord]) -> None:
-    for record in candidates:
+    for record in sorted(candidates, key=lambda record: not record.gone):
         if record.external_id:
             found.by_uuid[record.external_id] = record
+        if record.gone:
+            continue
         email = str(record.values.get("email") or "").lower()
         if email:
             found.by_email.setdefault(email, []).append(record)

@@ -10,6 +10,7 @@ import pytest
 from syncer.models import Conflict, CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
+from syncer.sync.options import SyncOptions
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +215,39 @@ def test_a_lead_deleted_before_the_answer_to_its_create_was_known_is_not_made_ag
     kim.refresh_from_db()
     assert (kim.sfdc_id, kim.sfdc_is_deleted) == (lead, True)
     assert not leads(sandbox)
+
+
+@pytest.mark.parametrize("external_id", [True, False])
+@pytest.mark.parametrize("what", ["converted", "deleted"])
+def test_a_person_synced_again_follows_the_lead_that_was_made_for_it(sandbox, cycle, sync_person, external_id, what):
+    if not external_id:
+        hide_external_id(sandbox)
+    cycle()
+    kim = Person.objects.create(last_name="Here", email="here@example.com", company="Acme")
+    answer_lost(sandbox, sync_person, kim)
+    [lead] = leads(sandbox)
+    if what == "converted":
+        contact = sandbox.convert(lead)
+        assert sync_person(kim).sfdc_id == contact
+    else:
+        sandbox.sales.Lead.delete(lead)
+        assert sync_person(kim).code == "DELETED_IN_SFDC"
+    assert not leads(sandbox)
+    assert not CreateIntent.objects.exists()
+    assert not PendingChange.objects.exists()
+
+
+def test_a_lead_made_anew_is_not_taken_for_the_deleted_one(sandbox, cycle, sync_person):
+    cycle()
+    kim = Person.objects.create(last_name="Here", company="Acme")
+    old = sync_person(kim).sfdc_id
+    sandbox.sales.Lead.delete(old)
+    cycle()
+    answer_lost(sandbox, lambda person: sync_person(person, options=SyncOptions(recreate_deleted=True)), kim)
+    cycle()
+    cycle()
+    kim.refresh_from_db()
+    assert [kim.sfdc_id] == leads(sandbox) != [old]
 
 
 def test_a_lead_converted_after_the_first_read_was_broken_off_becomes_the_contact(sandbox, cycle):
