@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from syncer.salesforce import soql, writing
+from syncer.salesforce.bulk import Bulk
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import OutcomeUnknown, Unavailable, Unreachable
 from syncer.salesforce.signin import Credentials
@@ -73,6 +74,19 @@ def world(started: dict[str, str]) -> Iterator[World]:
         made = World(started, session)
         yield made
         session.delete(f"{made.url}/sandbox/faults")
+
+
+def test_bulk_jobs_over_the_wire(world: World) -> None:
+    """Salesforce works on them in the background, and compresses what it sends."""
+    bulk = Bulk(world.org, pause=world.naps.append, patience=1e6, page=20)
+    fields = world.org.describe("Lead").fields
+    rows = [{"Id": row["Id"], "Title": f'Dr. "{n}", שלום\n🎉'} for n, row in enumerate(world.org.query(ALL).records)]
+    (outcome,) = bulk.ingest("Lead", "update", [fields["Id"], fields["Title"]], rows)
+    assert all(outcome.results[str(row["Id"])].success for row in rows)
+    pages = list(bulk.query("SELECT Id, Title FROM Lead"))
+    assert [len(page.records) for page in pages] == [20, 10]
+    found = {record["Id"]: record["Title"] for page in pages for record in page.records}
+    assert found == {row["Id"]: row["Title"] for row in rows}
 
 
 def test_records_are_read_over_the_wire(world: World) -> None:
