@@ -337,22 +337,36 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
 
 def _write_outbox(ready: Sequence[Merged]) -> None:
     """What is still to be sent waits in the outbox; a row of a person with nothing left to send goes."""
-    waiting = [m.person for m in ready if m.merge.to_send]
+    waiting = [m for m in ready if m.merge.to_send]
     settled = [
         m.person.id
         for m in ready
         if m.person.pending and not m.person.claim and not (m.merge.to_send or m.keeps_waiting or m.partial)
     ]
-    statements.insert(
-        PendingChange,
-        ["person_id", "revision"],
-        [[person.id, person.revision] for person in waiting],
-        conflict="(person_id) DO UPDATE SET revision = excluded.revision, next_attempt = NULL, attempts = 0, "
-        "held = '{}', "
-        "state = CASE syncer_pendingchange.state WHEN 'failed' THEN 'pending' ELSE syncer_pendingchange.state END",
+    anew = (
+        ", next_attempt = NULL, attempts = 0, held = '{}', "
+        "state = CASE syncer_pendingchange.state WHEN 'failed' THEN 'pending' ELSE syncer_pendingchange.state END"
     )
+    # What was refused is tried again when the record has changed, not whenever it is read.
+    for changed, also in ((True, anew), (False, "")):
+        statements.insert(
+            PendingChange,
+            ["person_id", "revision"],
+            [[m.person.id, m.person.revision] for m in waiting if _has_changed(m) is changed],
+            conflict=f"(person_id) DO UPDATE SET revision = excluded.revision{also}",
+        )
     if settled:
         PendingChange.objects.filter(Q(claim="") | Q(claimed_until__lt=Now()), person_id__in=settled).delete()
+
+
+def _has_changed(m: Merged) -> bool:
+    """The record is not as it was last agreed. When the stamp of that state is not known, its values tell."""
+    link = m.person.link
+    if link is None or link.record_id != m.remote.id or link.weak_base:
+        return True
+    if link.system_modstamp is not None and link.system_modstamp != m.remote.stamp:
+        return True
+    return any(not d.has_base or d.there != d.base for d in m.merge.decisions)
 
 
 def _editor(m: Merged) -> str:

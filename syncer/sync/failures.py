@@ -34,10 +34,10 @@ def failure(
     person: PersonState,
     errors: Sequence[RowError],
     values: Mapping[str, Value],
-    journal: Journal,
+    journal: Journal | None,
 ) -> Failure:
-    """What a refusal means for a person, with a `Sync failed` entry: Salesforce's code and words, the fields named,
-    the values sent, and in plain language what to do."""
+    """What a refusal means for a person, with a `Sync failed` entry (``journal`` None: it was told before):
+    Salesforce's code and words, the fields named, the values sent, and in plain language what to do."""
     error = errors[0]
     passing, retry_at = next_try(work, person, policy_for(error.code).action)
     sent = {f.salesforce_field: values[f.person_field] for f in fields.fields if f.person_field in values}
@@ -57,16 +57,17 @@ def failure(
         "duplicates": list(error.duplicates),
         "warn_only": error.warn_only,
     }
-    journal.entry(
-        person.id,
-        person.name,
-        ActivityType.SYNC_FAILED,
-        f"{error.code}: {error.message}",
-        field=", ".join(error.fields),
-        code=error.code,
-        failed=True,
-        detail=detail,
-    )
+    if journal is not None:
+        journal.entry(
+            person.id,
+            person.name,
+            ActivityType.SYNC_FAILED,
+            f"{error.code}: {error.message}",
+            field=", ".join(error.fields),
+            code=error.code,
+            failed=True,
+            detail=detail,
+        )
     return Failure(person.id, error.code, error.message, detail, failed=not passing, retry_at=retry_at)
 
 

@@ -13,6 +13,7 @@ from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.values import BadValue
 from syncer.sync.merge import FieldRule, Value
+from syncer.sync.places import partners
 
 #: The objects whose records are persons.
 OBJECTS = ("Lead", "Contact")
@@ -106,6 +107,7 @@ class ObjectMap:
     fields: tuple[MappedField, ...]
     select: tuple[str, ...]
     external_id_field: str | None  # the unique external id that carries the person's UUID, when there is one
+    together: Mapping[str, str]  # a state and its country, where they are picklists
 
     @property
     def rules(self) -> tuple[FieldRule, ...]:
@@ -160,6 +162,7 @@ def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
             sobject, fields, known, sync_user.external_id_field if external else None, unseen_objects(sync_user)
         ),
         external_id_field=sync_user.external_id_field if usable else None,
+        together=partners(known, {f.salesforce_field: f.person_field for f in fields if f.rule.send}),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,7 +147,9 @@ def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> 
     that was handled) go; ``waiting`` ones are to be sent later."""
     mine = PendingChange.objects.filter(claim=token)
     mine.filter(person_id__in=list(settled)).delete()
-    mine.filter(person_id__in=list(waiting)).update(state=PendingState.PENDING, claim="", claimed_until=None)
+    mine.filter(person_id__in=list(waiting)).update(
+        state=PendingState.PENDING, claim="", claimed_until=None, in_doubt={}
+    )
 
 
 def keep(token: str, person_ids: Iterable[int]) -> None:
@@ -175,6 +177,7 @@ class Failure:
     detail: dict[str, Any]
     failed: bool
     retry_at: datetime | None
+    held: Mapping[str, Any] = field(default_factory=dict)  # refused, while the other fields were sent
 
 
 def fail(token: str, failures: Sequence[Failure]) -> None:
@@ -190,6 +193,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
             "attempts",
             "next_attempt",
             "in_doubt",
+            "held",
             "error_code",
             "error_message",
             "error_detail",
@@ -203,6 +207,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
                 1,
                 f.retry_at,
                 {},
+                dict(f.held),
                 f.code[:80],
                 f.message,
                 f.detail,
@@ -211,7 +216,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
         ],
         conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
         f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
-        f"in_doubt = excluded.in_doubt, error_message = excluded.error_message, "
+        f"in_doubt = excluded.in_doubt, held = excluded.held, error_message = excluded.error_message, "
         f"error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
     )
 

@@ -8,24 +8,23 @@ Salesforce normalised, and our own echo, are known at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from syncer.models import PendingState
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.errors import Action, OutcomeUnknown, policy_for
-from syncer.salesforce.ids import to_18
+from syncer.salesforce.errors import OutcomeUnknown
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
-from syncer.sync import life, outbox, pull, runs, state
+from syncer.sync import held, lost, outbox, runs, state
 from syncer.sync.apply import lock
 from syncer.sync.errors import FieldsChanged
-from syncer.sync.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure, is_about_fields, outcome
+from syncer.sync.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure, outcome
 from syncer.sync.fields import MappedField, ObjectMap
 from syncer.sync.journal import Journal
-from syncer.sync.merge import Value, merge
+from syncer.sync.merge import Merge, Value, merge
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.remote import Reading, parse_stamp
@@ -77,7 +76,7 @@ def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknow
         after = ids[-1]
         claimed = outbox.claim(ids, work.claim)
         try:
-            send(work, claimed)
+            send(work, claimed, retry=False)
         except OutcomeUnknown as error:
             unknown = error
         finally:
@@ -103,6 +102,9 @@ def _plan_waiting(work: Work, told: Plan) -> None:
                 told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
             else:
                 merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
+                if person.pending != PendingState.FAILED:
+                    waiting = held.still_refused(work, fields, person, merged.to_send)
+                    merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))
                 told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
 
 
@@ -119,9 +121,10 @@ def _due_batches(work: Work) -> Iterator[list[int]]:
         yield ids
 
 
-def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:
+def send(work: Work, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
     """Send what differs from the base, of persons that this worker has claimed; gives the outcome of each.
 
+    ``retry``: also values that were refused before and are held (``held``), because somebody asks for it.
     Raises what the edge raises for the call as a whole; then the claims are still held.
     """
     outcomes: dict[int, PersonOutcome] = {}
@@ -131,7 +134,7 @@ def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:
         for person in persons.values():
             if person.link is None or person.link.object != sobject:
                 continue
-            planned = plan(work, fields, person)
+            planned = plan(work, fields, person, retry=retry)
             if isinstance(planned, Sending):
                 batch.append(planned)
             else:
@@ -141,7 +144,7 @@ def send(work: Work, claimed: Iterable[int]) -> dict[int, PersonOutcome]:
     return outcomes
 
 
-def plan(work: Work, fields: ObjectMap, person: PersonState) -> Sending | PersonOutcome:
+def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
     """What is to be sent of a person, by the merge of its values with the base. Persons that can't be are let go."""
     link = person.link
     if link is None or person.sfdc_is_deleted or link.weak_base:
@@ -150,87 +153,50 @@ def plan(work: Work, fields: ObjectMap, person: PersonState) -> Sending | Person
         message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
         return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
     here, bad = fields.here(person.values)
-    if bad:
+    merged = merge(
+        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=work.sending
+    )
+    if bad and not (work.sync_user.hold_refused_fields and merged.to_send):
         return _refuse_values(work, fields, person, bad)
-    merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
-    return Sending(person, merged.to_send, merged.received)
+    waiting = {} if retry else held.still_refused(work, fields, person, merged.to_send)
+    values = {name: value for name, value in merged.to_send.items() if name not in waiting}
+    unsent = held.earlier(fields, person, waiting)
+    if bad:
+        unsent = held.with_unsendable(person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad))
+    return Sending(person, values, merged.received, unsent)
 
 
 def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict[int, PersonOutcome]:
     to_send = [sending for sending in batch if sending.values]
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
-    reading = Reading(next_sequence(), work.now())
-    sent: list[Sent] = []
-    lost: list[Sent] = []
-    about_fields = False
-    if to_send:
-        names = sorted({name for sending in to_send for name in sending.values})
-        mapped = [f for f in fields.fields if f.person_field in names]
-        outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in to_send])
-        work.checkpoint()
-        answer = work.org.composite(_requests(work, fields, mapped, to_send), safe=False)
-        work.checkpoint()
-        reading = Reading(reading.sequence, answer.asked_at)
-        for s in _results(fields, mapped, to_send, answer):
-            if any(is_about_fields(e) for e in s.errors):
-                about_fields = True
-            else:
-                (lost if _may_be_gone(s, answer) else sent).append(s)
-    outcomes = record(work, fields, reading, [*sent, *quiet])
-    if lost:
-        outcomes |= _find_out(work, fields, lost)
-    if about_fields:
+    reading, results = _call(work, fields, to_send)
+    gone = [s for s in results if s.lost]
+    parts = {id(s): part for s in results if not s.lost and (part := held.without_refused(work, fields, s)) is not None}
+    told = [s for s in results if not s.lost and not s.about_fields and id(s) not in parts]
+    outcomes = record(work, fields, reading, [*told, *quiet])
+    if gone:
+        outcomes |= lost.find_out(work, fields, gone)
+    if parts:
+        again, rest = _call(work, fields, list(parts.values()))
+        whole = [s for s in results if id(s) in parts]
+        outcomes |= record(work, fields, again, [held.together(*pair) for pair in zip(whole, rest, strict=True)])
+    if any(s.about_fields for s in results):
         raise FieldsChanged
     return outcomes
 
 
-def _may_be_gone(s: Sent, answer: Answer) -> bool:
-    """Refused because the record is not what it was, or refused and not shown by the reading before."""
-    if any(policy_for(error.code).action is Action.GONE for error in s.errors):
-        return True
-    return bool(s.errors) and s.before is None and answer["before"].ok
-
-
-def _find_out(work: Work, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
-    """Read the records of refused updates by id: what was deleted, merged or converted is followed, what is not
-    answered is hidden. Only where the record is plainly there the refusal stands."""
-    by_record = {s.sending.person.link.record_id: s for s in lost if s.sending.person.link}
-    rows: list[dict[str, Any]] = []
-    ids = list(by_record)
-    for start in range(0, len(ids), pull.IDS_A_QUERY):
-        part = ids[start : start + pull.IDS_A_QUERY]
-        found, reading = pull.ask_for(work, fields.object, part)
-        pull.receive_records(work, fields.object, found, reading, by_value=True)
-        answered = {to_18(row["Id"]) for row in found}
-        life.hide(work, reading, [by_record[i].sending.person.id for i in part if i not in answered])
-        rows += found
-    alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
-    after = state.by_ids(s.sending.person.id for s in lost)
-    outbox.keep(work.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
-    outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
-    standing = [
-        replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
-        for i, s in by_record.items()
-        if i in alive and s.sending.person.id in after
-    ]
-    return outcomes | record(work, fields, Reading(next_sequence(), work.now()), standing)
-
-
-def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:
-    """What has become of a person whose record is not what it was."""
-    before = s.sending.person
-    now = after.get(before.id)
-    where = f"{before.sfdc_type} {before.sfdc_id}"
-    if now is None:
-        return outcome(before, Result.REFUSED, f"{where} was merged into another record, and so was this person.")
-    if now.sfdc_is_deleted:
-        message = f"{where} was deleted in Salesforce. Changes stay here only."
-        return outcome(now, Result.NEEDS_DECISION, message, "DELETED_IN_SFDC")
-    if now.link is not None and now.link.hidden_since is not None:
-        message = f"{where} is no longer visible to the sync user. Nothing was changed."
-        return outcome(now, Result.REFUSED, message, "NOT_VISIBLE")
-    message = f"{where} has just become another record in Salesforce; the next cycle goes on with that one."
-    return outcome(now, Result.BUSY, message, "BUSY")
+def _call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
+    """Read, update and read again, in one Composite request; what came of each record, in the order of the batch."""
+    reading = Reading(next_sequence(), work.now())
+    if not batch:
+        return reading, []
+    names = {name for sending in batch for name in sending.values}
+    mapped = [f for f in fields.fields if f.person_field in names]
+    outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in batch])
+    work.checkpoint()
+    answer = work.org.composite(_requests(work, fields, mapped, batch), safe=False)
+    work.checkpoint()
+    return Reading(reading.sequence, answer.asked_at), _results(fields, mapped, batch, answer)
 
 
 def _requests(
@@ -261,7 +227,8 @@ def _results(fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[S
         seen = [rows.get(record_id) for rows in (before, after)]
         values = [_values(mapped, row, sending.values) if row else None for row in seen]
         stamps = [parse_stamp(row["SystemModstamp"]) if row else None for row in seen]
-        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1]))
+        gone = lost.may_be_gone(result.errors, seen[0] is None and answer["before"].ok)
+        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], lost=gone))
     return sent
 
 
@@ -280,11 +247,8 @@ def _nothing_sent(sending: Sending) -> Sent:
 
 def _refuse_values(work: Work, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> PersonOutcome:
     """Values that Salesforce's types can't hold are refused here, without asking Salesforce."""
-    mapped = {f.person_field: f for f in fields.fields}
-    errors = [
-        RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", str(e), (mapped[name].salesforce_field,)) for name, e in bad.items()
-    ]
-    values = {name: str(_raw(person, mapped[name])) for name in bad}
+    errors = _unsendable_errors(fields, bad)
+    values = _unsendable(fields, person, bad)
     journal = Journal(work)
     with agreeing_writes():
         work.fence()
@@ -295,6 +259,15 @@ def _refuse_values(work: Work, fields: ObjectMap, person: PersonState, bad: Mapp
             return outcome(person, Result.BUSY, "The person was being edited; it is sent next time.")
     work.sent["failed"] += 1
     return failed_outcome(person, result)
+
+
+def _unsendable_errors(fields: ObjectMap, bad: Mapping[str, BadValue]) -> list[RowError]:
+    mapped = {f.person_field: f.salesforce_field for f in fields.fields}
+    return [RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", str(e), (mapped[name],)) for name, e in bad.items()]
+
+
+def _unsendable(fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> dict[str, Value]:
+    return {f.person_field: str(_raw(person, f)) for f in fields.fields if f.person_field in bad}
 
 
 def _raw(person: PersonState, field: MappedField) -> Any:

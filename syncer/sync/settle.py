@@ -16,7 +16,7 @@ from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
 from syncer.sync import outbox, state, statements
 from syncer.sync.apply import lock, read_since, received_columns
-from syncer.sync.failures import failed_outcome, failure, labels, outcome
+from syncer.sync.failures import failed_outcome, failure, is_about_fields, labels, outcome
 from syncer.sync.fields import ObjectMap
 from syncer.sync.journal import Journal
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
@@ -31,12 +31,22 @@ TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Values that wait although others are sent, and the refusals that they wait for; ``new``: not told yet."""
+
+    values: Mapping[str, Value]
+    errors: tuple[RowError, ...]
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
     """What is to be sent of one person: the fields that differ from the base, by person field."""
 
     person: PersonState
     values: Mapping[str, Value]
     restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
+    held: Held | None = None
     loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
 
     @property
@@ -62,6 +72,11 @@ class Sent:
     before_stamp: datetime | None
     after: Mapping[str, Value] | None
     after_stamp: datetime | None
+    lost: bool = False  # refused, and the record may not be what it was
+
+    @property
+    def about_fields(self) -> bool:
+        return any(is_about_fields(error) for error in self.errors)
 
 
 def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
@@ -104,12 +119,13 @@ def _record_once(
         ready = [s for s in sent if s.sending.person.id in free]
         done: list[Recorded] = []
         failures: list[Failure] = []
+        held: list[Failure] = []
         noticed: list[Recorded] = []
         for s in ready:
             if s.errors:
                 if s.sending.person.id not in overtaken:  # else the newer read has seen what the record holds
                     noticed += _notice(fields, s, journal)
-                failures.append(failure(work, fields, s.sending.person, s.errors, s.sending.values, journal))
+                failures.append(_refused(work, fields, s, journal))
                 found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
                 counts["failed"] += 1
                 continue
@@ -117,11 +133,21 @@ def _record_once(
             done.append(recorded)
             found[s.sending.person.id] = recorded.outcome
             counts["updated" if s.sending.values else "unchanged"] += 1
+            if s.sending.held is not None:
+                # What is restored there, or was edited meanwhile, still has to go.
+                waits = recorded.sends_again or edited
+                rest = _held_back(work, fields, s, s.sending.held, journal, waits=waits)
+                held.append(rest)
+                counts["failed"] += s.sending.held.new
+                found[s.sending.person.id] = _in_part(recorded.outcome, s.sending.held, rest)
         _write_values(work, fields, [*done, *noticed])
         _write_bases(work, reading, [*done, *noticed])
         # A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there.
         waiting = [r.person.id for r in done if r.sends_again or edited]
-        outbox.release(work.claim, [r.person.id for r in done if r.person.id not in waiting], waiting)
+        outbox.fail(work.claim, held)
+        let_go = {f.person_id for f in held}
+        settled = [r.person.id for r in done if r.person.id not in waiting and r.person.id not in let_go]
+        outbox.release(work.claim, settled, waiting)
         if edited:
             outbox.release(work.claim, (), [f.person_id for f in failures])
         else:
@@ -132,6 +158,31 @@ def _record_once(
     for name, count in counts.items():
         work.sent[name] += count
     return [s for s in sent if s.sending.person.id not in free]
+
+
+def _refused(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Failure:
+    """Nothing of it was sent. What was held before waits with it."""
+    before = s.sending.held or Held({}, (), new=False)
+    found = failure(
+        work, fields, s.sending.person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
+    )
+    return replace(found, held=before.values)
+
+
+def _held_back(work: Work, fields: ObjectMap, s: Sent, held: Held, journal: Journal, *, waits: bool) -> Failure:
+    """The refused part of an update of which the rest was sent (or nothing else was to be sent)."""
+    values = {**held.values, **s.sending.values} if not held.values else held.values
+    found = failure(work, fields, s.sending.person, held.errors, values, journal if held.new else None)
+    if waits:
+        found = replace(found, failed=False, retry_at=None)
+    return replace(found, held=held.values)
+
+
+def _in_part(sent: PersonOutcome, held: Held, rest: Failure) -> PersonOutcome:
+    if not held.new:
+        return sent
+    message = f"{sent.message} Refused: {rest.message}"
+    return replace(sent, result=Result.FAILED, message=message, code=rest.code, remedy=rest.detail.get("remedy", ""))
 
 
 @dataclass(frozen=True, slots=True)

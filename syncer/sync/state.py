@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from syncer.models import Person, SfdcType
+from syncer.salesforce.rows import RowError
 from syncer.sync.fields import PERSON_COLUMNS
 from syncer.sync.merge import Value
 
@@ -57,6 +58,8 @@ class PersonState:
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
     sent_to_create: Mapping[str, Value] | None  # what a create was asked for with whose answer has not come
+    held: Mapping[str, Value]  # refused before, while the other fields were sent
+    errors: tuple[RowError, ...]  # the last refusal
     asked: Mapping[str, Any]  # the options of a create that was refused or whose answer has not come
 
     @property
@@ -97,7 +100,18 @@ _LINK = {
 _OWN = ["id", "uuid", "revision", "sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at", "custom", *PERSON_COLUMNS]
 _INTENT = ["create_intent__values_sent", "create_intent__options"]
 _PENDING = [
-    f"pending__{name}" for name in ("state", "claim", "claimed_until", "attempts", "error_code", "in_doubt", "options")
+    f"pending__{name}"
+    for name in (
+        "state",
+        "claim",
+        "claimed_until",
+        "attempts",
+        "error_code",
+        "error_detail",
+        "in_doubt",
+        "held",
+        "options",
+    )
 ]
 
 
@@ -137,5 +151,12 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},
         sent_to_create=row["create_intent__values_sent"],
+        held=row["pending__held"] or {},
+        errors=_errors(row["pending__error_detail"] or {}),
         asked=row["create_intent__options"] or row["pending__options"] or {},
     )
+
+
+def _errors(detail: Mapping[str, Any]) -> tuple[RowError, ...]:
+    """The refusals that the outbox keeps (``failures.failure``)."""
+    return tuple(RowError(e["code"], e["message"], tuple(e["fields"])) for e in detail.get("errors", ()))
