@@ -26,6 +26,7 @@ from syncer.sync.errors import CannotSync
 from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.person import sync_persons
+from syncer.tasks import go_on
 
 #: Up to here the page answers with the outcomes; more persons are synced in the background.
 AT_ONCE = 25
@@ -70,7 +71,8 @@ def carry_out(request: HttpRequest, ids: Sequence[int], options: SyncOptions, as
     try:
         run = _start(request, len(ids), options, asked)
         if len(ids) > AT_ONCE:
-            _go_on_in_background(request, run, ids, options)
+            who = request.user.get_username()
+            async_task("syncer.tasks.sync_persons_task", run.pk, list(ids), who, options.to_dict())
         else:
             _now(request, run, ids, options)
     except CannotSync as error:
@@ -122,11 +124,8 @@ def _start(request: HttpRequest, count: int, options: SyncOptions, asked: Asked)
 
 def _now(request: HttpRequest, run: SyncRun, ids: Sequence[int], options: SyncOptions) -> list[PersonOutcome]:
     """In real time; what Salesforce is too slow for goes on in the background, as the same run."""
-    outcomes = sync_persons(ids, actor=request.user.get_username(), source="admin", run=run, options=options)
-    if run.status == RunStatus.RUNNING and (left := run.options.get("left")):
-        _go_on_in_background(request, run, left, options)
+    who = request.user.get_username()
+    outcomes = sync_persons(ids, actor=who, source="admin", run=run, options=options, budget=PATIENCE)
+    if run.status == RunStatus.RUNNING:
+        go_on(run, who)
     return outcomes
-
-
-def _go_on_in_background(request: HttpRequest, run: SyncRun, ids: Sequence[int], options: SyncOptions) -> None:
-    async_task("syncer.tasks.sync_persons_task", run.pk, list(ids), request.user.get_username(), options.to_dict())

@@ -146,7 +146,14 @@ def _candidates(person: Person, detail: Mapping[str, Any], sync_user: SyncUser |
 def _create_anyway(pending: PendingChange, detail: Mapping[str, Any]) -> str:
     """Why a lead may be made all the same; empty where Salesforce would refuse it anyhow."""
     if pending.error_code == "DUPLICATES_DETECTED":
-        return "The duplicate rule only warns: the lead is saved all the same." if detail.get("warn_only") else ""
+        if detail.get("warn_only"):
+            return "The duplicate rule only warns: the lead is saved all the same."
+        # A refused row of a collection says neither which records there are nor whether the rule only warns.
+        return (
+            ""
+            if detail.get("duplicates")
+            else "A rule that only warns lets the lead through; one that blocks does not."
+        )
     if pending.error_code == "CONTACT_AND_QUEUE":
         return ""
     return "None of them is this person: there will be one more record with this address."

@@ -18,7 +18,6 @@ from syncer.admin.explain import decision_needed
 from syncer.admin.permissions import require_any_action
 from syncer.admin.words import run_title
 from syncer.models import Person, RunKind, RunStatus, SyncRun
-from syncer.models.expressions import PatchJSON
 from syncer.sync.outcomes import GOOD, PersonOutcome, Result
 
 #: A run that has not moved for so long has died.
@@ -87,7 +86,6 @@ def stop(request: HttpRequest, run_id: int) -> HttpResponse:
         error_code=STOPPED,
         error=f"Stopped by {who}.",
         finished_at=timezone.now(),
-        options=PatchJSON("options", {"stop": True}),
     )
     if not stopped:
         messages.info(request, "It had ended already.")
