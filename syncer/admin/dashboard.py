@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 from django_q.tasks import async_task
 
+from syncer import schedule
 from syncer.admin import display
 from syncer.admin.explain import in_general
 from syncer.admin.paginator import CappedPaginator
@@ -32,9 +33,10 @@ from syncer.models import (
     SyncRun,
     SyncUser,
 )
-from syncer.sync import installation
+from syncer.sync import installation, outbox
 
 RUN_CYCLE = "syncer.run_cycle"
+SYNC_PERSON = "syncer.sync_person"
 CYCLES = 8
 REASONS = 6
 
@@ -83,6 +85,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "winners": _winners(sync_user),
         "figures": _figures(request, now) if sees_persons else [],
         "reasons": _reasons() if sees_persons else [],
+        "may_retry": user.has_perm(SYNC_PERSON),
         "runs": _cycles() if sees_runs else [],
         "sees_runs": sees_runs,
         "calls": _calls(sync_user, now) if sync_user else "",
@@ -197,6 +200,24 @@ def sync_now(request: HttpRequest) -> HttpResponse:
     else:
         async_task("syncer.tasks.run_cycle", "manual", request.user.get_username())
         messages.success(request, _queued(found))
+    return HttpResponseRedirect(reverse("admin:index"))
+
+
+@require_POST
+def retry(request: HttpRequest) -> HttpResponse:
+    """Try again who failed for one reason, with the next cycle; that comes at once unless the sync is stopped."""
+    require_permission(request, SYNC_PERSON)
+    code = request.POST.get("code", "")
+    count = outbox.retry(codes=[code]) if code else 0
+    if not count:
+        messages.info(request, "Nobody has this error any more.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    persons = "1 person is" if count == 1 else f"{count:,} persons are"
+    if status().stopped:
+        messages.success(request, f"{persons} tried again as soon as the sync goes on.")
+    else:
+        schedule.run_at_once()
+        messages.success(request, f"{persons} tried again with the next cycle, within half a minute.")
     return HttpResponseRedirect(reverse("admin:index"))
 
 

@@ -42,6 +42,7 @@ class SyncAdminSite(AdminSite):
         return [
             path("status.json", self.admin_view(dashboard.status_json), name="sync_status"),
             path("sync-now/", self.admin_view(dashboard.sync_now), name="sync_now"),
+            path("retry/", self.admin_view(dashboard.retry), name="sync_retry"),
             path("pause/", self.admin_view(switches.pause), name="sync_pause"),
             path("resume/", self.admin_view(switches.resume), name="sync_resume"),
             path("stop-writing/", self.admin_view(switches.stop_writing), name="sync_stop_writing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -216,6 +217,32 @@ def test_the_figures_and_the_reasons(
     assert "12 updated 3 new 1 0 4" in page
     view = "/admin/syncer/person/?state=error&amp;reason=FIELD_CUSTOM_VALIDATION_EXCEPTION"
     assert view in response.content.decode()
+
+
+def test_those_who_failed_for_one_reason_are_tried_again(
+    admin: Client, staff: Callable[..., Client], sync_user: SyncUser, worker: None, due: None, person: Person
+) -> None:
+    finished_run(sync_user)
+    other = Person.objects.create(last_name="Ode")
+    for one, code in ((person, "REQUIRED_FIELD_MISSING"), (other, "STRING_TOO_LONG")):
+        PendingChange.objects.create(person=one, state="failed", revision=1, attempts=3, error_code=code)
+    url = reverse("admin:sync_retry")
+    assert "Retry 1 persons with STRING_TOO_LONG" in words(admin.get(reverse("admin:index")))
+    viewer = staff("view_person")
+    assert "Retry 1" not in words(viewer.get(reverse("admin:index")))
+    assert viewer.post(url, {"code": "STRING_TOO_LONG"}).status_code == 403
+    assert admin.get(url).status_code == 405
+    assert "Nobody has this error any more." in words(admin.post(url, {"code": ""}, follow=True))
+    assert PendingChange.objects.filter(state="failed").count() == 2
+    page = words(admin.post(url, {"code": "STRING_TOO_LONG"}, follow=True))
+    assert "1 person is tried again with the next cycle" in page
+    assert [row.person_id for row in PendingChange.objects.filter(state="pending")] == [other.pk]
+    when = schedule.next_run()
+    assert when is not None
+    assert when <= timezone.now()
+    schedule.pause()
+    page = words(admin.post(url, {"code": "REQUIRED_FIELD_MISSING"}, follow=True))
+    assert "1 person is tried again as soon as the sync goes on." in page
 
 
 def test_the_line_as_json(admin: Client, sync_user: SyncUser, worker: None, due: None) -> None:
