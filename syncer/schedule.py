@@ -115,13 +115,14 @@ def pause(actor: str = "") -> bool:
 
 
 def stop_writing() -> bool:
-    """Nothing is written to Salesforce any more, by nobody, from now on. False when that is so already."""
-    return bool(SyncUser.objects.filter(is_active=True, writes_stopped=False).update(writes_stopped=True))
+    """Nothing is written to Salesforce any more, by nobody, from now on, whichever connection is the active one. False
+    when that is so already."""
+    return bool(SyncUser.objects.filter(writes_stopped=False).update(writes_stopped=True))
 
 
 def allow_writing() -> bool:
     """What waits goes out with the next cycle. False when writing was allowed."""
-    return bool(SyncUser.objects.filter(is_active=True, writes_stopped=True).update(writes_stopped=False))
+    return bool(SyncUser.objects.filter(writes_stopped=True).update(writes_stopped=False))
 
 
 def resume() -> bool:

@@ -317,7 +317,14 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
         if link.record_id != remote.id:
             former.append([person.id, link.organisation, link.object, link.record_id, m.link_reason[:40], work.now()])
         elif person.sfdc_is_deleted:
-            journal.entry(person.id, person.name, ActivityType.UNDELETED_IN_SFDC, f"{where} is back.", actor=_editor(m))
+            journal.entry(
+                person.id,
+                person.name,
+                ActivityType.UNDELETED_IN_SFDC,
+                f"{where} is back.",
+                actor=_editor(m),
+                detail={"id": remote.id, "object": remote.object},
+            )
         if link.record_id == remote.id and link.owner_id and remote.owner_id and link.owner_id != remote.owner_id:
             journal.entry(
                 person.id,

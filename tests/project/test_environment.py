@@ -99,6 +99,16 @@ def test_a_wait_that_makes_no_sense_is_refused(env: environ.Env, monkeypatch: py
         environment.whole_number(env, "SYNC_INTERVAL_MINUTES", default=5, least=1, most=1440)
 
 
+def test_an_installation_id_is_short_and_may_be_missing(env: environ.Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INSTALLATION_ID", raising=False)
+    assert environment.installation_id(env) == ""
+    monkeypatch.setenv("INSTALLATION_ID", f" {'x' * 80} ")
+    assert environment.installation_id(env) == "x" * 80
+    monkeypatch.setenv("INSTALLATION_ID", "x" * 81)
+    with pytest.raises(ImproperlyConfigured, match="INSTALLATION_ID has 81 characters"):
+        environment.installation_id(env)
+
+
 def test_plain_http_serves_loopback_names_only(env: environ.Env, monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.allowed_hosts(env, debug=False, plain_http=True) == ["localhost", "127.0.0.1", "[::1]"]
     monkeypatch.setenv("ALLOWED_HOSTS", "localhost,marketo.example.com")
