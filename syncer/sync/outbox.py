@@ -144,7 +144,7 @@ _DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%Y-
 
 def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:
     """Inside the transaction that locked the persons: rows of ``settled`` persons (nothing left to send at the revision
-    that was handled) go; ``waiting`` ones are to be sent later."""
+    that was handled) go; ``waiting`` ones are to be sent later. The answer has come: nothing is in doubt."""
     mine = PendingChange.objects.filter(claim=token)
     mine.filter(person_id__in=list(settled)).delete()
     mine.filter(person_id__in=list(waiting)).update(

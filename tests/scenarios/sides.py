@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from django.db.models import F
 from django.db.models.signals import post_save
+from simple_salesforce.api import Salesforce
 
 from sandbox.users import SALES_USERNAME, SYNC_USERNAME
 from syncer.models import ActivityLogEntry, PendingChange, Person, SyncLease, SyncRun
@@ -95,6 +96,10 @@ class SalesforceSide(Sandbox):
         with pytest.raises(KeyboardInterrupt):
             yield
         self.calm()
+
+    def as_the_sync_user(self) -> Salesforce:
+        """What runs in Salesforce in the sync user's name."""
+        return self._client(SYNC_USERNAME)
 
     def user(self, username: str) -> str:
         """The id of a user."""
