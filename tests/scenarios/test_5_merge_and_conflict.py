@@ -299,7 +299,7 @@ def test_5_always_3_a_field_edited_on_both_sides_ends_with_the_winners_value_and
 def test_5_always_4_a_successful_sync_person_makes_at_most_one_lead(salesforce, here, cycle, sync_person):
     kim = here.add(email=KIM)
     salesforce.fault("/composite/sobjects", "drop_after", nth=1, times=3)
-    results = []
+    results: list[Result] = []
     while Result.CREATED not in results and len(results) < 5:
         results.append(sync_person(kim).result)
         cycle()
