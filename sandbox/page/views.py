@@ -14,7 +14,7 @@ from sandbox.control.life import saver
 from sandbox.dml import convert, merge, remove, save
 from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
-from sandbox.page import forms
+from sandbox.page import around, forms
 from sandbox.page.markup import alert, frame, text
 from sandbox.schema.sobject import SObject
 from sandbox.soql.ast import Query
@@ -180,7 +180,7 @@ def _record(
         body += alert(f"Not saved. {error.message} ({error.code})")
     elif saved in _SAID:
         body += alert(_SAID[saved], good=True)
-    body += f"<div class=card><dl>{_facts(org, values)}</dl></div>"
+    body += f"<div class=card><dl>{_facts(org, item, values)}</dl></div>"
     if not values["IsDeleted"] and not values.get("IsConverted"):
         body += _form(org, item, record_id, values, error, form)
     body += _buttons(org, item, record_id, values)
@@ -209,19 +209,20 @@ def _state(values: dict[str, Any]) -> str:
     return " ".join(pills)
 
 
-def _facts(org: Org, values: dict[str, Any]) -> str:
-    def user(record_id: str | None) -> str:
-        row = org.database.one('SELECT Name FROM "Name" WHERE Id = ?', (record_id,)) if record_id else None
-        return text(row[0]) if row else text(record_id)
-
+def _facts(org: Org, item: SObject, values: dict[str, Any]) -> str:
     facts = [
-        ("Owner", user(values.get("OwnerId"))),
-        ("Created", f"{_moment(values['CreatedDate'])} by {user(values['CreatedById'])}"),
-        ("Last modified", f"{_moment(values['LastModifiedDate'])} by {user(values['LastModifiedById'])}"),
+        ("Owner", around.name_of(org, values.get("OwnerId"))),
+        ("Account", around.name_of(org, values.get("AccountId"), "Account")),
+        ("Campaigns", around.campaigns(org, item, values["Id"])),
+        ("Created", f"{_moment(values['CreatedDate'])} by {around.name_of(org, values['CreatedById'])}"),
+        (
+            "Last modified",
+            f"{_moment(values['LastModifiedDate'])} by {around.name_of(org, values['LastModifiedById'])}",
+        ),
         ("System Modstamp", _moment(values["SystemModstamp"])),
+        ("Territory", text(values.get("Territory__c"))),
     ]
-    facts += [(name.removesuffix("__c"), text(values[name])) for name in ("Territory__c",) if values.get(name)]
-    return "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts)
+    return "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts if value)
 
 
 def token(record_id: str) -> str:
@@ -269,6 +270,7 @@ def _buttons(org: Org, item: SObject, record_id: str, values: dict[str, Any]) ->
     else:
         parts = [button("convert", "Convert")] if item.name == "Lead" and not values.get("IsConverted") else []
         if not values.get("IsConverted"):
+            parts.append(around.owner_form(org, item, record_id, values, _hidden_token(record_id)))
             parts.append(_merge_form(item, record_id))
         parts.append(button("delete", "Delete", "bad"))
     return f'<div class=card><div class=bar style="align-items:end">{"".join(parts)}</div></div>'
@@ -310,6 +312,9 @@ def _act(org: Org, item: SObject, record_id: str, action: str, form: dict[str, s
         if not changes:
             return "same"
         save.update(who, item.name, record_id, changes)
+        return "saved"
+    if action == "owner":
+        save.update(who, item.name, record_id, {"OwnerId": form.get("owner", "")})
         return "saved"
     if action == "convert" and item.name == "Lead":
         convert.convert(who, record_id, None, None)

@@ -184,3 +184,34 @@ def test_other_paths_are_not_found(rig: Rig, path: str) -> None:
     answer = rig.session.get(f"{rig.url}/{path}")
     assert answer.status_code == 404
     assert answer.json()[0]["errorCode"] == "NOT_FOUND"
+
+
+def test_a_record_shows_its_account_and_campaigns(rig: Rig) -> None:
+    account = rig.call("POST", "sobjects/Account", json={"Name": "Acme & Sons"}).json()["id"]
+    contact = rig.create("Contact", AccountId=account)
+    assert "<dt>Campaigns" not in _get(rig, contact)
+    campaign = rig.control("POST", "campaigns", {"name": "Autumn <Webinar>"})["id"]
+    rig.call("POST", "sobjects/CampaignMember", json={"CampaignId": campaign, "ContactId": contact})
+    page = _get(rig, contact)
+    assert "<dt>Account</dt><dd>Acme &amp; Sons</dd>" in page
+    assert "<dt>Campaigns</dt><dd>Autumn &lt;Webinar&gt; (Sent)</dd>" in page
+
+
+def test_the_owner_is_changed_to_a_user_or_a_queue(rig: Rig) -> None:
+    queue = rig.control("POST", "queues", {"name": "Partner Leads"})["id"]
+    rig.control("POST", "users", {"username": "gone@example.com", "last_name": "Gone", "active": False})
+    lead, contact = rig.create(), rig.create("Contact")
+    page = _get(rig, lead)
+    assert [text for text in ("Partner Leads", "New Leads", "Sally Sales", "Gone") if f">{text}</option>" in page] == [
+        "Partner Leads",
+        "New Leads",
+        "Sally Sales",
+    ]
+    assert ">Partner Leads</option>" not in _get(rig, contact)
+    form = {"token": _form(rig, lead)["token"], "owner": queue}
+    assert _post(rig, lead, "owner", form).headers["Location"] == f"/{lead}?said=saved"
+    assert rig.read(lead)["OwnerId"] == queue
+    form = {"token": _form(rig, contact)["token"], "owner": queue}
+    refused = _post(rig, contact, "owner", form)
+    assert refused.status_code == 400
+    assert "Owner ID: id value of incorrect type" in refused.text
