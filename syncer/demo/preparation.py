@@ -42,6 +42,8 @@ def demo_environment(
             environment.pop(name, None)
     for name, value in own.items():
         environment.setdefault(name, value)
+    if environment.get("DATABASE_URL") != own.get("DATABASE_URL"):
+        environment["INSTALLATION_ID"] = ""  # the caller's database may have served the demo of another folder
     environment["ENV_FILE"] = str(demo_file)
     environment["PYTHONUNBUFFERED"] = "1"
     return environment

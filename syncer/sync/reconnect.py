@@ -48,6 +48,8 @@ from syncer.sync.work import Progress, Work, no_progress
 
 #: Pairs that are checked with one query.
 BATCH = 500
+#: Links from either end that are looked at before anything is changed.
+SAMPLE = 200
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ def reconnect(
         )
         with runs.recorded(work), one_line_errors(sync_user, org):
             found = Reconnected(_refreshed(sync_user, org))
+            _require_some_pairs(work, found.organisation)
             _receive_only(sync_user)
             for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
                 _check_pairs(work, str(sobject), found)
@@ -164,6 +167,26 @@ def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:
             code="SAME_ORGANISATION",
         )
     return organisation
+
+
+def _require_some_pairs(work: Work, organisation: OrganisationInfo) -> None:
+    """Of the oldest and the newest links at least one has to agree: an organisation that has none of the records is
+    not a copy of the one that the persons are linked with, and everybody would be let go. Raises ConfigurationError."""
+    links = SalesforceRecord.objects.exclude(person__sfdc_is_deleted=True).select_related("person")
+    if links.filter(organisation=organisation.id).exists():
+        return  # broken off before: some pairs have agreed
+    sample = [*links.order_by("person_id")[:SAMPLE], *links.order_by("-person_id")[:SAMPLE]]
+    for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
+        mine = [link for link in sample if link.object == sobject]
+        addresses = _addresses(work, str(sobject), sorted({link.record_id for link in mine})) if mine else {}
+        if any(_agrees(link, addresses) for link in mine):
+            return
+    if sample:
+        raise ConfigurationError(
+            f"{organisation.name} ({organisation.id}) has none of the records that were looked for, so it is not a "
+            "refreshed copy. Nothing was changed. Check the My Domain URL.",
+            code="OTHER_RECORDS",
+        )
 
 
 def _receive_only(sync_user: SyncUser) -> None:

@@ -39,6 +39,7 @@ def test_the_caller_may_choose_the_database_but_not_weaken_the_demo(demo_file: P
     current = {"DATABASE_URL": "postgres://127.0.0.1/demo", "DEBUG": "true", "TIME_ZONE": "Asia/Tokyo"}
     environment = preparation.demo_environment(current, demo_file=demo_file, loaded_file=None, known=KNOWN)
     assert environment["DATABASE_URL"] == "postgres://127.0.0.1/demo"
+    assert environment["INSTALLATION_ID"] == ""
     assert environment["DEBUG"] == "false"
     assert "TIME_ZONE" not in environment
 

@@ -172,6 +172,21 @@ def test_a_production_organisation_is_refused(sandbox, cycle, leads, reconnect):
     assert SyncLease.objects.get().expires_at is None
 
 
+def test_a_sandbox_without_any_of_the_records_is_no_copy(sandbox, cycle, leads, reconnect):
+    refresh(sandbox)
+    for lead in leads:
+        sandbox.edit(lead, Email="stranger@example.com")
+    before = list(SalesforceRecord.objects.values())
+    with pytest.raises(CannotSync, match="none of the records") as refused:
+        reconnect()
+    assert refused.value.code == "OTHER_RECORDS"
+    assert list(SalesforceRecord.objects.values()) == before
+    assert SyncUser.objects.get().mode == SyncMode.TWO_WAY
+    sandbox.edit(leads[0], Email="a@example.com")
+    found = reconnect()
+    assert (found.agreed, found.other_address) == (1, 2)
+
+
 def test_the_same_organisation_has_nothing_to_reconnect(sandbox, cycle, leads, reconnect):
     with pytest.raises(CannotSync, match="nothing to reconnect"):
         reconnect()
@@ -216,7 +231,7 @@ def test_one_query_and_a_few_statements_for_a_batch(
     monkeypatch.setattr(module, "_addresses", noted)
     with django_assert_max_num_queries(60):
         reconnect()
-    assert asked == ["Lead"]
+    assert asked == ["Lead", "Lead"]  # a sample, then all
 
 
 def test_it_waits_for_no_cycle_and_none_runs_beside_it(sandbox, sync_user, cycle, leads, reconnect):
