@@ -163,6 +163,9 @@ def _after(last: SyncRun, when: datetime, now: datetime) -> Status:
             noun = "person" if errors == 1 else "persons"
             return Status("good", f"In sync, except {errors:,} {noun} with a sync error. {line}")
         return Status("good", f"In sync. {line}")
+    if last.error_code == "API_RESERVE":
+        line = f"The last cycle stopped at the reserve of API calls {finished}. Next try {upcoming}."
+        return Status("wait", line, last.error, (run_page, "View the run"))
     word = "was interrupted" if last.status == RunStatus.INTERRUPTED else "could not complete"
     return Status(
         "bad", f"The last cycle {word} {finished}. Next try {upcoming}.", last.error, (run_page, "View the run")

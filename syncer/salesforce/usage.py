@@ -21,6 +21,10 @@ class ApiUsage:
         """The part that is used: 0.0 to 1.0 and, when Salesforce is lenient, beyond."""
         return self.used / self.limit if self.limit else 1.0
 
+    def reaches(self, percent: int) -> bool:
+        """Whether so many percent of the calls are used."""
+        return self.used * 100 >= self.limit * percent
+
 
 def parse_usage(header: str | None) -> ApiUsage | None:
     """The usage in a Sforce-Limit-Info header; None without one or if it can't be read."""

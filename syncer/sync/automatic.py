@@ -23,10 +23,10 @@ def create_leads(work: Work) -> None:
         if work.plan is not None:
             plan_batch(work, work.plan, ids)
             continue
+        work.next_batch()
         sync_batch(work, ids)
         done += len(ids)
         runs.report(work, "Creating leads", done, None)
-        work.give_up_in_time()
 
 
 def _never_there(after: int) -> list[int]:

@@ -50,6 +50,7 @@ def _job(work: Work, sobject: str) -> Backfill | None:
 def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
     where = f"Id > {soql.literal(job.position)}" if job.position else None
     text = soql.select(list(fields.select), fields.object, where=where, order_by=["Id"])
+    work.next_batch()
     work.checkpoint()
     sequence = next_sequence()
     with pull.field_errors():
@@ -84,7 +85,8 @@ def _read_all(work: Work, fields: ObjectMap, job: Backfill) -> None:
             work.fence()
             job.save()
         runs.report(work, f"Filling in new {fields.object} fields", done, max(done, page.total))
-        work.give_up_in_time()
+        if page.next_url:
+            work.next_batch()
 
 
 def postpone(work: Work, sobject: str, record_ids: list[str]) -> None:

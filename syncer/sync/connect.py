@@ -19,8 +19,9 @@ from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import Credentials, SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_session
+from syncer.salesforce.usage import ApiUsage as OrgUsage
 from syncer.sync import installation
-from syncer.sync.errors import CannotSync
+from syncer.sync.errors import CannotSync, ReserveReached
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
 LIMIT_PAUSE = timedelta(minutes=60)
@@ -196,11 +197,38 @@ def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
         raise CannotSync(f"The organisation's daily API limit is used up: {error}", error.code) from error
     except SalesforceError as error:
         raise CannotSync(str(error), error.code) from error
+    except ReserveReached:
+        _works_again(sync_user)
+        raise
     else:
-        if sync_user.state in (SyncUserState.REFUSED, SyncUserState.LIMITED):
-            sync_user.set_state(SyncUserState.READY)
+        _works_again(sync_user)
     finally:
         book_api_calls(sync_user, org)
+
+
+def _works_again(sync_user: SyncUser) -> None:
+    if sync_user.state in (SyncUserState.REFUSED, SyncUserState.LIMITED):
+        sync_user.set_state(SyncUserState.READY)
+
+
+def check_reserve(sync_user: SyncUser, org: Org) -> None:
+    """Before an action on persons: raises ReserveReached when the organisation's API calls are used up to the share
+    that is left to others. What an earlier call was told may be outdated: it is asked for again before anybody is
+    refused."""
+    share = sync_user.action_share
+    if org.api_usage is None and (told := _last_told(sync_user)) is not None and told.reaches(share):
+        org.get("limits")
+    if org.api_usage is not None and org.api_usage.reaches(share):
+        raise ReserveReached("Actions on persons", share, org.api_usage)
+
+
+def _last_told(sync_user: SyncUser) -> OrgUsage | None:
+    """What Salesforce last told of the use by all apps together, within the 24 hours that it counts."""
+    since = timezone.now() - timedelta(hours=24)
+    told = ApiUsage.objects.filter(sync_user=sync_user, hour__gt=since).order_by("-hour").first()
+    if told is None or told.org_used is None or told.org_limit is None:
+        return None
+    return OrgUsage(told.org_used, told.org_limit)
 
 
 def book_api_calls(sync_user: SyncUser, org: Org) -> None:

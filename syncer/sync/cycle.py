@@ -103,6 +103,7 @@ def run_cycle(
             progress=progress,
             full=options.full,
             save_duplicates=sync_user.save_warned_duplicates,
+            share=sync_user.cycle_share,
             plan=options.plan,
             deadline=now() + options.give_up_after if options.give_up_after else None,
         )
@@ -111,6 +112,8 @@ def run_cycle(
                 _phases(work, options)
             except OutOfTime:
                 run.options["unfinished"] = True
+            finally:
+                _tell_reserve(work)
         return run
     finally:
         runs.discard_interrupted_connection()
@@ -134,6 +137,15 @@ def _phases(work: Work, options: CycleOptions) -> None:
     if work.sending:
         _send(work)
     runs.report(work, "Finishing", 1, 1)
+
+
+def _tell_reserve(work: Work) -> None:
+    usage, share = work.org.api_usage, work.sync_user.cycle_share
+    if usage is not None and usage.reaches(share):
+        work.note(
+            f"All apps together have used {usage.used:,} of {usage.limit:,} API calls of 24 hours; from {share} % on, "
+            "a cycle only takes what one call brings."
+        )
 
 
 def _check_database(work: Work) -> None:
@@ -255,6 +267,8 @@ def _create_again(work: Work) -> None:
         ids |= set(asleep.values_list("person_id", flat=True)[:BATCH])
     unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
     ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
+    if ids:
+        work.next_batch()
     if ids and work.plan is not None:
         plan_batch(work, work.plan, sorted(ids))
     elif ids:

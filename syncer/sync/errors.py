@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from syncer.salesforce.usage import ApiUsage
+
 
 class CannotSync(Exception):
     """Nothing can be done. ``message`` is one sentence that says what is wrong and what to do; ``code`` names it."""
@@ -26,6 +28,17 @@ class LeaseLost(CannotSync):
 
     def __init__(self) -> None:
         super().__init__("Another cycle took over because this one had not reported for too long.", "LEASE_LOST")
+
+
+class ReserveReached(CannotSync):
+    """All apps together have used the share of the day's API calls at which this one leaves the rest to others."""
+
+    def __init__(self, who: str, share: int, usage: ApiUsage) -> None:
+        super().__init__(
+            f"{who} stop at {share} % of the organisation's API calls of 24 hours, and all apps together have used "
+            f"{usage.used:,} of {usage.limit:,}: what was done is kept, and it goes on when the use has fallen.",
+            "API_RESERVE",
+        )
 
 
 class FieldsChanged(Exception):

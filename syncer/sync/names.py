@@ -121,7 +121,7 @@ def receive(work: Work, name: str, first: Page, sequence: int) -> None:
         _store(work, cursor)
         if not page.next_url or number == PAGES_A_CYCLE:
             return
-        work.give_up_in_time()
+        work.next_batch()
         work.checkpoint()
         sequence = next_sequence()
         try:

@@ -20,6 +20,7 @@ from syncer.sync.connect import (
     OpenSession,
     active_sync_user,
     check_ready,
+    check_reserve,
     check_writing,
     connect,
     default_session,
@@ -112,6 +113,7 @@ def sync_persons(
         random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
         progress=progress,
         deadline=deadline,
+        share=sync_user.action_share,
         save_duplicates=sync_user.save_warned_duplicates or options.save_duplicate,
     )
     ids = list(dict.fromkeys(person_ids))
@@ -126,6 +128,7 @@ def sync_persons(
             for start in range(0, len(ids), BATCH):
                 if SyncRun.objects.filter(pk=run.pk, status=RunStatus.INTERRUPTED).exists():
                     raise Stopped
+                check_reserve(sync_user, org)
                 batch = ids[start : start + BATCH]
                 outcomes |= sync_batch(work, batch, options)
                 run.options["left"] = ids[start + BATCH :]
@@ -228,6 +231,7 @@ def _sync(
     if not persons:
         return
     found = find(work, persons, [to_18(asked[p.id].link_to) for p in persons if asked[p.id].link_to])
+    work.keep_reserve()
     _receive(work, [p for p in persons if p.linked], found, outcomes)
     receiving = {p.id for p in persons if asked[p.id].action is Action.REFRESH}
     sending = [p for p in persons if p.id not in receiving]

@@ -94,7 +94,7 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
         done += len(page.records)
         runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
-            work.give_up_in_time()
+            work.next_batch()
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
     cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
@@ -205,9 +205,9 @@ def _ask_for_unseen(work: Work, cursor: SyncCursor, sequence: int) -> None:
         hidden += found
         cursor.postponed += left
         _store(work, cursor)
-        work.give_up_in_time()
+        work.next_batch()
     if hidden:
-        work.run.notes.append(f"{hidden} {sobject} records are no longer visible to the sync user.")
+        work.note(f"{hidden} {sobject} records are no longer visible to the sync user.")
 
 
 def receive_records(

@@ -73,6 +73,7 @@ def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknow
     next try reads first, and finds what was carried out."""
     after, unknown = 0, None
     while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after, until=until):
+        work.next_batch()
         after = ids[-1]
         claimed = outbox.claim(ids, work.claim)
         try:
@@ -84,7 +85,6 @@ def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknow
             outbox.let_go(work.claim)
         progress[0] += len(claimed)
         runs.report(work, "Sending", progress[0], max(progress))
-        work.give_up_in_time()
     return unknown
 
 

@@ -78,7 +78,9 @@ def report(work: Work, phase: str, done: int, total: int | None) -> None:
     run.phases[-1] |= {"done": done, "total": total}
     run.phase, run.heartbeat_at = phase, now
     _take_counters(work)
-    run.save(update_fields=["phase", "phases", "heartbeat_at", "counters", "conflict_count", "api_calls", "options"])
+    run.save(
+        update_fields=["phase", "phases", "heartbeat_at", "counters", "conflict_count", "api_calls", "options", "notes"]
+    )
     work.progress(phase, done, total)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from syncer.models import ReadSequence, SyncMode, SyncRun, SyncUser
+from syncer.models import ReadSequence, RunKind, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Org
-from syncer.sync.errors import OutOfTime
+from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields import OBJECTS, ObjectMap, object_map
 from syncer.sync.plan import Plan
 
@@ -42,6 +42,7 @@ class Work:
     fence: Callable[[], None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
+    share: int | None = None  # percent of the day's API calls, used by all apps, from which on nothing more is asked
     deadline: datetime | None = None  # give up at the end of a batch after this time
     plan: Plan | None = None  # a dry run: what is decided is told to the plan and not applied
     save_duplicates: bool = False  # records that a duplicate rule only warns of are saved
@@ -61,10 +62,28 @@ class Work:
     def sending(self) -> bool:
         return self.sync_user.mode == SyncMode.TWO_WAY and not self.sync_user.writes_stopped
 
+    def next_batch(self) -> None:
+        """Called by a cycle before it asks Salesforce for more, with its position committed. Raises OutOfTime or
+        ReserveReached: the next cycle goes on from there."""
+        self.give_up_in_time()
+        self.keep_reserve()
+
     def give_up_in_time(self) -> None:
         """Called at the end of a batch, with its position committed. Raises OutOfTime."""
         if self.deadline is not None and self.now() > self.deadline:
             raise OutOfTime
+
+    def keep_reserve(self) -> None:
+        """Raises ReserveReached when the last answer told that the others need what is left of the day's calls."""
+        usage, share = self.org.api_usage, self.share
+        if share is not None and usage is not None and usage.reaches(share):
+            who = "Actions on persons" if self.run.kind == RunKind.PERSONS else "Cycles"
+            raise ReserveReached(who, share, usage)
+
+    def note(self, sentence: str) -> None:
+        """Something worth knowing about the run, told once."""
+        if sentence not in self.run.notes:
+            self.run.notes.append(sentence)
 
     def load_maps(self) -> None:
         self.maps = {name: object_map(self.sync_user, name) for name in OBJECTS}
