@@ -9,7 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from syncer.admin import display
+from syncer.admin import display, person_places
+from syncer.admin.person_places import COUNTRY, STATE
 from syncer.admin.person_values import FormValue
 from syncer.admin.person_widgets import form_field
 from syncer.admin.snapshot import seal, unseal
@@ -101,7 +102,21 @@ class PersonForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         if self._adding and not self.errors and not any(key in self.edits for key in IDENTITY):
             raise ValidationError("Enter at least a name, an e-mail address or a company.")
+        self._clean_places()
         return self.cleaned_data
+
+    def _clean_places(self) -> None:
+        """A state goes with its country, where Salesforce has lists of them."""
+        values = {value.key: value for value in self.form_values if value.places is not None}
+        edited = [key for key in (STATE, COUNTRY) if key in self.edits and key in values]
+        if not edited or self.errors or len(values) < 2:
+            return
+        now = {
+            key: self.edits[key][1] if key in self.edits else value.read(self.instance) for key, value in values.items()
+        }
+        places = values[STATE].places
+        if places is not None and (problem := person_places.problem(places, now[COUNTRY], now[STATE])):
+            self.add_error(STATE if STATE in edited else COUNTRY, problem)
 
     def _post_clean(self) -> None:
         if self.errors:

@@ -12,10 +12,12 @@ from typing import Any
 
 from django.db import models
 
+from syncer.admin.person_places import COUNTRY, STATE, places_of
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
 from syncer.sync.fields import PERSON_COLUMNS
+from syncer.sync.places import Places
 
 #: Columns in the order of the form, by its groups.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -65,6 +67,7 @@ class FormValue:
     describe: FieldDescribe | None
     read_only: bool = False
     note: str = ""
+    places: Places | None = None  # of a state or country: what may be chosen
 
     @property
     def name(self) -> str:
@@ -72,7 +75,10 @@ class FormValue:
 
     @property
     def kind(self) -> str:
-        """What to type into: a Salesforce field type, or ``text``, ``email``, ``number``, ``boolean``, ``textarea``."""
+        """What to type into: a Salesforce field type, or ``text``, ``email``, ``number``, ``boolean``, ``textarea``,
+        ``place``."""
+        if self.places is not None:
+            return "place"
         described = self.describe.type if self.describe is not None else ""
         if isinstance(self.column, models.BooleanField):
             return "boolean"
@@ -142,8 +148,9 @@ def form_values(person: Person | None, sync_user: SyncUser | None) -> list[FormV
     mappings = list(sync_user.mappings.all()) if sync_user else []
     own = {m.person_field: m for m in mappings if m.object == sobject}
     other = {m.person_field: m for m in mappings if m.object != sobject and m.person_field not in own}
+    places = places_of(sync_user, sobject, own)
     found = [
-        _column(group, name, own.get(name), other.get(name), linked)
+        _column(group, name, own.get(name), other.get(name), linked, places if name in (COUNTRY, STATE) else None)
         for group, names in GROUPS.items()
         for name in names
     ]
@@ -165,7 +172,14 @@ def _by_label(mappings: Iterable[FieldMapping]) -> list[FieldMapping]:
     return sorted(mappings, key=lambda m: (m.label.lower(), m.salesforce_field))
 
 
-def _column(group: str, name: str, own: FieldMapping | None, other: FieldMapping | None, linked: bool) -> FormValue:
+def _column(
+    group: str,
+    name: str,
+    own: FieldMapping | None,
+    other: FieldMapping | None,
+    linked: bool,
+    places: Places | None,
+) -> FormValue:
     column = PERSON_COLUMNS[name]
     label = str(column.verbose_name)
     label = label[:1].upper() + label[1:]
@@ -173,7 +187,7 @@ def _column(group: str, name: str, own: FieldMapping | None, other: FieldMapping
         note = f"Only on {other.object.lower()}s in Salesforce." if other and linked else ""
         return FormValue(name, label, group, column, _described(other), note=note)
     read_only, note = _access(own, linked)
-    return FormValue(name, label, group, column, _described(own), read_only, note)
+    return FormValue(name, label, group, column, _described(own), read_only, note, places)
 
 
 def _custom(group: str, mapping: FieldMapping, linked: bool, note: str = "") -> FormValue:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from syncer.admin import person_places
 from syncer.admin.person_values import FormValue
 
 THREE_STATES = [("", "Not set"), ("true", "Yes"), ("false", "No")]
@@ -45,6 +46,8 @@ def form_field(value: FormValue, current: Any) -> forms.Field:
 
 def _field(value: FormValue, current: Any) -> forms.Field:
     kind, described = value.kind, value.describe
+    if value.places is not None:
+        return person_places.field(value.key, value.places, current)
     if kind == "boolean":
         return forms.ChoiceField(choices=THREE_STATES)
     if kind == "picklist" and described is not None and described.picklist:
