@@ -47,7 +47,7 @@ class BulkPlan(Plan):
                     400, "API_ERROR", "Functions in the select list are not supported in Bulk V2 Query"
                 )
             column = self.scope.resolve(item.value)
-            if not column.field.stored and column.field.formula is None:
+            if not column.field.stored and not column.field.computed:
                 message = f"Selecting compound data not supported in Bulk V2 Query: {column.field.name}"
                 raise SalesforceError(400, "API_ERROR", message)
             self.names.append(".".join([*self.scope.parts(item.value)[:-1], column.field.name]))

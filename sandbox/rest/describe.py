@@ -37,10 +37,8 @@ def basic(call: Call, name: str) -> Response:
     scope = Scope(call.reader(), item, "")
     where = " AND ".join(scope.restrictions()) or "1"
     title = "Name" if item.has("Name") else "Id"
-    sql = (
-        f"SELECT {scope.root}.Id, {scope.root}.{title} FROM {scope.source()} WHERE {where} ORDER BY "
-        f"{scope.root}._row DESC LIMIT 5"
-    )
+    shown = scope.expression(item.fields[title], item, scope.root)
+    sql = f"SELECT {scope.root}.Id, {shown} FROM {scope.source()} WHERE {where} ORDER BY {scope.root}._row DESC LIMIT 5"
     recent = [
         {
             "attributes": {"type": item.name, "url": f"{call.base}/sobjects/{item.name}/{row[0]}"},

@@ -74,11 +74,17 @@ class Field:
     mask_char: str | None = None
     auto_number: bool = False
     html_formatted: bool = False
+    shown: str | None = None
 
     @property
     def stored(self) -> bool:
         """Whether the table has a column for it."""
-        return self.type not in ("address", "location") and self.formula is None
+        return self.type not in ("address", "location") and not self.computed
+
+    @property
+    def computed(self) -> bool:
+        """Whether its value follows from others when it is read: a formula's, or (``shown``) another record's."""
+        return self.formula is not None or self.shown is not None
 
     @property
     def is_text(self) -> bool:

@@ -84,7 +84,7 @@ class _Compiler:
         if text.upper() == "NULL":
             return Typed("NULL", "text")
         field = self._fields.get(text.lower())
-        if field is None or field.type in ("address", "location"):
+        if field is None or field.type in ("address", "location") or field.shown is not None:
             raise FormulaError(f"Error: Field {text} does not exist. Check spelling.")
         if field.formula is not None:
             return Typed(compile_formula(field, {f.name: f for f in self._fields.values()}, self._alias), _kind(field))

@@ -70,7 +70,8 @@ class SObject:
 
     def name_fields(self) -> tuple[str, ...]:
         """The fields that its record name is put together from."""
-        return ("FirstName", "LastName") if self.has("FirstName") and self.has("LastName") else ()
+        names = ("FirstName", "LastName")
+        return names if all(self.has(name) and self.fields[name].stored for name in names) else ()
 
     def address_parts(self, compound: str) -> dict[str, str]:
         """The JSON keys of a compound address or place and the fields behind them."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import resources
 
 from sandbox.schema.field import Field, PicklistValue
+from sandbox.schema.members import shown_fields
 from sandbox.schema.sobject import SObject
 
 #: boolean fields that are ticked on a new record
@@ -67,16 +68,19 @@ def _field(object_name: str, row: dict[str, str]) -> Field:
 def standard_objects() -> tuple[SObject, ...]:
     """Every standard object of the organisation, without custom fields of its own."""
     objects = []
+    lead = {row["name"]: _field("Lead", row) for row in _read("lead_fields.csv")}
     for row in _read("objects.csv"):
         name = row["name"]
-        fields = [_field(name, item) for item in _read(f"{name.lower()}_fields.csv")]
+        fields = {item["name"]: _field(name, item) for item in _read(f"{name.lower()}_fields.csv")}
+        if name == "CampaignMember":
+            fields |= shown_fields(lead)
         objects.append(
             SObject(
                 name=name,
                 label=row["label"],
                 label_plural=row["labelPlural"],
                 key_prefix=row["keyPrefix"],
-                fields={item.name: item for item in fields},
+                fields=fields,
                 createable=row["createable"] == "True",
                 updateable=row["updateable"] == "True",
                 deletable=row["deletable"] == "True",

@@ -100,7 +100,7 @@ class Conditions:
         """Text is compared without regard to case; beyond ASCII SQLite needs help for it."""
         if isinstance(value, str) and column.field.is_text and not column.field.case_sensitive and not value.isascii():
             return f"casefold({column.sql})", value.casefold()
-        if column.field.is_text and column.field.formula is not None:
+        if column.field.is_text and column.field.computed:
             return f"{column.sql} COLLATE NOCASE", value
         return column.sql, value
 
@@ -153,7 +153,8 @@ class Conditions:
         present = [value for value in wanted if value is not None]
         plain = [value for value in present if not self._needs_folding(column.field, value)]
         folded = [value.casefold() for value in present if self._needs_folding(column.field, value)]
-        parts_sql = [f"{column.sql} IN (SELECT value FROM json_each(?))"]
+        collation = " COLLATE NOCASE" if column.field.is_text and column.field.computed else ""
+        parts_sql = [f"{column.sql}{collation} IN (SELECT value FROM json_each(?))"]
         parameters: list[Any] = [json.dumps(plain)]
         if folded:
             parts_sql.append(f"casefold({column.sql}) IN (SELECT value FROM json_each(?))")

@@ -157,7 +157,7 @@ class Plan:
                 raise SalesforceError(
                     400, "INVALID_FIELD", f"field '{column.field.name}' can not be sorted in a query call"
                 )
-            sql = column.sql + (" COLLATE NOCASE" if column.field.formula and column.field.is_text else "")
+            sql = column.sql + (" COLLATE NOCASE" if column.field.computed and column.field.is_text else "")
             definite = (
                 column.field.name in ("Id", "SystemModstamp", "CreatedDate") and len(self.scope.parts(entry.left)) == 1
             )

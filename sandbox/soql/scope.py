@@ -150,6 +150,8 @@ class Scope:
         """The SQL of a field's stored or computed value."""
         if field.formula is not None:
             return compile_formula(field, item.fields, alias)
+        if field.shown is not None:
+            return field.shown.format(alias)
         if not field.stored:
             return "NULL"
         return f"{alias}.{quote(field.name)}"

@@ -182,6 +182,52 @@ def test_statuses_of_a_campaign_are_replaced(rig: Rig) -> None:
         assert answer.json()[0]["errorCode"] == "INVALID_INPUT"
 
 
+SHOWN = "Name, Email, City, CompanyOrAccount, Type, LeadOrContactId, LeadOrContactOwnerId, DoNotCall"
+
+
+def test_a_member_shows_its_lead_and_later_its_contact(rig: Rig) -> None:
+    campaign, lead = _campaign(rig), rig.create(FirstName="Ada", Email="ada@x.example", City="London", DoNotCall=True)
+    owner = rig.read(lead)["OwnerId"]
+    member = _join(rig, campaign, LeadId=lead)
+    of_lead = ("Ada Lovelace", "ada@x.example", "London", "Analytical Engines", "Lead", lead, owner, True)
+    assert _members(rig, SHOWN) == [of_lead]
+    rig.call("PATCH", f"sobjects/Lead/{lead}", json={"City": "Paris"}, headers={"Sforce-Auto-Assign": "FALSE"})
+    assert rig.read(member, "CampaignMember")["City"] == "Paris"
+    contact = rig.control("POST", "convert", {"lead": lead})["contactId"]
+    rig.call("PATCH", f"sobjects/Contact/{contact}", json={"LastName": "King"})
+    of_contact = ("Ada King", "ada@x.example", "Paris", "Analytical Engines", "Contact", contact, owner, True)
+    assert _members(rig, SHOWN) == [of_contact]
+
+
+def test_members_are_found_and_sorted_by_what_they_show(rig: Rig) -> None:
+    campaign = _campaign(rig)
+    for name in ("beta", "Alpha", "Ärger"):
+        _join(rig, campaign, LeadId=rig.create(LastName=name))
+    found = rig.records(
+        "SELECT Name FROM CampaignMember WHERE Name IN ('BETA', 'alpha') AND Type = 'Lead' ORDER BY Name"
+    )
+    assert [row["Name"] for row in found] == ["Alpha", "beta"]
+    assert [item["Name"] for item in rig.get("sobjects/CampaignMember")["recentItems"]] == ["Ärger", "Alpha", "beta"]
+    assert [row["Name"] for row in rig.records("SELECT Name FROM CampaignMember WHERE Name LIKE 'ä%'")] == ["Ärger"]
+    job = {"operation": "query", "query": "SELECT Name FROM CampaignMember WHERE Name = 'beta'"}
+    made = rig.call("POST", "jobs/query", json=job).json()["id"]
+    assert rig.call("GET", f"jobs/query/{made}/results").text == '"Name"\n"beta"\n'
+
+
+def test_how_a_member_is_described(rig: Rig) -> None:
+    fields = {field["name"]: field for field in rig.get("sobjects/CampaignMember/describe")["fields"]}
+    assert {name for name, field in fields.items() if field["createable"]} == {
+        "CampaignId", "LeadId", "ContactId", "Status",
+    }  # fmt: skip
+    assert [name for name, field in fields.items() if field["updateable"]] == ["Status"]
+    assert fields["CompanyOrAccount"]["label"] == "Company (Account)"
+    assert (fields["Email"]["type"], fields["Email"]["length"]) == ("email", 80)
+    assert fields["Description"]["filterable"] is False
+    assert {len(field) for field in fields.values()} == {57}
+    body = {"CampaignId": _campaign(rig), "LeadId": rig.create(), "City": "Rome"}
+    assert rig.refused("POST", "sobjects/CampaignMember", json=body)[1] == "INVALID_FIELD_FOR_INSERT_UPDATE"
+
+
 # Users and queues
 
 

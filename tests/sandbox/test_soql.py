@@ -95,6 +95,7 @@ def _names(rig: Rig, where: str, resource: str = "query") -> str:
         ("Id NOT IN (SELECT LeadId FROM CampaignMember)", "ABCDO"),
         ("CALENDAR_MONTH(CreatedDate) = 11 AND DAY_IN_MONTH(CreatedDate) = 2", "ABCDO"),
         ("Territory__c = 'UNASSIGNED'", "ABCDO"),
+        ("Territory__c IN ('UNASSIGNED', 'x')", "ABCDO"),
         ("IsDeleted = false", "ABCDO"),
     ],
 )
