@@ -1,7 +1,7 @@
-"""The panel *Last agreed / Here*: for each mapped field what the next cycle does, as the merge decides it.
+"""The panel *Last agreed / Here / Salesforce*: for each mapped field what the next cycle does, as the merge decides it.
 
-Salesforce's current value is not known here: the panel assumes that nothing changed there since both sides agreed, and
-says so. *Refresh* finds out.
+Opening a page costs no API call: the panel then takes Salesforce to have what both sides agreed on last, and says so.
+*Read Salesforce now* asks it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from syncer.admin.explain import refusal_of
 from syncer.admin.states import pending_of, record_of
 from syncer.admin.words import field_label
 from syncer.models import PendingState, Person, SyncMode, SyncUser
-from syncer.sync.fields import PERSON_COLUMNS, MappedField, ObjectMap, object_map
-from syncer.sync.merge import Decision, Merge, Outcome, Value, merge
+from syncer.sync.compare import There
+from syncer.sync.fields import PERSON_COLUMNS, MappedField, object_map
+from syncer.sync.merge import Decision, Outcome, Value, merge
 
 UNKNOWN = SafeString('<span class="empty">not yet</span>')
 
@@ -29,6 +30,7 @@ class FieldRow:
     name: str
     agreed: str | SafeString
     here: str | SafeString
+    there: str | SafeString
     next: str
     why: str
     kind: str
@@ -41,10 +43,11 @@ class FieldPanel:
     differing: tuple[FieldRow, ...]
     equal: tuple[FieldRow, ...]
     agreed_at: SafeString
+    read_at: SafeString | None  # when Salesforce was asked for its values; None: they are those agreed on last
 
 
-def panel(person: Person, sync_user: SyncUser | None) -> FieldPanel | None:
-    """None for a person that does not sync."""
+def panel(person: Person, sync_user: SyncUser | None, there: There | None = None) -> FieldPanel | None:
+    """None for a person that does not sync. ``there``: what Salesforce has now."""
     record = record_of(person)
     if sync_user is None or record is None or not person.sfdc_type or person.sfdc_is_deleted:
         return None
@@ -52,33 +55,34 @@ def panel(person: Person, sync_user: SyncUser | None) -> FieldPanel | None:
     values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
     here, bad = fields.here(values)
     base: dict[str, Value] = {} if record.weak_base else dict(record.base)
-    found = _merge(fields, base, here, sending=sync_user.mode == SyncMode.TWO_WAY)
+    sending = sync_user.mode == SyncMode.TWO_WAY
+    # Without asking: what would be decided if Salesforce still had what was last agreed.
+    values_there = there.values if there else {name: value for name, value in base.items() if name in here}
+    known = {name: value for name, value in values_there.items() if name not in bad}
+    weak = there is not None and record.weak_base
+    found = merge(fields.rules, dict(record.base) if weak else base, here, known, weak=weak, sending=sending)
     decisions = {decision.field: decision for decision in found.decisions}
     refused, waits = _refused(person)
     rows = []
     for field in fields.fields:
         name = field.person_field
         agreed = display.value(base[name]) if name in base else UNKNOWN
+        seen = display.value(values_there[name]) if name in values_there else UNKNOWN
         if name in bad:
-            rows.append(_row(field, agreed, display.value(bad[name].value), "Held", str(bad[name]), "held"))
+            rows.append(_row(field, agreed, display.value(bad[name].value), seen, "Held", str(bad[name]), "held"))
         elif name in decisions and decisions[name].outcome is not Outcome.AGREE and field.salesforce_field in refused:
-            rows.append(_row(field, agreed, display.value(here[name]), "Held", "Salesforce refused it.", "held"))
+            rows.append(_row(field, agreed, display.value(here[name]), seen, "Held", "Salesforce refused it.", "held"))
         elif name in decisions:
-            rows.append(_decided(field, agreed, decisions[name], waits))
+            rows.append(_decided(field, agreed, seen, decisions[name], waits))
         elif here[name] is not None:
             why = "Nothing is agreed yet: decided when Salesforce's value is read."
-            rows.append(_row(field, agreed, display.value(here[name]), "To be read", why, "ask"))
+            rows.append(_row(field, agreed, display.value(here[name]), seen, "To be read", why, "ask"))
     return FieldPanel(
         differing=tuple(row for row in rows if row.kind != "equal"),
         equal=tuple(row for row in rows if row.kind == "equal"),
         agreed_at=display.ago(record.agreed_at),
+        read_at=display.moment(there.read_at) if there else None,
     )
-
-
-def _merge(fields: ObjectMap, base: dict[str, Value], here: dict[str, Value], *, sending: bool) -> Merge:
-    """What would be decided if Salesforce still had what was last agreed."""
-    there = {name: value for name, value in base.items() if name in here}
-    return merge(fields.rules, base, here, there, sending=sending)
 
 
 def _refused(person: Person) -> tuple[frozenset[str], bool]:
@@ -89,21 +93,31 @@ def _refused(person: Person) -> tuple[frozenset[str], bool]:
     return frozenset(refusal.fields), True
 
 
-def _decided(field: MappedField, agreed: str | SafeString, decision: Decision, waits: bool) -> FieldRow:
+def _decided(
+    field: MappedField, agreed: str | SafeString, seen: str | SafeString, decision: Decision, waits: bool
+) -> FieldRow:
     here = display.value(decision.here)
     if decision.outcome is Outcome.AGREE:
-        return _row(field, agreed, here, "Equal", "", "equal")
+        return _row(field, agreed, here, seen, "Equal", "", "equal")
     if decision.outcome is Outcome.HOLD:
-        return _row(field, agreed, here, "Held", decision.reason, "held")
+        return _row(field, agreed, here, seen, "Held", decision.reason, "held")
     if decision.outcome is Outcome.RECEIVE:
-        return _row(field, agreed, here, f"Receive {display.value_text(decision.there)}", decision.reason, "receive")
+        return _row(
+            field, agreed, here, seen, f"Receive {display.value_text(decision.there)}", decision.reason, "receive"
+        )
     if waits:
-        return _row(field, agreed, here, "Waits", "Goes out with the field that Salesforce refused.", "held")
-    return _row(field, agreed, here, f"Send {display.value_text(decision.here)}", decision.reason, "send")
+        return _row(field, agreed, here, seen, "Waits", "Goes out with the field that Salesforce refused.", "held")
+    return _row(field, agreed, here, seen, f"Send {display.value_text(decision.here)}", decision.reason, "send")
 
 
 def _row(
-    field: MappedField, agreed: str | SafeString, here: str | SafeString, then: str, why: str, kind: str
+    field: MappedField,
+    agreed: str | SafeString,
+    here: str | SafeString,
+    there: str | SafeString,
+    then: str,
+    why: str,
+    kind: str,
 ) -> FieldRow:
     label = field_label(field.person_field) if field.is_column else field.describe.label
-    return FieldRow(label, field.salesforce_field, agreed, here, then, why, kind)
+    return FieldRow(label, field.salesforce_field, agreed, here, there, then, why, kind)

@@ -19,6 +19,8 @@ from syncer.admin.explain import refusal_of, why
 from syncer.admin.states import KINDS, record_of, state_chip, state_of
 from syncer.admin.words import field_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person, SalesforceRecord, SyncUser
+from syncer.sync.compare import There, read_record
+from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action
 
 #: As many activities as a page shows.
@@ -47,6 +49,7 @@ def context(request: HttpRequest, person: Person, sync_user: SyncUser | None) ->
         record_url = f"{sync_user.instance_url.rstrip('/')}/{person.sfdc_id}"
     twins = duplicates.others(person) if request.user.has_perm("syncer.view_person") else []
     may_see_log = request.user.has_perm("syncer.view_activitylogentry")
+    there, compare_error = _asked(request, record)
     return {
         "state": state,
         "state_chip": display.chip(state.label, KINDS[state]),
@@ -61,12 +64,24 @@ def context(request: HttpRequest, person: Person, sync_user: SyncUser | None) ->
         "received": display.moment(record.received_at) if record else display.NOTHING,
         "sent": display.moment(record.sent_at) if record else display.NOTHING,
         "refusal": refusal_of(person),
-        "fields": person_fields.panel(person, sync_user),
+        "fields": person_fields.panel(person, sync_user, there),
+        "compare_url": "?compare=1#fields-panel" if permissions.may(request, Action.REFRESH) else "",
+        "compare_error": compare_error,
         "former_ids": former.sentences(person),
         "events": timeline(person.pk) if may_see_log else [],
         "may_see_log": may_see_log,
         "log_url": reverse("admin:syncer_activitylogentry_changelist") + f"?q={person.pk}",
     }
+
+
+def _asked(request: HttpRequest, record: SalesforceRecord | None) -> tuple[There | None, str]:
+    """What Salesforce has now, when somebody asked for it, or why it can't be told."""
+    if record is None or "compare" not in request.GET or not permissions.may(request, Action.REFRESH):
+        return None, ""
+    try:
+        return read_record(record), ""
+    except CannotSync as error:
+        return None, error.message
 
 
 #: Salesforce's ids of groups; of these only queues own records.

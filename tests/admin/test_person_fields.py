@@ -40,9 +40,9 @@ def test_only_changed_here_is_sent(agreed: Person, sync_user: SyncUser, admin: C
         "Only changed here.",
     )
     page = words(admin.get(reverse("admin:syncer_person_change", args=[agreed.pk])))
-    assert "Title Buyer Head Buyer Send “Head Buyer” Only changed here." in page
+    assert "Title Buyer Head Buyer Buyer Send “Head Buyer” Only changed here." in page
     assert "4 fields equal" in page
-    assert "What Salesforce has now is known after Refresh" in page
+    assert "Salesforce’s values are those agreed on last" in page
 
 
 def test_a_value_that_is_only_received_is_put_back(agreed: Person, sync_user: SyncUser) -> None:
