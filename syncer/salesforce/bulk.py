@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -57,8 +57,9 @@ class BulkPage:
 class Ingested:
     """What became of the rows of one job, each named by its key: its Id, or its external id in an upsert.
 
-    ``unprocessed``: certainly not touched. ``unknown``: no result tells of them, so they may have been saved.
-    ``problem``: why the job ended early, in Salesforce's words.
+    ``unprocessed``: certainly not touched, also because a Bulk file can't say it (the text ``#N/A``); to be sent in
+    another way. ``unknown``: no result tells of them, so they may have been saved. ``problem``: why the job ended
+    early, in Salesforce's words. ``job`` is empty if there was nothing to send.
     """
 
     job: str
@@ -115,7 +116,7 @@ class Bulk:
         external_id: str = "",
         note: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Ingested]:
-        """Updates, upserts or deletes rows, up to 10,000 in a job; gives each job's outcome when it has ended.
+        """Updates, upserts or deletes rows, at most 10,000 in a job; gives each job's outcome when it has ended.
 
         Every row has its key, once: Id for ``update`` and ``delete``, ``external_id`` for ``upsert``. There is no
         insert: its results could not be told apart, nor found again. ``note`` is told the id of each job before
@@ -134,11 +135,17 @@ class Bulk:
             keys = [str(row.get(key) or "") for row in part]
             if "" in keys or len(set(keys)) < len(keys):
                 raise ValueError(f"A row has no {key}, or two have the same.")
-            job = self._upload(order, bulkcsv.write(fields, part), note)
-            with _may_have_saved(job):
-                self._set_state("ingest", job, "UploadComplete")
-                outcome = self._collect(job, self._wait("ingest", job), key, keys)
-            yield outcome
+            for upload in _uploads(fields, part, key):
+                yield self._ingest(order, upload, key, note)
+
+    def _ingest(self, order: Mapping[str, object], upload: _Upload, key: str, note: Callable[[str], None]) -> Ingested:
+        if not upload.keys:
+            return Ingested("", unprocessed=upload.unsaid)
+        job = self._upload(order, upload.content, note)
+        with _may_have_saved(job):
+            self._set_state("ingest", job, "UploadComplete")
+            outcome = self._collect(job, self._wait("ingest", job), key, upload.keys)
+        return replace(outcome, unprocessed=outcome.unprocessed | upload.unsaid)
 
     def outcome(self, job: str, key: str, keys: Iterable[str]) -> Ingested:
         """What became of the rows with these keys in a job. Refused with NOT_FOUND once Salesforce dropped it (7 days).
@@ -181,8 +188,6 @@ class Bulk:
     def _upload(self, order: Mapping[str, object], content: bytes, note: Callable[[str], None]) -> str:
         """A job that holds its rows but was not declared complete; its id. An upload is never repeated: Salesforce
         takes one per job, so after a lost answer that job is given up, unsaved, and another is made."""
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"The rows are {len(content)} bytes long; a job takes {MOST_BYTES}.")
         for last in [False] * (UPLOADS - 1) + [True]:
             job = self._make("ingest", order)
             note(job)
@@ -260,6 +265,26 @@ class Bulk:
             return bytes(response.content)
 
         return self._org.through(use, safe=safe, judge=judge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    content: bytes
+    keys: tuple[str, ...]
+    unsaid: frozenset[str]
+
+
+def _uploads(fields: Sequence[FieldDescribe], part: Sequence[Mapping[str, Canonical]], key: str) -> Iterator[_Upload]:
+    """The part as one upload, or as several if it is too long for one."""
+    unsaid: list[Mapping[str, Canonical]] = []
+    content = bulkcsv.write(fields, part, unsaid.append)
+    if len(content) > MOST_BYTES and len(part) > 1:
+        half = len(part) // 2
+        yield from _uploads(fields, part[:half], key)
+        yield from _uploads(fields, part[half:], key)
+        return
+    left = frozenset(str(row[key]) for row in unsaid)
+    yield _Upload(content, tuple(str(row[key]) for row in part if str(row[key]) not in left), left)
 
 
 def _parts(rows: Iterable[Mapping[str, Canonical]]) -> Iterator[list[Mapping[str, Canonical]]]:

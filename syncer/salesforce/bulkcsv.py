@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.soql import identifier
-from syncer.salesforce.values import Canonical
+from syncer.salesforce.values import BadValue, Canonical
 
 LEAVE_ALONE = ""
 
 Record = dict[str, "str | None | Record"]
 
 
-def write(fields: Sequence[FieldDescribe], rows: Iterable[Mapping[str, Canonical]]) -> bytes:
+def write(
+    fields: Sequence[FieldDescribe],
+    rows: Iterable[Mapping[str, Canonical]],
+    unsaid: Callable[[Mapping[str, Canonical]], None] | None = None,
+) -> bytes:
     """The upload: a column for each field. None empties a field; one that a row does not name is left alone.
 
-    Raises BadValue for what no cell can say (the very text ``#N/A``), ValueError for a value without a column.
+    A row with a value that no cell can say (the very text ``#N/A``) goes to ``unsaid`` instead; without it, BadValue is
+    raised. ValueError for a value without a column.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -33,9 +38,14 @@ def write(fields: Sequence[FieldDescribe], rows: Iterable[Mapping[str, Canonical
     for row in rows:
         if extra := row.keys() - names:
             raise ValueError(f"There is no column for {', '.join(sorted(extra))}.")
-        writer.writerow(
-            [values.to_csv(field, row[field.name]) if field.name in row else LEAVE_ALONE for field in fields]
-        )
+        try:
+            cells = [values.to_csv(field, row[field.name]) if field.name in row else LEAVE_ALONE for field in fields]
+        except BadValue:
+            if unsaid is None:
+                raise
+            unsaid(row)
+        else:
+            writer.writerow(cells)
     return text.getvalue().encode()
 
 

@@ -145,6 +145,25 @@ def test_many_rows_are_several_jobs(world: World, bulk: Bulk, monkeypatch: pytes
     assert [outcome.job for outcome in outcomes] == noted
 
 
+def test_rows_that_are_too_long_for_one_upload_are_several_jobs(
+    world: World, bulk: Bulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_module, "MOST_BYTES", 120)
+    outcomes = list(bulk.ingest("Lead", "upsert", NEW, people(5), external_id="Person_Id__c"))
+    assert [len(outcome.results) for outcome in outcomes] == [2, 3]
+    assert len(stored(world)) == 5
+
+
+def test_a_row_that_a_file_cannot_say_stops_no_other(world: World, bulk: Bulk) -> None:
+    rows = people(3)
+    rows[1]["LastName"] = "#N/A"
+    outcome = upsert(bulk, rows)
+    assert (sorted(outcome.results), outcome.unprocessed, outcome.unknown) == (["p000", "p002"], {"p001"}, frozenset())
+    alone = upsert(bulk, [rows[1]])
+    assert (alone.job, alone.unprocessed) == ("", {"p001"})
+    assert len(stored(world)) == 2
+
+
 def test_a_job_that_fails_half_way_tells_which_rows_it_did_not_touch(world: World, bulk: Bulk) -> None:
     world.control("bulk", fail_after=3)
     outcome = upsert(bulk, people(5))
