@@ -14,12 +14,14 @@ from typing import Any
 from sandbox.bulk.jobs import Jobs
 from sandbox.clock import Clock, read_wire, wire_datetime
 from sandbox.faults import Faults
+from sandbox.schema import places
 from sandbox.schema.catalog import Catalog
+from sandbox.schema.sobject import SObject
 from sandbox.sessions import Sessions
 from sandbox.settings import Settings
 from sandbox.soql.cursors import Cursors
 from sandbox.soql.scope import Reader
-from sandbox.store.database import Database
+from sandbox.store.database import Database, quote
 from sandbox.usage import Usage
 from sandbox.users import ASSIGNMENT_RULE, QUEUE, SYSTEM_USER, Users
 
@@ -88,6 +90,7 @@ class Org:
         self.catalog = Catalog()
         for definition in stored.get("fields", []):
             self.catalog.put_field(definition)
+        self.catalog.switch_places(self.settings.state_country_picklists)
         self.catalog.replace_access({tuple(key.split("\t")): value for key, value in stored.get("access", {}).items()})
         self.schema_changed = datetime.fromisoformat(stored["changed"])
         self.clock.offset = timedelta(seconds=float(self.database.meta("clock") or 0))
@@ -122,6 +125,34 @@ class Org:
         """Keep the switches."""
         self.database.set_meta("settings", self.settings.dumps())
         self.database.set_meta("clock", str(self.clock.offset.total_seconds()))
+
+    def switch_places(self, on: bool) -> None:
+        """Use state and country picklists, or free text again; what stands in the records keeps its text."""
+        before = list(self.catalog.objects.values())
+        self.settings.state_country_picklists = on
+        self.catalog.switch_places(on)
+        objects = list(self.catalog.objects.values())
+        with self.database.atomic():
+            self.database.create(objects)
+            for old, new in zip(before, objects, strict=True):
+                for gone in (field for name, field in old.fields.items() if not new.has(name)):
+                    self.database.drop_column(new, gone)
+                if on:
+                    self._fill_codes(new)
+        self.schema_moved()
+
+    def _fill_codes(self, item: SObject) -> None:
+        """Each known country and state that stands in a record gets its code."""
+        for prefix in places.prefixes(item):
+            country, state = quote(f"{prefix}Country"), quote(f"{prefix}State")
+            for label, code in places.COUNTRIES.items():
+                table = f"UPDATE {quote(item.name)} SET"
+                self.database.execute(f"{table} {quote(f'{prefix}CountryCode')} = ? WHERE {country} = ?", (code, label))
+                for name, short in places.STATES.get(label, {}).items():
+                    self.database.execute(
+                        f"{table} {quote(f'{prefix}StateCode')} = ? WHERE {country} = ? AND {state} = ?",
+                        (short, label, name),
+                    )
 
     def schema_moved(self) -> None:
         """The schema, or who may see what, has changed: describe's Last-Modified moves, by a second at least."""

@@ -7,38 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sandbox.errors import SalesforceError
+from sandbox.schema.places import COUNTRIES, STATES, prefixes
 from sandbox.schema.sobject import SObject
 from sandbox.soql.cursors import BATCH
 
 DAILY_LIMIT = 5_000_000
-_STATES = {
-    "United States": {
-        "California",
-        "Colorado",
-        "Florida",
-        "Georgia",
-        "Illinois",
-        "Massachusetts",
-        "New York",
-        "Oregon",
-        "Texas",
-        "Washington",
-    },
-    "Canada": {"Alberta", "British Columbia", "Manitoba", "Ontario", "Quebec"},
-    "Australia": {"New South Wales", "Queensland", "Victoria"},
-}
-_COUNTRIES = set(_STATES) | {
-    "Austria",
-    "Belgium",
-    "France",
-    "Germany",
-    "Italy",
-    "Japan",
-    "Netherlands",
-    "Spain",
-    "Switzerland",
-    "United Kingdom",
-}
 
 
 @dataclass
@@ -88,10 +61,10 @@ class Settings:
         """State and country picklists: only known states of known countries, and no state without a country."""
         if not self.state_country_picklists:
             return
-        for country_field in (name for name in item.fields if name.endswith("Country")):
-            state_field = country_field.removesuffix("Country") + "State"
+        for prefix in prefixes(item):
+            country_field, state_field = f"{prefix}Country", f"{prefix}State"
             country, state = row.get(country_field), row.get(state_field)
-            if country is not None and country not in _COUNTRIES:
+            if country is not None and country not in COUNTRIES:
                 message = (
                     "There's a problem with this country, even though it may appear correct. Please select a "
                     f"country/territory from the list of valid countries.: {item.fields[country_field].label}"
@@ -105,7 +78,7 @@ class Settings:
                     f"{item.fields[state_field].label}"
                 )
                 raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [state_field])
-            if state not in _STATES.get(country, set()):
+            if state not in STATES.get(country, {}):
                 message = (
                     "There's a problem with this state, even though it may appear correct. Please select a state "
                     f"from the list of valid states.: {item.fields[state_field].label}"

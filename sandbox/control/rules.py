@@ -161,7 +161,9 @@ def bulk(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{state_country_picklists?, username?, edit_converted?, view_encrypted?}``."""
     settings = org.settings
-    settings.state_country_picklists = bool(given.get("state_country_picklists", settings.state_country_picklists))
+    places = bool(given.get("state_country_picklists", settings.state_country_picklists))
+    if places != settings.state_country_picklists:
+        org.switch_places(places)
     for name in ("edit_converted", "view_encrypted"):
         if name in given:
             user_id = org.users.by_username(str(given["username"]))

@@ -12,6 +12,7 @@ from sandbox.clock import wire_datetime
 from sandbox.dml import campaigns, checks, duplicates, values
 from sandbox.dml.context import Saver
 from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
+from sandbox.schema import places
 from sandbox.schema.field import Field
 from sandbox.schema.sobject import SObject
 from sandbox.store.database import quote
@@ -44,7 +45,7 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     _autonumber(saver, whole, row)
     checks.check_references(saver, whole, changes)
     checks.check_unique(saver, whole, record_id, changes)
-    _special(saver, whole, row)
+    _special(saver, whole, row, {})
     saver.org.database.insert(whole.name, row)
     if whole.name == "Campaign":
         campaigns.put_statuses(saver, record_id, campaigns.DELIVERED)
@@ -85,7 +86,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     touched = {name: value for name, value in changes.items() if value != before[name]}
     checks.check_references(saver, whole, touched)
     checks.check_unique(saver, whole, record_id, touched)
-    _special(saver, whole, after)
+    _special(saver, whole, after, before)
     write(saver, whole, record_id, {name: value for name, value in after.items() if value != before[name]})
     _after(saver, whole, record_id, creating=False)
     if saver.late_seconds:
@@ -184,11 +185,13 @@ def _autonumber(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
             row[field.name] = f"{saver.org.database.next_number(f'{item.name}.{field.name}'):08d}"
 
 
-def _special(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
+def _special(saver: Saver, item: SObject, row: dict[str, Any], before: Mapping[str, Any]) -> None:
     """Rules of single objects."""
     if item.name == "CampaignMember":
         campaigns.check_member(saver, row)
-    saver.org.settings.check_addresses(item, row)
+    if saver.org.settings.state_country_picklists:
+        places.follow(item, before, row)
+        saver.org.settings.check_addresses(item, row)
 
 
 def _after(saver: Saver, item: SObject, record_id: str, *, creating: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.schema.custom import DELIVERED, build, place_fields
 from sandbox.schema.field import Field
+from sandbox.schema.places import with_codes, without_codes
 from sandbox.schema.sobject import SObject
 from sandbox.schema.standard import standard_objects
 
@@ -81,6 +82,13 @@ class Catalog:
         gone = {field.name} | {part.name for part in item.fields.values() if part.compound_field_name == field.name}
         self._replace(item.with_fields({key: value for key, value in item.fields.items() if key not in gone}))
         return True
+
+    def switch_places(self, on: bool) -> None:
+        """Give every address code fields for its state and country, or take them away."""
+        for item in list(self.objects.values()):
+            changed = with_codes(item) if on else without_codes(item)
+            if changed.fields.keys() != item.fields.keys():
+                self._replace(changed)
 
     def take_back(self, definitions: list[dict[str, Any]], objects: dict[str, SObject]) -> None:
         """Return to an earlier schema."""

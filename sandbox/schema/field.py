@@ -33,6 +33,7 @@ class PicklistValue:
     label: str
     active: bool = True
     default: bool = False
+    valid_for: str | None = None  # of a dependent picklist: a bit for each value of the controlling one, base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Field:
     auto_number: bool = False
     html_formatted: bool = False
     shown: str | None = None
+    controller: str | None = None  # the picklist that this one depends on
 
     @property
     def stored(self) -> bool:

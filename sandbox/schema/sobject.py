@@ -10,11 +10,13 @@ from sandbox.schema.field import Field
 ADDRESS_PARTS = {
     "city": "City",
     "country": "Country",
+    "countryCode": "CountryCode",
     "geocodeAccuracy": "GeocodeAccuracy",
     "latitude": "Latitude",
     "longitude": "Longitude",
     "postalCode": "PostalCode",
     "state": "State",
+    "stateCode": "StateCode",
     "street": "Street",
 }
 

@@ -160,6 +160,7 @@ def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = Tr
         return _refuse_values(work, fields, person, bad)
     waiting = {} if retry else held.still_refused(work, fields, person, merged.to_send)
     values = {name: value for name, value in merged.to_send.items() if name not in waiting}
+    values |= {partner: here[partner] for n in values if (partner := fields.together.get(n)) in here}
     unsent = held.earlier(fields, person, waiting)
     if bad:
         unsent = held.with_unsendable(person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad))

@@ -6,6 +6,8 @@ Developer Guide, "Duplicate Rule Header".
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.sandbox.conftest import Rig
@@ -106,6 +108,37 @@ def test_state_and_country_picklists(rig: Rig, given: dict[str, str], field: str
     assert answer.json()[0]["errorCode"] == "FIELD_INTEGRITY_EXCEPTION"
     assert answer.json()[0]["fields"] == [field]
     rig.create(Country="United States", State="Texas")
+
+
+def test_state_and_country_picklists_show_in_the_describe_and_text_and_code_follow_each_other(rig: Rig) -> None:
+    old = rig.create(Country="Canada", State="Ontario")
+    assert "CountryCode" not in {field["name"] for field in rig.call("GET", "sobjects/Lead/describe").json()["fields"]}
+    rig.control("POST", "switches", {"state_country_picklists": True})
+    fields = {field["name"]: field for field in rig.call("GET", "sobjects/Lead/describe").json()["fields"]}
+    assert (fields["CountryCode"]["type"], fields["StateCode"]["controllerName"]) == ("picklist", "CountryCode")
+    countries = [entry["value"] for entry in fields["CountryCode"]["picklistValues"]]
+    ontario = next(entry for entry in fields["StateCode"]["picklistValues"] if entry["value"] == "ON")
+    bits = "".join(f"{byte:08b}" for byte in base64.b64decode(ontario["validFor"]))
+    assert [countries[i] for i, bit in enumerate(bits) if bit == "1"] == ["CA"]
+    contact = {field["name"] for field in rig.call("GET", "sobjects/Contact/describe").json()["fields"]}
+    assert {"MailingStateCode", "MailingCountryCode", "OtherStateCode", "OtherCountryCode"} <= contact
+
+    def codes(record: str) -> tuple[str, ...]:
+        row = rig.read(record)
+        return row["Country"], row["CountryCode"], row["State"], row["StateCode"]
+
+    assert codes(old) == ("Canada", "CA", "Ontario", "ON")
+    rig.call("PATCH", f"sobjects/Lead/{old}", json={"CountryCode": "US", "StateCode": "TX"})
+    assert codes(old) == ("United States", "US", "Texas", "TX")
+    rig.call("PATCH", f"sobjects/Lead/{old}", json={"Country": "Canada", "State": "Quebec"})
+    assert codes(old) == ("Canada", "CA", "Quebec", "QC")
+    refused = rig.refused("PATCH", f"sobjects/Lead/{old}", json={"CountryCode": "Canada"})
+    assert refused[:2] == (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST")
+    rig.org.restore(rig.org.snapshot())
+    assert codes(old) == ("Canada", "CA", "Quebec", "QC")
+    rig.control("POST", "switches", {"state_country_picklists": False})
+    assert "CountryCode" not in rig.read(old)
+    rig.create(Country="Atlantis")
 
 
 def test_a_record_hidden_by_sharing_is_not_there_for_that_user(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""State and country picklists, as a describe shows them."""
+"""State and country picklists: as a describe shows them, and how they are sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import base64
 import json
 from typing import Any
 
+import pytest
+
+from syncer.models import PendingChange, Person, SalesforceObject
 from syncer.salesforce.describe import ObjectDescribe, parse_object
 from syncer.sync.places import Places, choices, partners
 
@@ -80,3 +83,117 @@ def test_partners_are_mapped_states_and_countries_of_one_address() -> None:
     mapped = {"MailingState": "state", "MailingCountry": "country", "OtherState": "other_state"}
     assert partners(known.fields, mapped) == {"state": "country", "country": "state"}
     assert partners(describe("Lead", field("Country")).fields, {"State": "state", "Country": "country"}) == {}
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picklists(sandbox) -> None:
+    sandbox.control("POST", "switches", state_country_picklists=True)
+
+
+@pytest.fixture
+def kim(db, sandbox, picklists, cycle) -> Person:
+    sandbox.lead(FirstName="Kim", Country="United States", State="Texas")
+    cycle()
+    return Person.objects.get()
+
+
+def test_the_codes_are_not_mapped_and_the_choices_come_from_the_stored_describe(kim, sync_user):
+    assert not sync_user.mappings.filter(salesforce_field__endswith="Code").exclude(
+        salesforce_field__endswith="PostalCode"
+    )
+    stored = SalesforceObject.objects.get(name="Lead").description
+    found = choices(ObjectDescribe.from_dict(stored))
+    assert found is not None
+    assert "Netherlands" in found.countries
+    assert found.states["Australia"] == ("New South Wales", "Queensland", "Victoria")
+    assert "Netherlands" not in found.states
+
+
+def test_state_and_country_are_sent_together(sandbox, cycle, kim, log):
+    Person.objects.update(state="Ohio")
+    Person.objects.update(state="Oregon")
+    cycle()
+    assert sandbox.read(kim.sfdc_id)["StateCode"] == "OR"
+    [entry] = log(kim, "Sync Person Updates to SFDC")
+    assert entry.detail["changes"]["state"] == ["Texas", "Oregon"]
+    assert "country" in entry.summary
+    assert not PendingChange.objects.exists()
+    assert cycle().counters["sent"]["updated"] == 0
+
+
+def test_only_the_edited_one_is_sent_where_any_text_is_taken(sandbox, cycle, log):
+    lead = sandbox.lead(Country="United States", State="Texas")
+    cycle()
+    Person.objects.update(state="Ohio")
+    cycle()
+    assert sandbox.read(lead)["State"] == "Ohio"
+    [entry] = log(Person.objects.get(), "Sync Person Updates to SFDC")
+    assert list(entry.detail["changes"]) == ["state"]
+
+
+def test_an_edit_there_of_the_one_sent_along_is_not_lost(sandbox, cycle, kim):
+    """It is seen by the reading before, taken here and put back there."""
+    from syncer.sync.cycle import run_cycle
+
+    edits = iter([lambda: sandbox.edit(kim.sfdc_id, Country="Canada", State="")])
+
+    def progress(phase: str, done: int, total: int | None) -> None:
+        if phase == "Receiving Contacts" and (edit := next(edits, None)):
+            edit()
+
+    Person.objects.update(state="")
+    sandbox.time.pass_(60)
+    run_cycle(
+        trigger="test",
+        open_session=sandbox.open_session,
+        now=sandbox.time,
+        pause=sandbox.time.pass_,
+        progress=progress,
+    )
+    cycle()
+    there = sandbox.read(kim.sfdc_id)
+    assert (there["Country"], there["State"]) == ("Canada", None)
+    assert Person.objects.get().country == "Canada"
+    assert not PendingChange.objects.exists()
+
+
+def test_free_text_is_refused_and_with_the_option_both_are_held(sandbox, cycle, kim, sync_user):
+    sync_user.hold_refused_fields = True
+    sync_user.save()
+    Person.objects.update(country="Holand", city="Ghent")
+    cycle()
+    there = sandbox.read(kim.sfdc_id)
+    assert (there["Country"], there["State"], there["City"]) == ("United States", "Texas", "Ghent")
+    row = PendingChange.objects.get()
+    assert (row.error_code, row.held) == ("FIELD_INTEGRITY_EXCEPTION", {"country": "Holand", "state": "Texas"})
+    Person.objects.update(country="Netherlands", state="")
+    cycle()
+    assert (sandbox.read(kim.sfdc_id)["CountryCode"], sandbox.read(kim.sfdc_id)["State"]) == ("NL", None)
+    assert not PendingChange.objects.exists()
+
+
+def test_a_held_country_is_tried_again_when_its_state_changes(sandbox, cycle, kim, sync_user):
+    sync_user.hold_refused_fields = True
+    sync_user.save()
+    Person.objects.update(country="Canada", city="Ghent")  # Texas is none of its states
+    cycle()
+    assert PendingChange.objects.get().held == {"country": "Canada", "state": "Texas"}
+    Person.objects.update(state="Ontario")
+    cycle()
+    there = sandbox.read(kim.sfdc_id)
+    assert (there["Country"], there["State"]) == ("Canada", "Ontario")
+    assert not PendingChange.objects.exists()
+
+
+def test_switching_the_picklists_on_makes_it_known_to_the_next_cycle(sandbox, cycle, log):
+    lead = sandbox.lead(Country="Canada", State="Ontario")
+    cycle()
+    sandbox.control("POST", "switches", state_country_picklists=True)
+    cycle()
+    Person.objects.update(state="Quebec")
+    cycle()
+    assert sandbox.read(lead)["StateCode"] == "QC"
+    assert "country" in log(Person.objects.get(), "Sync Person Updates to SFDC")[0].summary
