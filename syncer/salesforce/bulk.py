@@ -142,8 +142,8 @@ class Bulk:
         if not upload.keys:
             return Ingested("", unprocessed=upload.unsaid)
         job = self._upload(order, upload.content, note)
+        self._complete(job)
         with _may_have_saved(job):
-            self._set_state("ingest", job, "UploadComplete")
             outcome = self._collect(job, self._wait("ingest", job), key, upload.keys)
         return replace(outcome, unprocessed=outcome.unprocessed | upload.unsaid)
 
@@ -153,7 +153,7 @@ class Bulk:
         Waits for a job that is still running; one that was never declared complete is given up, with nothing saved.
         """
         if self._info("ingest", job)["state"] == "Open":
-            self._set_state("ingest", job, "Aborted")
+            self._give_up("ingest", job)
         return self._collect(job, self._wait("ingest", job), key, keys)
 
     # -- the steps of a job -----------------------------------------------------------------------------------------
@@ -197,12 +197,30 @@ class Bulk:
                 self._give_up("ingest", job)
                 if last:  # a job that was never declared complete saves nothing
                     raise Unavailable(f"The rows did not arrive: {error}", http_status=error.http_status) from None
-            except SalesforceError:
+            except BaseException:
                 self._give_up("ingest", job)
                 raise
             else:
                 break
         return job
+
+    def _complete(self, job: str) -> None:
+        """Declares the upload complete: this is what saves the rows. After a lost answer the job tells if it was."""
+        for _ in range(UPLOADS):
+            try:
+                self._patch("ingest", job, "UploadComplete", safe=False)
+                return
+            except (OutcomeUnknown, Refused) as error:
+                with _may_have_saved(job):
+                    if self._info("ingest", job)["state"] != "Open":
+                        return
+                if isinstance(error, Refused):
+                    raise
+            except BaseException:
+                self._give_up("ingest", job)
+                raise
+        self._give_up("ingest", job)
+        raise Unavailable(f"Bulk job {job} could not be started; nothing of it was saved.")
 
     def _wait(self, kind: str, job: str) -> Mapping[str, Any]:
         """The job's last state. One that takes too long is stopped: it must not save old values at some later time."""
@@ -211,7 +229,7 @@ class Bulk:
             if waited >= self._patience * (1 + stopped):
                 if stopped:
                     raise OutcomeUnknown(f"Bulk job {job} neither ends nor can be stopped.", code="BULK_JOB_RUNNING")
-                self._set_state(kind, job, "Aborted")
+                self._give_up(kind, job)
                 stopped = True
                 continue
             self._pause(pause)
@@ -224,19 +242,13 @@ class Bulk:
             raise faults.of_nonsense("it tells no state of the job", self._org.host, safe=True)
         return reply.body
 
-    def _set_state(self, kind: str, job: str, state: str) -> None:
-        """Declares the upload complete, or stops the job. Repeated after a lost answer, and refused then if it had
-        been done: so a refusal is one only if the job does not look as if."""
-        try:
-            self._org.call("PATCH", f"jobs/{kind}/{job}", safe=True, data=jsontext.dumps({"state": state}))
-        except Refused:
-            if self._info(kind, job)["state"] == "Open":
-                raise
+    def _patch(self, kind: str, job: str, state: str, *, safe: bool) -> None:
+        self._org.call("PATCH", f"jobs/{kind}/{job}", safe=safe, data=jsontext.dumps({"state": state}))
 
     def _give_up(self, kind: str, job: str) -> None:
         """Stops a job that is of no use any more, if that is possible; a week later it goes by itself."""
         with suppress(SalesforceError):
-            self._set_state(kind, job, "Aborted")
+            self._patch(kind, job, "Aborted", safe=True)
 
     def _results(self, path: str) -> Reply:
         """A result with its rows for a body; asked for again when it is cut off."""

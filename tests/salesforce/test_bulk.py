@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from sandbox.inprocess import BASE_URL
 from syncer.salesforce import bulk as bulk_module
 from syncer.salesforce.bulk import Bulk, Ingested
 from syncer.salesforce.client import Org
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.errors import OutcomeUnknown, Refused, Unavailable
 from syncer.salesforce.rows import RowError
+from syncer.salesforce.signin import Credentials
 from tests.salesforce.server import Say, Scripted
 from tests.salesforce.test_sandbox import World
 
@@ -222,6 +224,38 @@ def test_whatever_gets_lost_every_row_is_saved_once_and_known(world: World, bulk
     assert len(stored(world)) == 3
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_nothing_is_saved_once_writing_is_stopped(world: World, after: int) -> None:
+    """Before the upload, and between it and its completion."""
+
+    class Stopped(Exception):
+        pass
+
+    asked: list[None] = []
+
+    def before_write() -> None:
+        asked.append(None)
+        if len(asked) > after:
+            raise Stopped
+
+    credentials = Credentials("client-credentials", BASE_URL, "sandbox-client", "sandbox-secret")
+    bulk = Bulk(Org(credentials, world.session, before_write=before_write), pause=world.nap)
+    noted: list[str] = []
+    with pytest.raises(Stopped):
+        upsert(bulk, people(2), note=noted.append)
+    assert bulk.outcome(noted[0], "Person_Id__c", ["p000"]).problem == "The job is Aborted."
+    assert stored(world) == []
+
+
+def test_a_completion_that_never_arrives_saves_nothing(world: World, bulk: Bulk) -> None:
+    noted: list[str] = []
+    world.fault("drop_before", route="PATCH /services/data/", times=3)
+    with pytest.raises(Unavailable, match="could not be started"):
+        upsert(bulk, people(2), note=noted.append)
+    assert bulk.outcome(noted[0], "Person_Id__c", ["p000"]).problem == "The job is Aborted."
+    assert stored(world) == []
+
+
 def test_an_upload_that_never_arrives_saves_nothing(world: World, bulk: Bulk) -> None:
     world.fault("drop_after", route="/batches", times=99)
     with pytest.raises(Unavailable, match="The rows did not arrive"):
@@ -247,7 +281,7 @@ def test_a_job_that_was_never_sent_off_is_given_up(world: World, bulk: Bulk) -> 
     """As after a crash between the upload and its completion."""
     noted: list[str] = []
     world.fault("drop_before", route="PATCH /services/data/", times=99)
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(Unavailable):
         upsert(bulk, people(2), note=noted.append)
     world.session.delete("http://127.0.0.1:8900/sandbox/faults")
     outcome = bulk.outcome(noted[0], "Person_Id__c", ["p000", "p001"])
