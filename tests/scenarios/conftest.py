@@ -36,11 +36,12 @@ def organisation() -> Iterator[Callable[[], SalesforceSide]]:
     org = new_org(time)
     with served(org) as url:
         side = SalesforceSide(time, org, url)
-        delivered = org.snapshot()
+        delivered, sally = org.snapshot(), side.sales
 
         def put_back() -> SalesforceSide:
             time.now = MONDAY_MORNING
             org.restore(delivered)
+            side.sales = sally
             return side
 
         yield put_back

@@ -117,6 +117,12 @@ class SalesforceSide(Sandbox):
     def sign_ins(self) -> int:
         return self.requests().get("POST /services/oauth2/token", 0)
 
+    def refresh(self) -> str:
+        """The sandbox is made anew from production: the same records in another organisation; gives its id."""
+        made = str(self.control("POST", "refresh")["id"])
+        self.sales = self._client(SALES_USERNAME)
+        return made
+
     def behind_its_back(self, record_id: str, **values: Any) -> None:
         """Values change without a new SystemModstamp, as some of Salesforce's own jobs do it."""
         with self.org.lock, self.org.database.atomic():
