@@ -163,6 +163,7 @@ class PersonAdmin(CalmAdmin):
             path("sync/<int:run_id>/", view(progress.progress_page), name="syncer_person_sync_run"),
             path("sync/<int:run_id>/progress.json", view(progress.progress_json), name="syncer_person_sync_progress"),
             path("sync/<int:run_id>/stop/", view(progress.stop), name="syncer_person_sync_stop"),
+            path("sync/<int:run_id>/beside/", view(progress.beside), name="syncer_person_sync_beside"),
             path("selected/<str:name>/<str:action>/", view(choose.for_selected), name="syncer_person_choose_selected"),
             path("<int:person_id>/sync/", view(actions.sync_one), name="syncer_person_sync"),
             path("<int:person_id>/refresh/", view(actions.refresh_one), name="syncer_person_refresh"),

@@ -14,10 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from syncer.admin import selection
 from syncer.admin.explain import decision_needed
-from syncer.admin.permissions import require_any_action
+from syncer.admin.permissions import require, require_any_action
 from syncer.admin.words import run_title
 from syncer.models import Person, RunKind, RunStatus, SyncRun
+from syncer.sync.options import Action
 from syncer.sync.outcomes import GOOD, PersonOutcome, Result
 
 #: A run that has not moved for so long has died.
@@ -25,6 +27,7 @@ SILENCE = timedelta(minutes=5)
 #: Outcomes that the page lists; those that somebody has to look at come first.
 SHOWN = 500
 STOPPED = "STOPPED"
+CONTACT_AND_QUEUE = "CONTACT_AND_QUEUE"
 
 KINDS = {Result.FAILED: "bad", Result.REFUSED: "bad", Result.UNCHANGED: "off"}
 WAITS = "wait"
@@ -33,7 +36,7 @@ URGENCY = {"bad": 0, WAITS: 1}
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """One person's outcome as the page shows it. ``do`` leads to a page that helps, with the words of its link."""
+    """One person's outcome as the page shows it."""
 
     name: str
     result: str
@@ -43,7 +46,6 @@ class OutcomeRow:
     remedy: str
     person_url: str
     log_url: str
-    do: tuple[str, str] | None = None
 
 
 @require_GET
@@ -66,8 +68,26 @@ def progress_page(request: HttpRequest, run_id: int) -> HttpResponse:
         "progress_url": reverse("admin:syncer_person_sync_progress", args=[run.pk]),
         "stop_url": reverse("admin:syncer_person_sync_stop", args=[run.pk]) if progress["running"] else "",
         "summary": _summary(rows),
+        "beside": len(_to_queue(run)),
+        "beside_url": reverse("admin:syncer_person_sync_beside", args=[run.pk]),
     }
     return TemplateResponse(request, "syncer/sync_run.html", context)
+
+
+@require_POST
+def beside(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The page of the same action again, for the contacts that could not go to the queue, with the lead ticked."""
+    run = _run(run_id)
+    action = Action(run.options.get("action", Action.SYNC))
+    require(request, action)
+    name = selection.keep(request, _to_queue(run))
+    url = reverse("admin:syncer_person_choose_selected", args=[name, action])
+    return HttpResponseRedirect(f"{url}?like={run.pk}&beside=1")
+
+
+def _to_queue(run: SyncRun) -> list[int]:
+    outcomes = run.options.get("outcomes") or []
+    return [int(one["person_id"]) for one in outcomes if one.get("code") == CONTACT_AND_QUEUE]
 
 
 @require_GET
@@ -123,7 +143,7 @@ def _progress(run: SyncRun) -> dict[str, Any]:
 
 
 def outcome_rows(run: SyncRun) -> list[OutcomeRow]:
-    return [_row(outcome, run) for outcome in run.options.get("outcomes") or []]
+    return [_row(outcome) for outcome in run.options.get("outcomes") or []]
 
 
 def kind_of(result: str) -> str:
@@ -145,13 +165,9 @@ def sentence_of(outcome: PersonOutcome) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _row(outcome: Mapping[str, Any], run: SyncRun) -> OutcomeRow:
+def _row(outcome: Mapping[str, Any]) -> OutcomeRow:
     result, code = str(outcome.get("result", "")), str(outcome.get("code", ""))
     person_id = outcome.get("person_id")
-    do = None
-    if code == "CONTACT_AND_QUEUE":
-        url = reverse("admin:syncer_person_choose", args=[person_id, run.options.get("action", "sync")])
-        do = (f"{url}?like={run.pk}&beside=1", "Make a lead beside the contact…")
     return OutcomeRow(
         name=str(outcome.get("name", "")),
         result=result,
@@ -161,7 +177,6 @@ def _row(outcome: Mapping[str, Any], run: SyncRun) -> OutcomeRow:
         remedy=str(outcome.get("remedy") or decision_needed(code)),
         person_url=reverse("admin:syncer_person_change", args=[person_id]),
         log_url=f"{reverse('admin:syncer_activitylogentry_changelist')}?q={person_id}",
-        do=do,
     )
 
 

@@ -100,12 +100,13 @@ def test_a_contact_that_cannot_go_to_a_queue_gets_a_lead_beside_it_when_somebody
     done = admin.post(response.redirect_chain[0][0], {"owner": queue}, follow=True)
     assert "CONTACT_AND_QUEUE" in words(done)
     assert "Make a lead beside the contact…" in words(done)
-    run = SyncRun.objects.latest("id")
-    again = choose(contact, "owner") + f"?like={run.pk}&beside=1"
-    assert again.replace("&", "&amp;") in done.content.decode()
-    data = form_data(admin.get(again))
+    beside = reverse("admin:syncer_person_sync_beside", args=[SyncRun.objects.latest("id").pk])
+    assert beside in done.content.decode()
+    again = admin.post(beside, follow=True)
+    assert "1 person selected Contacts 1" in words(again)
+    data = form_data(again)
     assert (data["owner"], data["lead_for_contact"]) == (queue, "on")
-    page = words(admin.post(choose(contact, "owner"), data, follow=True))
+    page = words(admin.post(again.redirect_chain[0][0], data, follow=True))
     assert "beside the contact" in page
     twin = Person.objects.get(email=contact.email, sfdc_type="Lead")
     assert sales.Lead.get(twin.sfdc_id)["OwnerId"] == queue

@@ -9,8 +9,9 @@
             const text = campaign.selectedOptions[0].dataset.statuses;
             const known = text ? JSON.parse(text) : [];
             const chosen = status.value;
-            const fits = (option) => !option.value || known.includes(option.value);
-            status.replaceChildren(...(known.length ? all.filter(fits) : campaign.value ? all : all.slice(0, 1)));
+            // The first one is what the empty entry stands for.
+            const others = known.slice(1).map((name) => all.find((option) => option.value === name));
+            status.replaceChildren(all[0], ...(known.length ? others : campaign.value ? all.slice(1) : []));
             status.value = [...status.options].some((option) => option.value === chosen) ? chosen : '';
             status.options[0].textContent = known.length ? `${known[0]} (the default)` : "The campaign's own default";
             status.disabled = !campaign.value;
