@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from syncer.models import ActivityLogEntry, FormerId, PendingChange, Person, SalesforceRecord
+from syncer.models import ActivityLogEntry, FormerId, PendingChange, Person, SalesforceRecord, SyncMode
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +40,26 @@ def test_a_lead_converted_to_a_contact_with_values_of_its_own_blanks_and_overwri
     assert person.title == there["Title"] == "Director"
     assert person.phone == there["Phone"] == "1"  # empty there, filled from here
     assert Person.objects.count() == 1
+
+
+def test_a_connection_that_only_receives_keeps_what_the_contact_lacks(sandbox, sync_user, cycle):
+    """Found by a property of the merge: held by the first cycle after the conversion, blanked by the second."""
+    sync_user.mode = SyncMode.RECEIVE_ONLY
+    sync_user.save()
+    lead = sandbox.lead(Notes__c="Met in May", Newsletter__c=True)
+    cycle()
+    contact = sandbox.convert(lead)
+    for title in ("Buyer", "Head Buyer", "Director"):
+        cycle()
+        sandbox.edit(contact, Title=title)
+    cycle()
+    person = Person.objects.get(sfdc_type="Contact")
+    assert (person.title, person.custom["Notes__c"], person.custom["Newsletter__c"]) == ("Director", "Met in May", True)
+    there = sandbox.read(contact)
+    assert (there["Notes__c"], there["Newsletter__c"]) == (None, False)
+    sandbox.edit(contact, Notes__c="Met in June")
+    cycle()
+    assert Person.objects.get().custom["Notes__c"] == "Met in June"
 
 
 def test_a_value_edited_here_before_the_conversion_was_read_wins(sandbox, cycle):
