@@ -87,8 +87,7 @@ class Bulk:
         Unavailable when the job fails or takes too long.
         """
         order = {"operation": "queryAll" if deleted else "query", "query": soql}
-        asked_at = self._org.org_time()
-        job = self._make("query", order)
+        job, asked_at = self._make("query", order)
         ended = False
         try:
             info = self._wait("query", job)
@@ -176,20 +175,21 @@ class Bulk:
             "" if info["state"] == "JobComplete" else str(info.get("errorMessage") or f"The job is {info['state']}."),
         )
 
-    def _make(self, kind: str, order: Mapping[str, object]) -> str:
-        """A new job; its id. Safe to repeat: a job nobody knows of has no rows, and disappears after a week."""
+    def _make(self, kind: str, order: Mapping[str, object]) -> tuple[str, datetime]:
+        """A new job: its id, and the organisation's time of asking. Safe to repeat: a job nobody knows of has no rows,
+        and disappears after a week."""
         body = {**order, "columnDelimiter": "COMMA", "lineEnding": "LF", "contentType": "CSV"}
         reply = self._org.call("POST", f"jobs/{kind}", safe=True, data=jsontext.dumps(body))
         job = reply.body.get("id") if isinstance(reply.body, Mapping) else None
         if not isinstance(job, str) or not is_salesforce_id(job):
             raise faults.of_nonsense("it names no job", self._org.host, safe=True)
-        return job
+        return job, reply.asked_at
 
     def _upload(self, order: Mapping[str, object], content: bytes, note: Callable[[str], None]) -> str:
         """A job that holds its rows but was not declared complete; its id. An upload is never repeated: Salesforce
         takes one per job, so after a lost answer that job is given up, unsaved, and another is made."""
         for last in [False] * (UPLOADS - 1) + [True]:
-            job = self._make("ingest", order)
+            job, _ = self._make("ingest", order)
             note(job)
             try:
                 self._csv("PUT", f"jobs/ingest/{job}/batches", content, safe=False)
