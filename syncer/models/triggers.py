@@ -165,11 +165,13 @@ def repair(connection: Any = default_connection) -> list[str]:
 
 
 def compare_everything(connection: Any = default_connection) -> None:
-    """Put every linked person in the outbox: the push compares it with its base, and sends only what differs."""
+    """Put every linked person in the outbox: the push compares it with its base, and sends only what differs. Records
+    that are not visible are compared when they are seen again."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} "
-            "WHERE sfdc_type <> '' AND NOT sfdc_is_deleted ON CONFLICT (person_id) DO NOTHING"
+            f"WHERE sfdc_type <> '' AND NOT sfdc_is_deleted AND NOT EXISTS (SELECT 1 FROM {RECORD} AS r "
+            f"WHERE r.person_id = {PERSON}.id AND r.hidden_since IS NOT NULL) ON CONFLICT (person_id) DO NOTHING"
         )
 
 

@@ -27,6 +27,7 @@ from syncer.sync import state, statements
 from syncer.sync.apply import lock
 from syncer.sync.fields import PERSON_COLUMNS
 from syncer.sync.journal import Journal
+from syncer.sync.merge import merge
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.remote import Reading, RemoteRecord
 from syncer.sync.state import PersonState
@@ -135,6 +136,9 @@ def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
         SalesforceRecord.objects.filter(person_id__in=gone).update(
             hidden_since=work.now(), read_sequence=reading.sequence
         )
+        # What waits only to be compared has nothing to wait for.
+        idle = [p.id for p in persons if p.id in gone and p.pending and not _was_edited(work, p)]
+        PendingChange.objects.filter(person_id__in=idle, claim="").delete()
         for person in persons:
             if person.id in gone:
                 journal.entry(
@@ -148,6 +152,14 @@ def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
                 )
         journal.write()
     return len(gone)
+
+
+def _was_edited(work: Work, person: PersonState) -> bool:
+    fields, link = work.maps.get(person.sfdc_type), person.link
+    if fields is None or link is None:
+        return True
+    here, bad = fields.here(person.values)
+    return bool(bad or merge(fields.rules, link.base, here, link.base, weak=link.weak_base).to_send)
 
 
 # -- merged -----------------------------------------------------------------------------------------------------------

@@ -288,3 +288,47 @@ def test_an_older_page_does_not_show_a_record_again_that_a_newer_read_did_not_se
     assert life.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 0
     assert pull.receive_records(work, "Lead", rows, older, by_value=True) == [kim.sfdc_id]
     assert is_hidden(kim)
+
+
+# -- what waits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_read_leaves_nothing_waiting_of_hidden_persons_that_nobody_edited(sandbox, cycle, kim):
+    hide(sandbox, kim.sfdc_id)
+    other = Person.objects.get(last_name="Other")
+    hide(sandbox, other.sfdc_id)
+    Person.objects.filter(pk=other.pk).update(title="Head Buyer")
+    for _ in range(2):
+        cycle(full=True)
+        assert [row.person_id for row in PendingChange.objects.all()] == [other.pk]
+
+
+def test_an_edit_made_while_the_triggers_were_missing_is_sent_when_it_is_seen_again(sandbox, cycle, kim):
+    from django.db import connection
+
+    hide(sandbox, kim.sfdc_id)
+    cycle(full=True)
+    on = " ON syncer_person" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER syncer_person_pending{on}")
+    Person.objects.filter(pk=kim.pk).update(title="Head Buyer")
+    cycle()
+    hide(sandbox, kim.sfdc_id, visible=True)
+    cycle(full=True)
+    assert sandbox.read(kim.sfdc_id)["Title"] == "Head Buyer"
+
+
+def test_a_lead_converted_to_a_contact_that_is_not_shared_is_no_longer_visible_until_it_is(sandbox, cycle, kim, log):
+    contact = sandbox.convert(kim.sfdc_id)
+    hide(sandbox, contact)
+    cycle()
+    kim.refresh_from_db()
+    assert (kim.sfdc_type, kim.sfdc_id, kim.title) == ("Contact", contact, "Buyer")
+    assert is_hidden(kim)
+    Person.objects.filter(pk=kim.pk).update(title="Head Buyer")
+    assert cycle().counters["sent"]["updated"] == 0
+    hide(sandbox, contact, visible=True)
+    cycle(full=True)
+    assert not is_hidden(kim)
+    assert sandbox.read(contact)["Title"] == "Head Buyer"
+    assert log(kim, "Visible again in SFDC")
