@@ -14,11 +14,9 @@ from syncer.models import SyncUser
 from syncer.sync.check import refresh_fields
 from syncer.sync.connect import active_sync_user
 from syncer.sync.errors import CannotSync
-from syncer.sync.schema import OBJECTS, SchemaChange
+from syncer.sync.schema import NAMED, OBJECTS, SchemaChange
 
 PERMISSION = "syncer.change_fieldmapping"
-#: As many fields are named; of more, the number.
-NAMED = 8
 
 
 @require_POST

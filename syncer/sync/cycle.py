@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncRun, triggers
+from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncCursor, SyncRun, triggers
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, Refused, policy_for
@@ -154,7 +154,8 @@ def _check_database(work: Work) -> None:
         return
     if work.full:
         triggers.compare_everything()
-    triggers.repair()
+    if triggers.repair():
+        work.note("Triggers of the database were missing. They are back, and every linked person is compared once.")
     outbox.recover(cycles=True)
     recover_intents()
 
@@ -179,8 +180,17 @@ def _receive(work: Work, options: CycleOptions) -> None:
         _take_page(work, name, answer, sequence)
     for name, page in followed.items():
         names.receive(work, name, page, sequence)
+    _tell_postponed(work)
     for name in options.objects:
         backfill.fill(work, name)
+
+
+def _tell_postponed(work: Work) -> None:
+    """Records whose persons were being edited all the time, or that a newer request had read."""
+    cursors = SyncCursor.objects.filter(sync_user=work.sync_user, object__in=schema.OBJECTS)
+    for name, postponed in cursors.values_list("object", "postponed"):
+        if postponed:
+            work.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
 
 
 def _ask(work: Work, options: CycleOptions, requests: Sequence[Subrequest] = ()) -> tuple[Answer, int, Collection[str]]:

@@ -28,6 +28,8 @@ from syncer.sync.work import Work, next_sequence
 
 #: What is read of each object, besides Id and SystemModstamp.
 FIELDS = {"Account": ("Name",), "User": ("Name", "Email")}
+#: What is missing when an object can't be read.
+MISSING = {"Account": "The companies of contacts are not followed", "User": "The names of owners are not followed"}
 #: Pages of 2,000 rows that one cycle reads of each object. A nightly job that touches 500,000 accounts is spread over
 #: many cycles, so that it uses up neither the day's API calls nor the time of the records.
 PAGES_A_CYCLE = 10
@@ -84,7 +86,10 @@ def begin(work: Work, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
     pages = {}
     for name in asked:
         response = answer[f"changes{name}"]
-        if response.error() is not None:
+        if (error := response.error()) is not None:
+            unseen = policy_for(error.code).action is Action.REFRESH_FIELDS
+            why = f"the sync user can't see the object {name}" if unseen else error.message
+            work.note(f"{MISSING[name]}: {why} ({error.code}).")
             continue
         cursor = pull.cursor_for(work, name)
         if cursor.read_to is None:
@@ -110,24 +115,29 @@ def receive(work: Work, name: str, first: Page, sequence: int) -> None:
     page, done = first, 0
     for number in range(1, PAGES_A_CYCLE + 1):
         if page.records:
-            _APPLY[name](work, page.records, Reading(sequence, page.asked_at))
+            renamed = _APPLY[name](work, page.records, Reading(sequence, page.asked_at))
             last = page.records[-1]
             cursor.resume_stamp, cursor.resume_id = parse_stamp(last["SystemModstamp"]), last["Id"]
             done += len(page.records)
-            runs.report(work, f"Following {name}s", done, max(done, page.total))
+            if renamed or page.next_url:
+                runs.report(work, f"Following {name}s", done, max(done, page.total))
         if not page.next_url:
             cursor.read_to, cursor.reading_since = cursor.reading_since, None
             cursor.resume_stamp, cursor.resume_id = None, ""
         _store(work, cursor)
-        if not page.next_url or number == PAGES_A_CYCLE:
+        if not page.next_url:
+            return
+        if number == PAGES_A_CYCLE:
+            work.note(f"More {name}s changed than one cycle reads; the next ones go on.")
             return
         work.next_batch()
         work.checkpoint()
         sequence = next_sequence()
         try:
             page = work.org.query(_query(name, cursor))
-        except Refused:
-            return  # the cursor stands behind what was read; the next cycle's request tells why
+        except Refused as error:
+            work.note(f"The next cycle goes on reading {name}s: {error.message}")
+            return
         work.checkpoint()
 
 
@@ -140,12 +150,12 @@ def _store(work: Work, cursor: SyncCursor) -> None:
 # -- accounts ---------------------------------------------------------------------------------------------------------
 
 
-def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> None:
+def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
     """Merge the names of accounts into the persons whose contact belongs to them, where the last agreed name is another
-    one. Nobody else is loaded."""
+    one; gives how many they are. Nobody else is loaded."""
     fields = _company(work)
     if not fields.fields:
-        return
+        return 0
     accounts = {to_18(row["Id"]): row for row in rows}
     [company] = fields.fields
     ids = statements.matching(
@@ -175,6 +185,7 @@ def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Read
         busy = [person.link.record_id for person in state.by_ids(left).values() if person.link] if left else []
         postpone(work, "Contact", [*(m.remote.id for m in stale), *busy])
         work.give_up_in_time()
+    return len(ids)
 
 
 #: The name agreed last is not the account's.
@@ -218,10 +229,11 @@ def _tell(plan: Plan, merged: Iterable[Merged]) -> None:
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
-def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> None:
-    """Write the names and addresses of users to the records that they own, where another one stands."""
+def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
+    """Write the names and addresses of users to the records that they own, where another one stands; gives to how many.
+    They are no value of a person: a dry run has nothing to tell of them."""
     if work.plan is not None:
-        return
+        return 0
     users = {to_18(row["Id"]): [row["Name"] or "", row["Email"] or ""] for row in rows}
     ids = statements.matching(
         SalesforceRecord,
@@ -237,6 +249,7 @@ def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading
         for sobject in schema.OBJECTS:
             postpone(work, sobject, [record_id for name, record_id in left if name == sobject])
         work.give_up_in_time()
+    return len(ids)
 
 
 def _write_owners(
@@ -262,7 +275,7 @@ def _write_owners(
     return left
 
 
-_APPLY: dict[str, Callable[[Work, Sequence[Mapping[str, Any]], Reading], None]] = {
+_APPLY: dict[str, Callable[[Work, Sequence[Mapping[str, Any]], Reading], int]] = {
     "Account": _apply_accounts,
     "User": _apply_users,
 }

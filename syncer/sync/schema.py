@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -80,15 +80,41 @@ RECEIVE_ONLY = frozenset({"reference", "encryptedstring", "base64", "anyType", "
 
 @dataclass(slots=True)
 class SchemaChange:
-    """What a describe changed: fields that appeared (and are to be filled for all), went, or changed access."""
+    """What a describe changed: fields that appeared (and are to be filled for all), went, or changed in any way; of
+    the latter, those that may no longer be edited, may be edited now, or are suspended (with the reason of each)."""
 
     object: str
     added: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    suspended: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.hidden or self.changed)
+
+    def sentences(self, *, first: bool) -> Iterator[str]:
+        """What a run's notes say of it. With the ``first`` describe of an object every field is new."""
+        if self.added and not first:
+            yield f"{self.object}: appeared, and received for all records: {_named(self.added)}."
+        if self.hidden:
+            yield f"{self.object}: no longer visible to the sync user, kept here and not synced: {_named(self.hidden)}."
+        if self.locked:
+            yield f"{self.object}: the sync user may no longer edit {_named(self.locked)}."
+        if self.opened:
+            yield f"{self.object}: the sync user may now edit {_named(self.opened)}."
+        for name, problem in self.suspended.items():
+            yield f"{self.object}: {name} is suspended. {problem}"
+
+
+#: As many fields are named in one sentence.
+NAMED = 8
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(sorted(names)[:NAMED]) + more
 
 
 def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime) -> SchemaChange:
@@ -135,10 +161,12 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
         mapping.save()
         if seen is None:
             change.hidden.append(name)
-        elif not was_readable:
-            change.added.append(name)
-        else:
-            change.changed.append(name)
+            continue
+        (change.changed if was_readable else change.added).append(name)
+        if was_readable and before[2] != mapping.updateable:
+            (change.opened if mapping.updateable else change.locked).append(name)
+        if mapping.problem not in ("", before[4]):
+            change.suspended[name] = mapping.problem
 
     for name, person_field in _wanted(sync_user, described, visible).items():
         if name in mappings or person_field in taken:
@@ -156,6 +184,8 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
         mapping.save()
         taken.add(person_field)
         change.added.append(name)
+        if mapping.problem:
+            change.suspended[name] = mapping.problem
     return change
 
 
@@ -229,6 +259,7 @@ def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
     """Bring the mappings in line with the describes in an answer; gives what changed. An object that the sync user
     does not see at all is left out, with nothing changed here."""
     changes = []
+    known = set(work.sync_user.described.values_list("name", flat=True))
     for name in OBJECTS:
         response = answer[f"describe{name}"]
         if response.not_modified:
@@ -241,6 +272,8 @@ def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
             work.sync_user, parse_object(response.body, response.header("Last-Modified")), work.now()
         )
         changes.append(change)
+        for sentence in change.sentences(first=name not in known):
+            work.note(sentence)
     if any(changes):
         work.load_maps()
     return [change for change in changes if change]
@@ -261,6 +294,9 @@ def take_related(work: Work, seen: Mapping[str, bool]) -> list[SchemaChange]:
                 SalesforceObject.objects.create(sync_user=work.sync_user, name=name, described_at=work.now())
         stored = work.sync_user.described.filter(name__in=OBJECTS)
         changes = [_bring_in_line(work.sync_user, ObjectDescribe.from_dict(row.description)) for row in stored]
+    for change in changes:
+        for sentence in change.sentences(first=False):
+            work.note(sentence)
     return [change for change in changes if change]
 
 

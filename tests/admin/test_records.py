@@ -126,6 +126,14 @@ def test_a_run_that_could_not_complete_says_why(admin: Client, sync_user: SyncUs
     assert "Could not reach it. UNREACHABLE" in words(admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
 
 
+def test_the_notes_of_a_run_are_on_its_page(admin: Client, sync_user: SyncUser) -> None:
+    notes = ["Lead: the sync user may no longer edit Title.", "Something <b>else</b>."]
+    run = SyncRun.objects.create(sync_user=sync_user, status="completed", notes=notes)
+    page = words(admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
+    for note in notes:
+        assert note in page
+
+
 def test_a_run_with_phases_in_an_unknown_form_still_has_a_page(admin: Client, sync_user: SyncUser) -> None:
     run = SyncRun.objects.create(sync_user=sync_user, phases=[{"name": "x", "started": "nonsense"}], counters={})
     assert admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])).status_code == 200

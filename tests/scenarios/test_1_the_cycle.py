@@ -279,6 +279,7 @@ def test_1_5_json_prints_one_summary_on_stdout_and_all_else_on_stderr(salesforce
         "conflicts": 1,
         "api_calls": 2,
         "seconds": 0,
+        "notes": [],
     }
     assert "Receiving Leads" in printed.err
 

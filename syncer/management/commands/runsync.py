@@ -132,6 +132,7 @@ class Command(BaseCommand):
             "conflicts": run.conflict_count,
             "api_calls": run.api_calls,
             "seconds": round(run.seconds or 0.0, 3),
+            "notes": run.notes,
         }
         if outcomes is not None:
             summary["persons"] = [
@@ -152,11 +153,16 @@ class Command(BaseCommand):
         for o in outcomes or ():
             code = f" ({o.code})" if o.code else ""
             self.stdout.write(f"{o.name} (person {o.person_id}): {o.result}. {o.message}{code}")
+        self._tell_notes(run)
         received, sent = (_counts(run.counters[way]) for way in ("received", "sent"))
         self.stdout.write(
             f"Run {run.pk} completed in {summary['seconds']} s. Received: {received}. Sent: {sent}. "
             f"Overwritten: {run.conflict_count}. API calls: {run.api_calls}."
         )
+
+    def _tell_notes(self, run: SyncRun) -> None:
+        for note in run.notes:
+            self.stdout.write(f"Note: {note}")
 
     def _tell_planned(self, planned: Planned) -> None:
         """One line for a person, one for each of its values; nothing is kept."""
@@ -173,9 +179,16 @@ class Command(BaseCommand):
 
     def _tell_plan(self, plan: Plan, run: SyncRun) -> None:
         if self._json:
-            summary = {"run": run.pk, "status": run.status, "plan": dict(plan.counts), "api_calls": run.api_calls}
+            summary = {
+                "run": run.pk,
+                "status": run.status,
+                "plan": dict(plan.counts),
+                "api_calls": run.api_calls,
+                "notes": run.notes,
+            }
             self.stdout.write(json.dumps(summary))
             return
+        self._tell_notes(run)
         counts = ", ".join(f"{count} × {name}" for name, count in plan.counts.items() if count)
         self.stdout.write(f"Nothing was written. A cycle would do this: {counts or 'nothing'}.")
 
