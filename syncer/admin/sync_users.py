@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
@@ -19,7 +20,7 @@ from syncer.admin.guarantee import guarantee
 from syncer.admin.readonly import CalmAdmin
 from syncer.admin.switches import ADMINISTER, record, require_permission
 from syncer.admin.sync_user_form import SyncUserForm
-from syncer.models import RunKind, SyncMode, SyncRun, SyncUser, SyncUserState
+from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
 from syncer.sync.connect import SECRET_NAMES
 from syncer.sync.reconnect import start_run
 
@@ -173,7 +174,8 @@ def was_refused(request: HttpRequest, sync_user: SyncUser) -> bool:
     """The sign-in led to another organisation, in the last cycle or action or when this person tested it."""
     if not sync_user.is_active:
         return False
-    last = SyncRun.objects.filter(sync_user=sync_user).exclude(kind=RunKind.PREVIEW).first()
+    reconnected = Q(options__reconnect=True, status__in=[RunStatus.RUNNING, RunStatus.COMPLETED])
+    last = SyncRun.objects.filter(~Q(kind=RunKind.PREVIEW) | reconnected, sync_user=sync_user).first()
     kept = request.session.get(connection_test.SESSION_KEY)
     tested: dict[str, Any] = kept if isinstance(kept, dict) and kept.get("sync_user") == sync_user.pk else {}
     return WRONG in (last.error_code if last else "", tested.get("code"))

@@ -19,7 +19,7 @@ from django.utils import timezone
 from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncCursor, SyncRun, triggers
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
-from syncer.salesforce.errors import Action, Refused, policy_for
+from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
 from syncer.sync import automatic, backfill, names, outbox, pull, push, runs, schema
 from syncer.sync.connect import (
     OpenSession,
@@ -135,7 +135,12 @@ def _phases(work: Work, options: CycleOptions) -> None:
                 raise fields_keep_changing() from None
             schema.refresh(work)
     if work.sending:
-        _send(work)
+        try:
+            _send(work)
+        except ConfigurationError as error:
+            if error.code != "WRITES_STOPPED":
+                raise
+            work.note(error.message)  # stopped while this cycle was at it: what was not sent waits
     runs.report(work, "Finishing", 1, 1)
 
 

@@ -147,8 +147,10 @@ def test_a_refreshed_sandbox_is_reconnected_by_a_button_that_shows_when_the_sign
     task = OrmQ.objects.get().task
     assert (task["func"], task["args"]) == ("syncer.tasks.reconnect_sandbox", (run.pk, "eva"))
     assert "Asked to reconnect" in LogEntry.objects.get().get_change_message()
+    assert button not in words(admin.get(page_of(sync_user)))
     run.status, run.notes = "completed", ["Sandbox: 3 reconnected."]
     run.save()
+    assert button not in words(admin.get(page_of(sync_user)))
     assert "Sandbox: 3 reconnected." in words(admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
 
 

@@ -27,7 +27,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["this_installation"] and installation.take_over():
+        taken_over = options["this_installation"] and installation.take_over()
+        if taken_over:
             schedule.run_at_once()
             self.stdout.write("This installation syncs from now on.")
         elif stored := installation.other():
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write("Writing to Salesforce is allowed again; what waits goes out with the next cycle.")
         if resumed:
             self.stdout.write("The next cycle starts within 30 seconds.")
-        if not resumed and not allowed:
+        if not (resumed or allowed or taken_over):
             self.stdout.write("The sync is not paused.")
         if SyncUser.objects.filter(is_active=True, writes_stopped=True).exists():
             self.stdout.write(
