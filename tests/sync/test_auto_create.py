@@ -88,6 +88,19 @@ def test_whoever_needs_a_decision_or_is_refused_is_not_asked_about_every_cycle(s
     assert sandbox.count() == 1
 
 
+def test_an_address_that_is_another_persons_waits_for_a_decision(sandbox, cycle, on):
+    sandbox.lead(LastName="Berg", Email="kim@example.com")
+    person = kim(email="kim@example.com")
+    cycle()
+    pending = PendingChange.objects.get(person=person)
+    assert (pending.state, pending.error_code) == ("failed", "MATCH_IS_TAKEN")
+    for _ in range(2):
+        sandbox.clear_requests()
+        cycle()
+        assert sandbox.api_calls == 1
+    assert sandbox.count() == 1
+
+
 def test_one_that_is_refused_stops_no_other(sandbox, cycle, on):
     sandbox.rule("Phone needed", "Phone = null", "Phone needed")
     persons = [kim(phone=phone) for phone in ("020-1", "", "020-3")]

@@ -186,6 +186,8 @@ def test_a_deleted_lead_stays_as_a_person_and_is_not_synced_until_it_is_back(san
     sandbox.control("POST", "undelete", id=lead)
     cycle()
     assert not Person.objects.get().sfdc_is_deleted
+    [back] = log(person, "Undeleted in SFDC")
+    assert back.detail == {"id": lead, "object": "Lead"}
     assert sandbox.read(lead)["Title"] == "Buyer"
 
 
