@@ -34,6 +34,15 @@ class Member:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """``statuses``: what its members can be; empty when the sync user may not see that. ``members`` by record id."""
+
+    name: str
+    statuses: tuple[str, ...]
+    members: Mapping[str, Member]
+
+
 def add(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]) -> dict[int, PersonOutcome]:
     """Add linked persons to the campaigns that were asked for; a member gets the status asked for. Two API calls for
     each campaign and status and up to 200 persons."""
@@ -53,9 +62,14 @@ def add(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOpti
 
 def _add(work: Work, campaign: str, status: str, group: Sequence[PersonState]) -> dict[int, PersonOutcome]:
     try:
-        name, members = _members(work, campaign, group)
+        known = _read(work, campaign, group)
     except Refused as error:
         return {p.id: outcome(p, Result.FAILED, str(error), error.code) for p in group}
+    name, members = known.name, known.members
+    if status and known.statuses and status not in known.statuses:
+        # Salesforce would quietly take the campaign's default in its place.
+        message = f"Campaign “{name}” has no member status “{status}”. It has: {', '.join(known.statuses)}."
+        return {p.id: outcome(p, Result.REFUSED, message, "UNKNOWN_STATUS") for p in group}
     outcomes: dict[int, PersonOutcome] = {}
     new: list[PersonState] = []
     changed: list[PersonState] = []
@@ -116,14 +130,13 @@ def _told(
     return outcome(person, Result.UPDATED, message)
 
 
-def _members(work: Work, campaign: str, group: Sequence[PersonState]) -> tuple[str, dict[str, Member]]:
-    """The campaign's name, and who of the group is a member: record id → member. Raises Refused."""
+def _read(work: Work, campaign: str, group: Sequence[PersonState]) -> Campaign:
+    """The campaign, and who of the group is a member. Raises Refused."""
+    names = soql.select(["Id", "Name"], "Campaign", where=soql.equals("Id", campaign))
+    labels = soql.select(["Label"], "CampaignMemberStatus", where=soql.equals("CampaignId", campaign))
     requests = [
-        Subrequest(
-            "GET",
-            soql.query_path(soql.select(["Id", "Name"], "Campaign", where=soql.equals("Id", campaign))),
-            "campaign",
-        )
+        Subrequest("GET", soql.query_path(labels), "statuses"),
+        Subrequest("GET", soql.query_path(names), "campaign"),
     ]
     for sobject, field in REFERENCE.items():
         ids = [p.link.record_id for p in group if p.link and p.link.object == sobject]
@@ -134,7 +147,7 @@ def _members(work: Work, campaign: str, group: Sequence[PersonState]) -> tuple[s
     work.checkpoint()
     answer = work.org.composite(requests, safe=True)
     work.checkpoint()
-    for request in requests:
+    for request in requests[1:]:
         if (error := answer[request.reference].error()) is not None:
             raise Refused(
                 f"Campaigns can't be read: {error.message}",
@@ -147,5 +160,8 @@ def _members(work: Work, campaign: str, group: Sequence[PersonState]) -> tuple[s
         if f"members{sobject}" in answer.responses:
             for row in answer[f"members{sobject}"].body["records"]:
                 members[row[field]] = Member(row["Id"], str(row.get("Status") or ""))
-    names = answer["campaign"].body["records"]
-    return (str(names[0]["Name"]) if names else campaign), members
+    found = answer["campaign"].body["records"]
+    if not found:
+        raise Refused(f"Campaign {campaign} is not visible to the sync user, or was deleted.", code="NOT_FOUND")
+    statuses = answer["statuses"].body["records"] if answer["statuses"].ok else []
+    return Campaign(str(found[0]["Name"]), tuple(str(row["Label"]) for row in statuses), members)

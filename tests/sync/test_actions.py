@@ -188,6 +188,20 @@ def test_a_lost_answer_adds_nobody_twice(sandbox, linked, sync_person):
     assert len(members(sandbox)) == 1
 
 
+def test_a_status_that_the_campaign_does_not_have_is_refused_with_those_it_has(sandbox, linked, sync_person):
+    kim, campaign = linked(), campaign_id(sandbox)
+    options = SyncOptions(action=Action.CAMPAIGN, campaign=campaign, member_status="Danced")
+    outcome = sync_person(kim, options=options)
+    assert (outcome.result, outcome.code) == (Result.REFUSED, "UNKNOWN_STATUS")
+    assert "Sent, Responded" in outcome.message
+    assert members(sandbox) == []
+
+
+def test_a_campaign_that_is_not_there_is_told(linked, sync_person):
+    outcome = sync_person(linked(), options=SyncOptions(action=Action.CAMPAIGN, campaign="701000000000001"))
+    assert (outcome.result, outcome.code) == (Result.FAILED, "NOT_FOUND")
+
+
 def test_campaigns_that_may_not_be_seen_are_told_and_the_person_is_synced_all_the_same(sandbox, sync_person):
     campaign, kim = campaign_id(sandbox), person()
     sandbox.control("POST", "access", username="sync@example.com", object="CampaignMember", access="hidden")
