@@ -161,7 +161,11 @@ def level_of(outcome: PersonOutcome) -> int:
 
 
 def sentence_of(outcome: PersonOutcome) -> str:
-    parts = [f"{outcome.result}: {outcome.message}", outcome.remedy or decision_needed(outcome.code)]
+    said = outcome.message.startswith(outcome.result)  # "Created: Lead …"
+    parts = [
+        outcome.message if said else f"{outcome.result}: {outcome.message}",
+        outcome.remedy or decision_needed(outcome.code),
+    ]
     return " ".join(part for part in parts if part)
 
 
