@@ -130,7 +130,8 @@ def claim(person_ids: Iterable[int], token: str) -> set[int]:
             PendingChange,
             ["person_id", "revision", "state", "claim"],
             [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
-            conflict="(person_id) DO UPDATE SET claim = excluded.claim, state = excluded.state "
+            conflict="(person_id) DO UPDATE SET claim = excluded.claim, "
+            f"state = CASE {table}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
             f"WHERE {table}.claim = '' OR {table}.claimed_until IS NULL OR {table}.claimed_until < {now}",
             returning=["person_id"],
         )
@@ -241,6 +242,10 @@ def _free(rows: QuerySet[PendingChange]) -> None:
     except where a create was refused before: that is tried again."""
     nowhere = Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)
     rows.filter(Q(revision=0) | nowhere, error_code="", in_doubt={}).delete()
+    # What was refused goes on waiting as such (a Refresh tried nothing), unless an answer was lost.
+    refused = rows.filter(state=PendingState.FAILED)
+    refused.filter(in_doubt={}).update(claim="", claimed_until=None)
+    refused.update(next_attempt=None)
     rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
 
 

@@ -194,6 +194,31 @@ def test_a_changed_mapping_tries_the_leads_and_those_who_are_to_become_leads(san
     assert (tries(log, refused), tries(log, nobody)) == (2, 2)
 
 
+def test_a_refresh_is_no_retry(sandbox, cycle, refused, sync_person, log):
+    from syncer.sync.options import Action, SyncOptions
+
+    assert sync_person(refused, options=SyncOptions(action=Action.REFRESH)).ok
+    assert (pending().state, pending().claim, pending().next_attempt) == ("failed", "", TWO_AT_NIGHT)
+    cycle()
+    assert tries(log, refused) == 1
+    assert not sync_person(refused).ok
+    assert (pending().state, pending().claim) == ("failed", "")
+    assert tries(log, refused) == 2
+
+
+def test_a_lost_answer_to_somebodys_retry_is_found_out_by_the_next_cycle(sandbox, cycle, refused, sync_person):
+    from syncer.salesforce.errors import OutcomeUnknown
+    from syncer.sync.errors import CannotSync
+
+    sandbox.control("DELETE", "rules")
+    sandbox.fault("/composite/sobjects", "drop_before", times=1)
+    with pytest.raises((CannotSync, OutcomeUnknown)):
+        sync_person(refused)
+    assert (pending().state, pending().claim) == ("pending", "")
+    cycle()
+    assert sandbox.read(refused.sfdc_id)["Title"] == "Head Buyer"
+
+
 # -- creates ----------------------------------------------------------------------------------------------------------
 
 
