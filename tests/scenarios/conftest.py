@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
@@ -171,6 +172,7 @@ def runsync(here: HereSide, capsys: pytest.CaptureFixture[str]) -> Iterator[Call
 @pytest.fixture
 def eva(db: None, salesforce: SalesforceSide) -> Client:
     """Eva's browser: she may do everything in the admin."""
+    cache.clear()  # the lists to choose from are kept for a while
     client = Client()
     user = User.objects.create_superuser("eva", password="correct horse battery")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")

@@ -83,18 +83,23 @@ class SalesforceSide(Sandbox):
     @contextmanager
     def stopped_before_the_answer(self, route: str) -> Iterator[None]:
         """Somebody ends the process while Salesforce has done what it was asked for and not answered yet."""
-        self.fault(route, "delay_ms", seconds=3)
+        self.fault(route, "delay_ms", seconds=10)
         fault = self.org.faults.planned[-1]
+        main = threading.main_thread().ident or 0
 
         def stop() -> None:
             while not fault.hits:
                 threading.Event().wait(0.005)
             with self.org.lock:  # the work is done before the delay
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                signal.pthread_kill(main, signal.SIGUSR1)
 
+        before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
         threading.Thread(target=stop, daemon=True).start()
-        with pytest.raises(KeyboardInterrupt):
-            yield
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                yield
+        finally:
+            signal.signal(signal.SIGUSR1, before)
         self.calm()
 
     def as_the_sync_user(self) -> Salesforce:
@@ -105,6 +110,29 @@ class SalesforceSide(Sandbox):
         """The id of a user."""
         [found] = self.sales.query(f"SELECT Id FROM User WHERE Username = '{username}'")["records"]  # noqa: S608
         return str(found["Id"])
+
+    def queue(self) -> str:
+        """The id of the queue that leads can go to."""
+        [found] = self.sales.query("SELECT Id FROM Group WHERE Type = 'Queue'")["records"]
+        return str(found["Id"])
+
+    def campaign(self, name: str, *statuses: str) -> str:
+        """A new campaign with these member statuses: the first one is its default, the last one counts as responded."""
+        told = [{"label": s, "default": s == statuses[0], "responded": s == statuses[-1]} for s in statuses]
+        return str(self.control("POST", "campaigns", name=name, statuses=told)["id"])
+
+    def members(self) -> dict[str, str]:
+        """Who is in a campaign, with which status: record id → status."""
+        rows = self.sales.query("SELECT LeadId, ContactId, Status FROM CampaignMember")["records"]
+        return {row["ContactId"] or row["LeadId"]: row["Status"] for row in rows}
+
+    def rename_account(self, account: str, name: str) -> None:
+        self.time.pass_(1)
+        self._sales_object("Account").update(account, {"Name": name})
+
+    def rename_user(self, username: str, last_name: str) -> None:
+        self.time.pass_(1)
+        self.control("POST", "users", username=username, last_name=last_name)
 
     @property
     def sally(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
-from syncer.models import FormerId, Person, SalesforceRecord
-from syncer.sync.options import Action, SyncOptions
+from syncer.models import FormerId, Person, SalesforceRecord, SyncUser
+from tests.admin.pages import words
 
 pytestmark = pytest.mark.django_db
 
@@ -59,9 +60,20 @@ def test_2_1_their_ids_are_kept_as_former_ids_of_the_survivor(salesforce, here, 
 
 def test_2_1_two_records_with_the_same_e_mail_address_are_two_persons(salesforce, here, cycle):
     salesforce.lead(LastName="One", Email=KIM)
-    salesforce.contact(LastName="Two", Email=KIM)
+    salesforce.contact(LastName="Two", Email=KIM.upper())
     cycle()
     assert here.names() == {"One", "Two"}
+
+
+def test_2_1_flagged_as_possible_duplicates(salesforce, here, cycle, eva):
+    one = salesforce.lead(LastName="One", Email=KIM)
+    salesforce.contact(LastName="Two", Email=KIM.upper())
+    salesforce.lead(LastName="Three", Email="other@example.com")
+    cycle()
+    listed = words(eva.get(reverse("admin:syncer_person_changelist")))
+    assert listed.count("Possible duplicate") - listed.count("Possible duplicates") == 2
+    page = words(eva.get(reverse("admin:syncer_person_change", args=[here.person(one).pk])))
+    assert "Possible duplicates The same e-mail address as this person." in page
 
 
 # -- 2.2 --------------------------------------------------------------------------------------------------------------
@@ -202,5 +214,18 @@ def test_2_6_a_person_made_here_does_not_go_to_salesforce_by_itself(salesforce, 
 
 def test_2_6_sync_person_to_sfdc_sends_it(salesforce, here, sync_person):
     kim = here.add(title="Buyer")
-    sync_person(kim, options=SyncOptions(action=Action.SYNC))
+    sync_person(kim)
     assert salesforce.read(here.again(kim).sfdc_id)["Title"] == "Buyer"
+
+
+@pytest.mark.parametrize(("automatically", "made"), [(False, 0), (True, 1)])
+def test_2_6_or_the_option_create_leads_automatically_which_is_off_by_default(
+    salesforce, sync_user, here, cycle, automatically, made
+):
+    assert not sync_user.create_leads
+    cycle()
+    SyncUser.objects.update(create_leads=automatically)
+    kim = here.add(title="Buyer")
+    cycle()
+    cycle()
+    assert (salesforce.count(), here.again(kim).sfdc_type == "Lead") == (made, automatically)

@@ -13,7 +13,7 @@ from syncer.models import CreateIntent, Person
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
-from tests.admin.pages import words
+from tests.admin.pages import form_data, words
 from tests.scenarios.sides import meanwhile
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +172,28 @@ def test_3_2_deleted_in_salesforce_asks_before_anything_is_made(salesforce, here
     assert salesforce.count() == 0
 
 
+def test_3_2_by_hand_the_page_says_when_it_was_deleted_and_asks(salesforce, here, in_sync, cycle, eva):
+    lead, kim = in_sync(Title="Buyer")
+    salesforce.delete(lead)
+    cycle()
+    page = page_of(eva, kim)
+    assert "Deleted in Salesforce on 2 Mar" in page
+    assert "A new lead can be made for this person." in page
+    eva.post(reverse("admin:syncer_person_create_anyway", args=[kim.pk]))
+    new = here.again(kim).sfdc_id
+    assert (new != lead, salesforce.read(new)["Title"], salesforce.count()) == (True, "Buyer", 1)
+
+
+def test_3_2_several_free_matches_are_shown_to_choose_from(salesforce, here, sync_person, eva):
+    salesforce.lead(Email=KIM)
+    second = salesforce.lead(Email=KIM, Phone="1")
+    kim = here.add(email=KIM)
+    sync_person(kim)
+    assert page_of(eva, kim).count("This is the same person: link") == 2
+    eva.post(reverse("admin:syncer_person_link", args=[kim.pk]), {"record": second})
+    assert (here.again(kim).sfdc_id, here.again(kim).phone) == (second, "1")
+
+
 def test_3_2_no_longer_visible_is_refused_with_that_reason(salesforce, here, in_sync, sync_person):
     lead, kim = in_sync(Title="Buyer")
     salesforce.share(lead, visible=False)
@@ -189,6 +211,50 @@ def test_3_3_the_owner_is_by_salesforces_assignment_rules(salesforce, here, sync
     kim = here.add()
     sync_person(kim)
     assert salesforce.read(here.again(kim).sfdc_id)["OwnerId"] == salesforce.sally
+
+
+def test_3_3_or_a_given_user(salesforce, here, sync_person):
+    kim = here.add()
+    sync_person(kim, options=SyncOptions(owner=salesforce.sally))
+    assert salesforce.read(here.again(kim).sfdc_id)["OwnerId"] == salesforce.sally
+
+
+def test_3_3_or_a_given_lead_queue(salesforce, here, sync_person):
+    salesforce.control("POST", "assignment", owner=salesforce.sally)
+    kim = here.add()
+    sync_person(kim, options=SyncOptions(owner=salesforce.queue()))
+    assert salesforce.read(here.again(kim).sfdc_id)["OwnerId"] == salesforce.queue()
+
+
+def test_3_3_optionally_it_is_added_to_a_campaign_with_a_member_status(salesforce, here, sync_person):
+    fair = salesforce.campaign("Spring fair", "Invited", "Attended")
+    kim = here.add()
+    sync_person(kim, options=SyncOptions(campaign=fair, member_status="Attended"))
+    assert salesforce.members() == {here.again(kim).sfdc_id: "Attended"}
+
+
+def test_3_3_a_contact_can_not_be_owned_by_a_queue_and_no_duplicate_lead_is_made(salesforce, here, cycle, sync_person):
+    contact = salesforce.contact(Email=KIM)
+    cycle()
+    owner = salesforce.read(contact)["OwnerId"]
+    outcome = sync_person(here.person(contact), options=SyncOptions(owner=salesforce.queue()))
+    assert outcome.result is Result.REFUSED
+    assert "can't be owned by a queue" in outcome.message
+    assert (salesforce.read(contact)["OwnerId"], salesforce.count("Lead")) == (owner, 0)
+
+
+def test_3_3_unless_the_operator_ticks_that_option(salesforce, here, cycle, sync_person):
+    contact = salesforce.contact(Email=KIM, FirstName="Kim")
+    cycle()
+    here.edit(here.person(contact), company="Acme")
+    sync_person(here.person(contact), options=SyncOptions(owner=salesforce.queue(), lead_for_contact=True))
+    [lead] = salesforce.sales.query("SELECT Email, OwnerId FROM Lead")["records"]
+    assert (lead["Email"], lead["OwnerId"]) == (KIM, salesforce.queue())
+
+
+def test_3_3_the_page_says_that_salesforce_sends_no_assignment_e_mail(salesforce, here, eva):
+    page = words(eva.get(reverse("admin:syncer_person_choose", args=[here.add().pk, "sync"])))
+    assert "Salesforce sends no assignment e-mail for leads made by API." in page
 
 
 def test_3_3_no_other_write_of_ours_runs_assignment_rules(salesforce, here, in_sync, cycle, sync_person):
@@ -328,6 +394,49 @@ def test_3_5_refresh_from_salesforce_pulls_only(salesforce, here, in_sync, sync_
     assert here.waits(kim) == "pending"
 
 
+def test_3_5_delete_from_sfdc_deletes_the_record_there_and_asks_first(salesforce, here, in_sync, eva):
+    lead, kim = in_sync()
+    url = reverse("admin:syncer_person_choose", args=[kim.pk, "delete"])
+    page = eva.get(url)
+    assert "1 record will be deleted in Salesforce" in words(page)
+    eva.post(url, form_data(page) | {"count": ""})
+    assert salesforce.count() == 1
+    eva.post(url, form_data(page) | {"count": "1"})
+    assert salesforce.count() == 0
+    assert here.again(kim).sfdc_is_deleted
+
+
+def test_3_5_change_owner_in_sfdc(salesforce, here, in_sync, eva):
+    lead, kim = in_sync(Title="Buyer")
+    here.edit(kim, title="Head Buyer")
+    eva.post(reverse("admin:syncer_person_choose", args=[kim.pk, "owner"]), {"owner": salesforce.queue()})
+    there = salesforce.read(lead)
+    assert (there["OwnerId"], there["Title"]) == (salesforce.queue(), "Buyer")
+    assert [entry.actor for entry in here.log(kim, "Change Owner")] == ["eva"]
+
+
+def test_3_5_add_to_sfdc_campaign(salesforce, here, in_sync, eva):
+    lead, kim = in_sync()
+    fair = salesforce.campaign("Spring fair", "Invited", "Attended")
+    url = reverse("admin:syncer_person_choose", args=[kim.pk, "campaign"])
+    eva.post(url, {"campaign": fair, "member_status": "Attended"})
+    assert salesforce.members() == {lead: "Attended"}
+    assert len(here.log(kim, "Add to SFDC Campaign")) == 1
+
+
+@pytest.mark.parametrize("action", [Action.OWNER, Action.CAMPAIGN])
+def test_3_5_those_that_need_a_record_run_sync_person_first(salesforce, here, sync_person, action):
+    fair = salesforce.campaign("Spring fair", "Invited")
+    kim = here.add()
+    chosen = {"owner": salesforce.queue()} if action is Action.OWNER else {"campaign": fair}
+    assert sync_person(kim, options=SyncOptions(action=action, **chosen)).ok
+    lead = here.again(kim).sfdc_id
+    if action is Action.OWNER:
+        assert salesforce.read(lead)["OwnerId"] == salesforce.queue()
+    else:
+        assert salesforce.members() == {lead: "Invited"}
+
+
 # -- 3.6 --------------------------------------------------------------------------------------------------------------
 
 
@@ -339,6 +448,32 @@ def test_3_6_pausing_stops_the_scheduled_cycles_only(salesforce, here, sync_pers
     assert sync_person(kim).result is Result.CREATED
     assert sync_person(kim, options=REFRESH).ok
     assert here.names() == {"Ode"}
+
+
+@pytest.mark.parametrize("action", [Action.SYNC, Action.OWNER, Action.CAMPAIGN, Action.DELETE])
+def test_3_6_a_second_switch_stops_everything_that_writes_to_salesforce(
+    salesforce, here, in_sync, cycle, sync_person, eva, action
+):
+    lead, kim = in_sync(Title="Buyer")
+    eva.post(reverse("admin:sync_stop_writing"))
+    before = salesforce.read(lead)
+    here.edit(kim, title="Head Buyer")
+    with pytest.raises(CannotSync):
+        sync_person(kim, options=SyncOptions(action=action, owner=salesforce.queue(), campaign="701000000000001AAA"))
+    cycle()
+    assert (salesforce.read(lead), salesforce.members()) == (before, {})
+
+
+def test_3_6_receiving_goes_on_and_what_waited_goes_out_afterwards(salesforce, here, in_sync, cycle, eva):
+    lead, kim = in_sync(Title="Buyer")
+    eva.post(reverse("admin:sync_stop_writing"))
+    here.edit(kim, title="Head Buyer")
+    salesforce.edit(lead, Phone="1")
+    cycle()
+    assert (here.again(kim).phone, salesforce.read(lead)["Title"]) == ("1", "Buyer")
+    eva.post(reverse("admin:sync_allow_writing"))
+    cycle()
+    assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
 # -- 3.7 --------------------------------------------------------------------------------------------------------------
@@ -380,6 +515,13 @@ def deleted(salesforce, here, in_sync, cycle, sync_person) -> Person:
     return kim
 
 
+def hidden(salesforce, here, in_sync, cycle, sync_person) -> Person:
+    lead, kim = in_sync()
+    salesforce.share(lead, visible=False)
+    cycle(full=True)
+    return kim
+
+
 def unknown(salesforce, here, in_sync, cycle, sync_person) -> Person:
     salesforce.remove_field("Person_Id__c")
     salesforce.fault("/composite/sobjects", "drop_before", times=1)
@@ -397,6 +539,7 @@ def unknown(salesforce, here, in_sync, cycle, sync_person) -> Person:
         (refused, "Salesforce refused the last change."),
         (undecided, "Needs a decision."),
         (deleted, "Deleted in Salesforce on"),
+        (hidden, "No longer visible"),
         (unknown, "Outcome unknown: the connection broke while the lead was being created."),
     ],
 )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
-from syncer.models import Backfill, FieldMapping
-from tests.admin.pages import form_data
+from syncer.models import Backfill, FieldMapping, SalesforceRecord
+from syncer.salesforce.bulk import Bulk
+from syncer.salesforce.describe import FieldDescribe
+from syncer.sync.connect import connect
+from syncer.sync.fields import object_map
+from tests.admin.pages import form_data, words
 from tests.scenarios.sides import meanwhile
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +87,15 @@ def test_4_1_a_field_that_disappears_while_it_is_sent_fails_no_cycle(salesforce,
     assert (run.status, run.counters["sent"]["failed"]) == ("completed", 0)
     assert salesforce.read(lead)["Phone"] == "1"
     assert not mapping("Title").readable
+
+
+def test_4_1_and_is_told_with_the_cycle(salesforce, here, in_sync, cycle, eva):
+    _, kim = in_sync(Title="Buyer")
+    here.edit(kim, title="Head Buyer")
+    with meanwhile("Receiving Contacts", lambda: salesforce.access("Title", "hidden")):
+        run = cycle()
+    page = words(eva.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
+    assert "Lead: no longer visible to the sync user, kept here and not synced: Title." in page
 
 
 # -- 4.2 --------------------------------------------------------------------------------------------------------------
@@ -387,6 +401,27 @@ def test_4_5_a_contacts_company_is_its_accounts_name(salesforce, here, cycle):
     assert here.person(contact).company == "Umbrella"
 
 
+def test_4_5_a_renamed_account_is_received_although_it_moves_no_stamp_on_the_record(salesforce, here, cycle, quiet):
+    account = salesforce.sales.Account.create({"Name": "Umbrella"})["id"]
+    contact = salesforce.contact(AccountId=account)
+    cycle()
+    quiet()
+    stamp = salesforce.read(contact)["SystemModstamp"]
+    salesforce.rename_account(account, "Umbrella Group")
+    run = cycle()
+    assert salesforce.read(contact)["SystemModstamp"] == stamp
+    assert (here.person(contact).company, run.api_calls) == ("Umbrella Group", 1)
+
+
+def test_4_5_and_so_is_a_renamed_user_who_owns_records(salesforce, here, in_sync, cycle, quiet):
+    _, kim = in_sync(OwnerId=salesforce.sally)
+    quiet()
+    assert SalesforceRecord.objects.get(person=kim).owner_name == "Sally Sales"
+    salesforce.rename_user("sales@example.com", "Married")
+    run = cycle()
+    assert (SalesforceRecord.objects.get(person=kim).owner_name, run.api_calls) == ("Sally Married", 1)
+
+
 def test_4_5_text_that_salesforce_masks_is_receive_only(salesforce, here, in_sync, cycle):
     salesforce.field("Secret__c", "EncryptedText", length=20)
     lead, kim = in_sync(Secret__c="1234567")
@@ -396,3 +431,55 @@ def test_4_5_text_that_salesforce_masks_is_receive_only(salesforce, here, in_syn
     salesforce.control("POST", "switches", username="sales@example.com", view_encrypted=True)
     there = salesforce.read(lead)
     assert (there["Secret__c"], there["Title"]) == ("1234567", "Buyer")
+
+
+# -- 4.6 --------------------------------------------------------------------------------------------------------------
+
+HARD = {
+    "quotes": 'She said "yes", twice',
+    "commas": "a,b,,c",
+    "newlines": "one\ntwo\n\nfour",
+    "leading #N/A": "#N/A is not a value",
+    "emoji": "👩‍💻 🥈",
+    "right-to-left": "שלום, עולם",
+    "formula": "=1+1",
+    "blanks inside": "a  b",
+}
+
+
+@pytest.fixture
+def bulk(salesforce, sync_user, cycle) -> Bulk:
+    """Bulk jobs of the connection, after its first cycle."""
+    cycle()
+    sync_user.refresh_from_db()
+
+    def a_moment(seconds: float) -> None:
+        Event().wait(0.005)  # the organisation works on the job in a thread of its own
+
+    return Bulk(connect(sync_user), pause=a_moment)
+
+
+def field(sync_user, name: str) -> FieldDescribe:
+    return next(f.describe for f in object_map(sync_user, "Lead").fields if f.salesforce_field == name)
+
+
+ID = FieldDescribe("Id", "Id", "id")
+
+
+@pytest.mark.parametrize("what", HARD)
+def test_4_6_every_text_round_trips_through_bulk_csv(salesforce, sync_user, bulk, what):
+    lead = salesforce.lead()
+    [done] = bulk.ingest("Lead", "update", [ID, field(sync_user, "Notes__c")], [{"Id": lead, "Notes__c": HARD[what]}])
+    assert done.results[lead].success
+    assert salesforce.read(lead)["Notes__c"] == HARD[what]
+    [page] = bulk.query("SELECT Id, Notes__c FROM Lead")
+    assert [row["Notes__c"] for row in page.records] == [HARD[what]]
+
+
+def test_4_6_an_empty_cell_is_leave_alone_and_n_a_is_set_to_null(salesforce, sync_user, bulk):
+    leads = [salesforce.lead(Title="Buyer", Phone="1") for _ in range(2)]
+    fields = [ID, field(sync_user, "Title"), field(sync_user, "Phone")]
+    rows = [{"Id": leads[0], "Title": "Head Buyer"}, {"Id": leads[1], "Title": "Head Buyer", "Phone": None}]
+    list(bulk.ingest("Lead", "update", fields, rows))
+    assert [salesforce.read(lead)["Phone"] for lead in leads] == ["1", None]
+    assert [salesforce.read(lead)["Title"] for lead in leads] == ["Head Buyer"] * 2

@@ -235,11 +235,13 @@ def test_5_only_changed_fields_are_pushed(salesforce, here, in_sync, cycle):
     assert here.again(kim).phone == "2"
 
 
-def test_5_every_decision_is_explained_on_the_persons_page(salesforce, here, in_sync, cycle, eva):
-    lead, kim = in_sync(Title="Buyer")
-    here.edit(kim, title="Head Buyer")
-    page = words(eva.get(reverse("admin:syncer_person_change", args=[kim.pk])))
-    assert "Send “Head Buyer” Only changed here." in page
+def test_5_a_persons_page_shows_base_here_and_there_side_by_side_with_the_decision(salesforce, here, in_sync, eva):
+    lead, kim = in_sync(Title="Buyer", Phone="1")
+    here.edit(kim, title="Ours")
+    salesforce.edit(lead, Title="Theirs", Phone="2")
+    page = words(eva.get(reverse("admin:syncer_person_change", args=[kim.pk]), {"compare": "1"}))
+    assert "Title Buyer Ours Theirs Send “Ours” Both changed: this database wins." in page
+    assert "Phone 1 1 2 Receive “2” Only changed in Salesforce." in page
 
 
 # -- what must always hold --------------------------------------------------------------------------------------------

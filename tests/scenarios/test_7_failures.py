@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from random import Random
@@ -267,6 +268,40 @@ def test_7_an_exhausted_daily_api_limit_pauses_the_sync_until_it_resets(salesfor
     assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
+@pytest.fixture
+def others_used(salesforce) -> Callable[[int], None]:
+    """Other apps have used so many percent of the organisation's calls."""
+
+    def use(percent: int) -> None:
+        with salesforce.org.lock:
+            for _ in range(1000):
+                salesforce.org.usage.count(salesforce.time())
+            used = salesforce.org.usage.used(salesforce.time())
+        salesforce.control("POST", "limits", daily=used * 100 // percent)
+
+    return use
+
+
+def test_7_a_share_of_the_daily_limit_is_left_for_others(salesforce, here, in_sync, cycle, sync_person, others_used):
+    lead, kim = in_sync(Title="Buyer")
+    here.edit(kim, title="Head Buyer")
+    others_used(81)
+    with pytest.raises(CannotSync, match="Cycles stop at 80 %"):
+        cycle()
+    assert salesforce.read(lead)["Title"] == "Buyer"
+    assert sync_person(kim).ok  # until 95 %
+    assert salesforce.read(lead)["Title"] == "Head Buyer"
+
+
+def test_7_the_share_is_configurable(salesforce, sync_user, here, in_sync, cycle, others_used):
+    lead, kim = in_sync(Title="Buyer")
+    SyncUser.objects.update(cycle_share=90)
+    here.edit(kim, title="Head Buyer")
+    others_used(81)
+    cycle()
+    assert salesforce.read(lead)["Title"] == "Head Buyer"
+
+
 # -- sign-in ----------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +358,13 @@ def test_7_state_and_country_picklists_refuse_free_text(salesforce, here, pickli
     [entry] = here.log(kim, "Sync failed")
     assert entry.code == "FIELD_INTEGRITY_EXCEPTION"
     assert entry.detail["cause"].startswith('"Holand" is not in Salesforce\'s list')
+
+
+def test_7_the_form_then_offers_a_select(salesforce, here, picklists, in_sync, eva):
+    _, kim = in_sync(Country="Canada")
+    page = eva.get(reverse("admin:syncer_person_change", args=[kim.pk])).content.decode()
+    [country] = [part for part in page.split("<select")[1:] if 'name="country"' in part.split(">")[0]]
+    assert '<option value="Belgium">' in country.split("</select>")[0]
 
 
 def test_7_state_and_country_are_sent_together(salesforce, here, picklists, in_sync, cycle):
