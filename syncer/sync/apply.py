@@ -85,7 +85,13 @@ def apply(
     if work.plan is not None:
         for m in merged:
             work.plan.add_merge(
-                m.person.id, m.person.name, m.remote.object, m.remote.id, m.merge, link_reason=m.link_reason
+                m.person.id,
+                m.person.name,
+                m.remote.object,
+                m.remote.id,
+                m.merge,
+                link_reason=m.link_reason,
+                partial=m.partial,
             )
         return Applied(list(merged), {m.person.id for m in merged if m.merge.received}, [], [])
     try:

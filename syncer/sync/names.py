@@ -22,7 +22,6 @@ from syncer.sync import pull, runs, schema, state, statements
 from syncer.sync.apply import Merged, apply
 from syncer.sync.backfill import postpone
 from syncer.sync.fields import ACCOUNT_PATH, RELATED_OBJECTS, ObjectMap, unseen_objects
-from syncer.sync.plan import Plan, Planned, planned_fields
 from syncer.sync.remote import OVERLAP, Reading, parse, parse_stamp
 from syncer.sync.work import Work, next_sequence
 
@@ -172,10 +171,6 @@ def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Read
         stale: list[Merged] = []
         for _ in range(pull.TRIES):
             merged = _merged(work, fields, accounts, left)
-            if work.plan is not None:
-                _tell(work.plan, merged)
-                left = []
-                break
             applied = apply(work, fields, reading, merged)
             work.received["updated"] += len(applied.changed)
             stale += applied.stale
@@ -211,19 +206,13 @@ def _merged(
             continue
         if link.weak_base or link.hidden_since:
             continue  # it is read whole, when it can be
+        if work.plan is not None and work.plan.is_decided(person.id):
+            continue  # its record was read in this dry run, and brought the name with it
         row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], "Account": account}
         merged = pull.merge_with(work, fields, person, parse(fields, row), filling=True)
         if merged.merge.base_after_reading(link.base) != link.base:
             found.append(merged)
     return found
-
-
-def _tell(plan: Plan, merged: Iterable[Merged]) -> None:
-    """A dry run's word on them; a contact that was read in the same run has brought the name with it."""
-    for m in merged:
-        changes = planned_fields(m.merge)
-        if changes and not plan.is_decided(m.person.id):
-            plan.add(Planned("update", m.person.id, m.person.name, m.remote.object, m.remote.id, fields=changes))
 
 
 # -- users ------------------------------------------------------------------------------------------------------------

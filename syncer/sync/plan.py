@@ -58,10 +58,19 @@ class Plan:
         self.tell(planned)
 
     def add_merge(
-        self, person_id: int, name: str, sobject: str, record_id: str, merge: Merge, *, link_reason: str = ""
+        self,
+        person_id: int,
+        name: str,
+        sobject: str,
+        record_id: str,
+        merge: Merge,
+        *,
+        link_reason: str = "",
+        partial: bool = False,
     ) -> None:
-        """The decisions about a record and its person."""
-        self._decided.add(person_id)
+        """The decisions about a record and its person; ``partial``: about the fields that were read of it alone."""
+        if not partial:
+            self._decided.add(person_id)
         fields = planned_fields(merge)
         if fields or link_reason:
             action = "link" if link_reason else "update"

@@ -99,3 +99,17 @@ def test_a_dry_run_writes_nothing_there(sandbox, cycle):
     [planned] = told(cycle)
     assert [(f.field, f.side, f.old, f.new) for f in planned.fields] == [("title", "there", "Buyer", "Ours")]
     assert sandbox.read(lead) == before
+
+
+def test_a_dry_run_that_fills_a_field_in_still_tells_what_would_be_sent(sandbox, cycle):
+    """Filling in reads one field of each record: it decides nothing about the others."""
+    sandbox.lead(Title="Buyer")
+    cycle()
+    sandbox.time.pass_(900)
+    cycle()
+    FieldMapping.objects.filter(object="Lead", salesforce_field="Title").update(filled=False)
+    Person.objects.update(city="Ghent")
+    planned = told(cycle)
+    assert [(f.field, f.side, f.new) for p in planned for f in p.fields] == [("city", "there", "Ghent")]
+    run = cycle()
+    assert changes(planned, "there") == done(run, "there")
