@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from syncer.models import ActivityType, CreateIntent, IntentState
+from syncer.models import ActivityType, CreateIntent, IntentState, Person
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
@@ -113,8 +113,7 @@ def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOpt
 
 def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
     outcomes: dict[int, PersonOutcome] = {}
-    left = list(creations)
-    _store_intents(work, fields, left)
+    left = _store_intents(work, fields, creations)
     for round_ in range(ROUNDS):
         if round_:
             work.pause(min(2.0**round_, 8.0) * (0.5 + work.random.random() / 2))
@@ -148,11 +147,15 @@ def unknown(person: PersonState) -> PersonOutcome:
     )
 
 
-def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> None:
-    """Durable before the call: on SQLite the commit is synced to the disk, too."""
+def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> list[Creation]:
+    """Durable before the call: on SQLite the commit is synced to the disk, too. Gives those whose person is still
+    here: nothing is made for one that was deleted meanwhile."""
     asked_at = work.org.org_time()
     with synced_to_disk(), transaction.atomic(durable=True):
-        for creation in creations:
+        persons = Person.objects.filter(id__in=[creation.person.id for creation in creations]).order_by("id")
+        here = set(persons.select_for_update(of=("self",), no_key=True).values_list("id", flat=True))
+        left = [creation for creation in creations if creation.person.id in here]
+        for creation in left:
             CreateIntent.objects.update_or_create(
                 person_id=creation.person.id,
                 defaults={
@@ -163,6 +166,7 @@ def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation])
                     "options": creation.options.of_create(),
                 },
             )
+    return left
 
 
 def recover_intents() -> None:

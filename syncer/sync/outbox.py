@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -122,6 +122,13 @@ def claim(person_ids: Iterable[int], token: str) -> set[int]:
     ids = sorted(person_ids)
     if not ids:
         return set()
+    try:
+        return _claim(ids, token)
+    except IntegrityError:  # somebody has deleted one of them meanwhile
+        return claim(Person.objects.filter(id__in=ids).values_list("id", flat=True), token)
+
+
+def _claim(ids: Sequence[int], token: str) -> set[int]:
     table = PendingChange._meta.db_table
     now = _DATABASE_NOW[connection.vendor]
     with transaction.atomic(durable=True):
@@ -182,8 +189,11 @@ class Failure:
 
 
 def fail(token: str, failures: Sequence[Failure]) -> None:
-    """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried."""
+    """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried; a
+    person that was deleted, or that another worker has taken over, is left alone."""
     table = PendingChange._meta.db_table
+    held = PendingChange.objects.filter(person_id__in=[f.person_id for f in failures], claim=token)
+    mine = set(held.order_by("person_id").select_for_update().values_list("person_id", flat=True))
     statements.insert(
         PendingChange,
         [
@@ -214,6 +224,7 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
                 f.detail,
             ]
             for f in failures
+            if f.person_id in mine
         ],
         conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
         f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "

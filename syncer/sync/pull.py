@@ -225,6 +225,7 @@ def receive_records(
         if not records:
             break
         records = _merge_once(work, fields, reading, records, stale)
+    work.converting |= {record.contact_id for record in records if record.is_converted}
     return [*stale, *(record.id for record in records)]
 
 
@@ -268,6 +269,10 @@ def _merge_once(
         gone, again = _last_values(work, fields, reading, gone)
         again += life.follow(work, reading, gone)
     strangers = [r for r in records if r.id not in linked]
+    if early := {r.id for r in strangers if r.id in work.converting}:
+        stale += early  # it gets no person of its own: the lead's person becomes it when it is free
+        strangers = [r for r in strangers if r.id not in early]
+        records = [r for r in records if r.id not in early]
     matches = matching.match(work, strangers) if strangers else {}
     records = [r for r in records if not r.gone or r.id in matches]
     unmatched = [r for r in records if r.id not in linked and r.id not in matches]

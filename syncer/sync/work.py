@@ -50,6 +50,7 @@ class Work:
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
+    converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     conflicts: int = 0

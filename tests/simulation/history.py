@@ -9,6 +9,7 @@ from syncer.models import Person, SyncUser, SyncUserState
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from tests.simulation.fields import FIELDS
+from tests.simulation.life import Life
 from tests.simulation.people import People
 from tests.simulation.world import Crash, World
 
@@ -44,21 +45,26 @@ class History:
         self.was_unseen = False
         self.winner = "marketo" if self.chance.random() < 0.7 else "salesforce"
         self.external_id = self.chance.random() < 0.75
-        people = self.people
+        people, life = self.people, Life(self.people)
         self.actions = {
             people.edit_here: 30,
             people.edit_there: 30,
             people.create_there: 4,
             people.create_here: 4,
             self.sync_some: 10,
-            people.convert: 2,
-            people.merge: 2,
-            people.delete: 2,
-            people.undelete: 2,
-            people.new_field: 0.5,
+            life.convert: 2,
+            life.merge: 2,
+            life.delete: 2,
+            life.undelete: 2,
+            life.purge: 0.5,
+            life.new_field: 0.5,
+            life.retype_field: 0.3,
+            life.rename_account: 1,
+            life.delete_here: 1,
             self.change_access: 3,
             self.change_rules: 2,
             self.change_sharing: 1,
+            self.switch: 0.7,
             self.jump: 1,
             self.let_time_pass: 4,
         }
@@ -77,15 +83,37 @@ class History:
             chosen = list(dict.fromkeys([self.chance.choice(free), *chosen[1:]]))
         if not chosen:
             return
-        self.journal.tell(f"sync {chosen} begins", *chosen)
-        told = self.world.sync(
-            chosen,
-            self._crash(0.2),
-            options=SyncOptions(action=Action.REFRESH if self.chance.random() < 0.1 else Action.SYNC),
-        )
+        options = self._options(chosen)
+        self.journal.tell(f"sync {chosen} begins {options.to_dict() or ''}", *chosen)
+        told = self.world.sync(chosen, self._crash(0.2), options=options)
         if isinstance(told, list):
             told = "; ".join(f"{o.person_id} {o.result.value} {o.code} {o.sfdc_id}".strip() for o in told)
         self.journal.tell(f"sync {chosen}: {told or 'killed'}", *chosen)
+
+    def _options(self, chosen: list[int]) -> SyncOptions:
+        draw = self.chance.random()
+        if draw < 0.1:
+            return SyncOptions(action=Action.REFRESH)
+        if draw < 0.14:
+            return SyncOptions(action=Action.DELETE)
+        if draw < 0.2:
+            with self.people.spared():
+                users = self.world.sandbox.sales.query("SELECT Id FROM User WHERE IsActive = true ORDER BY Id")
+                return SyncOptions(action=Action.OWNER, owner=self.chance.choice(users["records"])["Id"])
+        if draw < 0.35:
+            with self.world.aside():
+                for person in Person.objects.filter(pk__in=chosen, sfdc_is_deleted=True):
+                    self.journal.made_anew[person.last_name] += 1
+                    self.journal.join(self.people.number, person.pk, person.sfdc_id)
+            return SyncOptions(recreate_deleted=True)
+        return SyncOptions()
+
+    def switch(self) -> None:
+        """Somebody stops everything that writes, or lets it go on."""
+        with self.world.aside():
+            stopped = not SyncUser.objects.get().writes_stopped
+            SyncUser.objects.update(writes_stopped=stopped)
+        self.journal.tell(f"writing to Salesforce {'stopped' if stopped else 'goes on'}")
 
     def change_access(self) -> None:
         user = "sync@example.com"
@@ -102,6 +130,8 @@ class History:
             self.journal.restricted.add(field.name)
             if sobject == "Lead" and access == "hidden" and field.custom:
                 self.journal.hidden_on_leads.add(name)
+            if sobject == "Contact" and access == "read":
+                self.journal.read_only.add(field.name)
         self.world.sandbox.control("POST", "access", username=user, object=sobject, field=name, access=access)
         self.journal.tell(f"access: {sobject}.{name} {access}")
 
@@ -165,9 +195,14 @@ class History:
     def run(self) -> None:
         """Needs at least 30 edits, 8 records, 5 cycles and 3 faults; goes on until there are."""
         world, people = self.world, self.people
+        automatic, page = self.chance.random() < 0.15, self.chance.choice((2000, 2000, 4, 1))
         with world.aside():
-            SyncUser.objects.update(lead_winner=self.winner, contact_winner=self.winner)
-        self.journal.tell(f"seed {world.seed}: {self.winner} wins, external id: {self.external_id}")
+            SyncUser.objects.update(lead_winner=self.winner, contact_winner=self.winner, create_leads=automatic)
+        world.sandbox.control("POST", "limits", page=page)
+        self.journal.tell(
+            f"seed {world.seed}: {self.winner} wins, external id: {self.external_id}, leads made by themselves: "
+            f"{automatic}, records a page: {page}"
+        )
         if not self.external_id:
             world.sandbox.control(
                 "POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden"
@@ -183,13 +218,14 @@ class History:
                 self.act()
             for _ in range(self.chance.choice((0, 1, 1, 2))):
                 self.plan_fault()
-            self.cycle(self._crash(0.35))
+            self.cycle(self._crash(0.35), full=self.chance.random() < 0.08)
         world.inject = lambda place: None
 
     def cycle(self, crash: Crash | None = None, **options: Any) -> Any:
         self.cycles += 1
         self.world.pass_(self.chance.choice(PAUSES))
-        self.journal.tell(f"cycle {self.cycles} begins at {self.world.time():%d %H:%M:%S}")
+        full = " in full" if options.get("full") else ""
+        self.journal.tell(f"cycle {self.cycles} begins{full} at {self.world.time():%d %H:%M:%S}")
         told = self.world.cycle(crash, **options)
         self.journal.tell(f"cycle {self.cycles}: {self._shown(told)}")
         with self.world.aside():

@@ -45,6 +45,15 @@ class Journal:
     restricted: set[str] = field(default_factory=set)
     #: Custom fields of leads that the sync user could not see for a while.
     hidden_on_leads: set[str] = field(default_factory=set)
+    #: Records whose persons were deleted here: record id → the number of the last edit before.
+    deleted_here: dict[str, int] = field(default_factory=dict)
+    #: Deleted records that have left the recycle bin.
+    purged: set[str] = field(default_factory=set)
+    #: How often a new lead was asked for, after the old one had been deleted, by the person's last name.
+    made_anew: Counter[str] = field(default_factory=Counter)
+    retyped: bool = False
+    #: Fields of contacts that the sync user could only read for a while.
+    read_only: set[str] = field(default_factory=set)
     #: Persons made here, by id, with the last name that no other has.
     made: dict[int, str] = field(default_factory=dict)
     faults: int = 0
@@ -52,6 +61,10 @@ class Journal:
 
     def tell(self, text: str, *concerned: int | str) -> None:
         self.history.append((text, frozenset(concerned)))
+
+    def join(self, number: int, *owners: int | str) -> None:
+        for owner in owners:
+            self.joined[owner] = number
 
     def of(self, person: int, record_id: str) -> set[int | str]:
         """The person, its record, and the lead that this was."""

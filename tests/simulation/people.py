@@ -11,7 +11,7 @@ from django.db import connection
 from simple_salesforce.exceptions import SalesforceError
 
 from syncer.models import Person, SalesforceRecord
-from tests.simulation.fields import BY_NAME, FIELDS, NEW, Field
+from tests.simulation.fields import BY_NAME, FIELDS, Field
 from tests.simulation.journal import Edit
 from tests.simulation.world import World
 from tests.support.salesforce import AS_A_PERSON
@@ -29,7 +29,7 @@ class People:
         self.fields = list(FIELDS)
         self.forms: list[Person] = []  # opened here, not saved yet
         self.records: list[str] = []  # every record that was ever made there
-        self._number = 0
+        self.number = 0
 
     # -- here -----------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class People:
     def create_here(self) -> int:
         """A person who is not in Salesforce, with a last name that nobody else has."""
         with self.world.aside():
-            number = self._next()
+            number = self.next()
             values = self._draw("here", self.fields, few=False)
             person = Person(last_name=f"Here {number}", company="Acme")
             if self.chance.random() < 0.6:
@@ -131,6 +131,14 @@ class People:
             found += [row["Id"] for row in rows["records"]]
         return found
 
+    def accounts(self) -> list[str]:
+        """The accounts that contacts belong to; two at least."""
+        sales: Any = self.world.sandbox.sales
+        found = [row["Id"] for row in sales.query_all("SELECT Id FROM Account ORDER BY Id")["records"]]
+        while len(found) < 2:
+            found.append(sales.Account.create({"Name": f"Account {self.next()}"})["id"])
+        return found
+
     def edit_there(self) -> None:
         with self.spared():
             ids = self.live()
@@ -149,96 +157,27 @@ class People:
     def create_there(self, sobject: str = "") -> None:
         with self.spared():
             sobject = sobject or self.chance.choice(("Lead", "Lead", "Contact"))
-            number = self._next()
+            number = self.next()
             fields = [f for f in self.fields if (f.lead if sobject == "Lead" else f.contact)]
             values = self._draw("there", fields, few=False)
             key = "lead" if sobject == "Lead" else "contact"
             body = {getattr(f, key): v for f, v in values.items()}
+            if sobject == "Contact" and self.chance.random() < 0.7:
+                body["AccountId"] = self.chance.choice(self.accounts())
             make = self.world.sandbox.lead if sobject == "Lead" else self.world.sandbox.contact
             record_id = make(**body, LastName=f"There {number}", Email=f"there{number}@example.com")
             self.records.append(record_id)
             self._enter("there", record_id, None, {**body, "Id": record_id}, values, "new: ")
 
-    def convert(self) -> None:
-        with self.spared():
-            leads, contacts = self.live("Lead"), self.live("Contact")
-            if not leads:
-                return
-            lead = self.chance.choice(leads)
-            if contacts and self.chance.random() < 0.35:
-                contact = self.chance.choice(contacts)
-                self.world.sandbox.convert(lead, contact=contact)
-                self._join(lead, contact)
-                self.journal.tell(f"there: {lead} converted to existing {contact}", lead, contact)
-            else:
-                with self.world.aside():
-                    if not SalesforceRecord.objects.filter(record_id=lead).exists():
-                        self.journal.never_received.add(lead)
-                contact = self.world.sandbox.convert(lead)
-                self.journal.continued[contact] = lead
-                if lead in self.journal.unseen:
-                    self._join(lead, contact)  # two persons to us, until the lead is seen again
-                self.records.append(contact)
-                self.journal.tell(f"there: {lead} converted to new {contact}", lead, contact)
-            self.world.show_time()
-
-    def merge(self) -> None:
-        with self.spared():
-            sobject = self.chance.choice(("Lead", "Contact"))
-            ids = self.live(sobject)
-            if len(ids) < 2:
-                return
-            winner, *losers = self.chance.sample(ids, 2)
-            self.world.sandbox.control("POST", "merge", object=sobject, winner=winner, losers=losers)
-            self._join(losers[0], winner)
-            self.journal.tell(f"there: {losers[0]} merged into {winner}", winner, *losers)
-
-    def _join(self, gone: str, survivor: str) -> None:
-        """What was entered for the one that is gone, before, may give way to the survivor's values."""
-        with self.world.aside():
-            persons = SalesforceRecord.objects.filter(record_id__in=[gone, survivor])
-            owners: list[int | str] = [gone, survivor, *persons.values_list("person_id", flat=True)]
-            for owner in owners:
-                self.journal.joined[owner] = self._number
-
-    def delete(self) -> None:
-        with self.spared():
-            if ids := self.live():
-                record_id = self.chance.choice(ids)
-                getattr(self.world.sandbox.sales, "Lead" if record_id.startswith("00Q") else "Contact").delete(
-                    record_id
-                )
-                self.journal.tell(f"there: {record_id} deleted", record_id)
-
-    def undelete(self) -> None:
-        with self.spared():
-            gone = []
-            for name in ("Lead", "Contact"):
-                text = f"SELECT Id FROM {name} WHERE IsDeleted = true AND MasterRecordId = null ORDER BY Id"  # noqa: S608
-                gone += [r["Id"] for r in self.world.sandbox.sales.query_all(text, include_deleted=True)["records"]]
-            if gone:
-                record_id = self.chance.choice(gone)
-                self.world.sandbox.control("POST", "undelete", id=record_id)
-                self.journal.tell(f"there: {record_id} undeleted", record_id)
-
-    def new_field(self) -> None:
-        if NEW in self.fields:
-            return
-        for sobject in ("Lead", "Contact"):
-            self.world.sandbox.control("POST", "fields", object=sobject, name=NEW.lead, type="string", length=80)
-        self.fields.append(NEW)
-        self.journal.restricted.add(NEW.name)  # nothing was agreed on it at first
-        self.journal.tell("there: the new field New__c")
-
     # -- the journal ----------------------------------------------------------------------------------------------
 
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
+    def next(self) -> int:
+        self.number += 1
+        return self.number
 
     def _draw(self, side: str, fields: list[Field], *, few: bool = True) -> dict[Field, Any]:
         chosen = self.chance.sample(fields, self.chance.randint(1, 3)) if few else fields
-        return {field: field.draw(self.chance, side, self._next()) for field in chosen}
+        return {field: field.draw(self.chance, side, self.next()) for field in chosen}
 
     def _enter(self, side: str, owner: int | str, before: Any, after: Any, values: dict[Field, Any], how: str) -> None:
         told = []
@@ -254,7 +193,7 @@ class People:
                 continue  # no edit
             agreed = link is not None and field.name in link.base and not link.weak_base
             self.journal.edits.append(
-                Edit(self._number, side, owner, field.name, value, over, agreed, creation=before is None)
+                Edit(self.number, side, owner, field.name, value, over, agreed, creation=before is None)
             )
             told.append(f"{field.name}: {over!r} → {value!r}")
         who: list[Any] = [owner, *([link.person_id, link.record_id] if link else [])]

@@ -28,8 +28,8 @@ def answer_lost(sandbox, sync_person, person):
     sandbox.control("DELETE", "faults")
 
 
-def after_update(sandbox, then):
-    """Calls ``then`` once, when the answer to an update has come and is not recorded yet."""
+def after_answer(sandbox, part, then):
+    """Calls ``then`` once, when the answer to a request with this part has come and nothing is done with it yet."""
     plain = sandbox.open_session
 
     def open_session(login_url):
@@ -38,7 +38,7 @@ def after_update(sandbox, then):
         return session
 
     def answered(response, **_):
-        if b"update0" in (response.request.body or b""):
+        if part in (response.request.body or b""):
             sandbox.open_session = plain
             then()
 
@@ -312,10 +312,44 @@ def test_an_update_recorded_after_a_newer_read_takes_its_own_effect_for_nobody_e
         cycle()
         Person.objects.update(city="Ghent")
 
-    after_update(sandbox, overtake)
+    after_answer(sandbox, b"update0", overtake)
     sync_person(kim)
     cycle()
     kim.refresh_from_db()
     assert (kim.title, kim.city) == ("Head Buyer", "Ghent")
     assert (sandbox.read(lead)["Title"], sandbox.read(lead)["City"]) == ("Head Buyer", "Ghent")
     assert not Conflict.objects.exists()
+
+
+def test_a_contact_gets_no_person_of_its_own_while_the_person_of_its_lead_is_busy(sandbox, cycle):
+    lead = sandbox.lead(Notes__c="Keen")
+    cycle()
+    kim = Person.objects.get()
+    contact = sandbox.convert(lead)
+    outbox.claim([kim.pk], "a worker")
+    cycle()
+    assert Person.objects.get() == kim
+    outbox.let_go("a worker")
+    cycle()
+    cycle()
+    assert Person.objects.get(pk=kim.pk).sfdc_id == contact
+    assert sandbox.read(contact)["Notes__c"] == "Keen"
+
+
+def test_nothing_is_made_in_salesforce_for_a_person_who_was_deleted_meanwhile(sandbox, cycle, sync_user, sync_person):
+    cycle()
+    kim, eva = (Person.objects.create(last_name=name, company="Acme") for name in ("Kim", "Eva"))
+    after_answer(sandbox, b"freeLead", kim.delete)
+    assert sync_person(kim, eva)[-1].ok
+    assert not PendingChange.objects.exists()
+    assert [lead["LastName"] for lead in sandbox.sales.query("SELECT LastName FROM Lead")["records"]] == ["Eva"]
+
+
+@pytest.mark.django_db(transaction=True)  # only a commit checks whether the person is there
+def test_a_person_deleted_before_a_worker_takes_it_stops_nobody_else(sandbox, cycle):
+    for name in ("Kim", "Eva"):
+        sandbox.lead(LastName=name)
+    cycle()
+    kim, eva = Person.objects.order_by("last_name")
+    kim.delete()
+    assert outbox.claim([-1, eva.pk], "a worker") == {eva.pk}
