@@ -161,12 +161,15 @@ def _cycles() -> list[RunRow]:
 
 
 def _calls(sync_user: SyncUser, now: Any) -> str:
-    """API calls of the last 24 hours: ours, and what the organisation last told of all applications."""
+    """API calls of the last 24 hours: ours, what the organisation last told of all applications, and where we stop."""
     rows = ApiUsage.objects.filter(sync_user=sync_user, hour__gt=now - timedelta(hours=24))
     ours = rows.aggregate(n=Sum("calls"))["n"] or 0
     told = rows.filter(org_limit__isnull=False).order_by("-hour").first()
     text = f"We used {ours:,}"
-    return f"{text}; all apps {told.org_used:,} of {told.org_limit:,}" if told else text
+    if told is None or told.org_limit is None:
+        return text
+    stop = -(-told.org_limit * sync_user.cycle_share // 100)
+    return f"{text}; all apps {told.org_used:,} of {told.org_limit:,}; cycles stop at {stop:,}"
 
 
 # -- buttons ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django_q.models import OrmQ, Schedule
 
 from syncer import schedule
 from syncer.admin.status import status
-from syncer.models import Heartbeat, PendingChange, Person, SyncRun, SyncUser, SyncUserState
+from syncer.models import ApiUsage, Heartbeat, PendingChange, Person, SyncRun, SyncUser, SyncUserState
 from tests.admin.pages import form_data, words
 
 
@@ -122,6 +122,19 @@ def test_a_refused_sign_in_can_be_tried_again(admin: Client, sync_user: SyncUser
     )
     sync_user.refresh_from_db()
     assert sync_user.state == SyncUserState.READY
+
+
+def test_a_cycle_that_stopped_at_the_reserve_is_no_alarm(sync_user: SyncUser, worker: None, due: None) -> None:
+    finished_run(sync_user, status="failed", error_code="API_RESERVE", error="Cycles stop at 80 %.")
+    found = status()
+    assert (found.level, found.more) == ("wait", "Cycles stop at 80 %.")
+    assert "stopped at the reserve of API calls 2 min ago. Next try in 3 min." in found.line
+
+
+def test_the_api_calls_are_told_with_the_place_where_cycles_stop(admin: Client, sync_user: SyncUser) -> None:
+    ApiUsage.objects.create(sync_user=sync_user, hour=timezone.now(), calls=612, org_used=41_300, org_limit=115_000)
+    page = words(admin.get(reverse("admin:index")))
+    assert "API calls, 24 h: We used 612; all apps 41,300 of 115,000; cycles stop at 92,000" in page
 
 
 def test_out_of_api_calls(sync_user: SyncUser, worker: None, due: None) -> None:
