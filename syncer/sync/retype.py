@@ -7,6 +7,7 @@ from django.db import transaction
 from syncer.models import FieldMapping, SalesforceObject, SalesforceRecord
 from syncer.models.expressions import PatchJSON
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.sync import outbox
 from syncer.sync.schema import lossless, take_over
 
 
@@ -37,6 +38,7 @@ def take_new_type(mapping: FieldMapping) -> str:
         SalesforceRecord.objects.filter(object=mapping.object).update(
             base=PatchJSON("base", {mapping.person_field: None})
         )
+        outbox.retry_object(mapping.object)
     return ""
 
 

@@ -219,6 +219,19 @@ def test_a_lost_answer_to_somebodys_retry_is_found_out_by_the_next_cycle(sandbox
     assert sandbox.read(refused.sfdc_id)["Title"] == "Head Buyer"
 
 
+def test_a_mapping_that_goes_on_with_a_new_type_tries_it_again(sandbox, cycle, refused):
+    from syncer.models import FieldMapping
+    from syncer.sync.retype import take_new_type
+
+    for sobject in ("Lead", "Contact"):
+        sandbox.control("POST", "fields", object=sobject, name="Notes__c", type="Number", precision=18, scale=0)
+    cycle()
+    assert pending().state == "failed"
+    for mapping in FieldMapping.objects.filter(salesforce_field="Notes__c"):
+        assert take_new_type(mapping) == ""
+    assert pending().state == "pending"
+
+
 # -- creates ----------------------------------------------------------------------------------------------------------
 
 
