@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -138,8 +138,11 @@ class World:
         """The database empty, its clock and Python's those of the history, every place hooked."""
         with ExitStack() as stack:
             self._clock = stack.enter_context(time_machine.travel(self.now(), tick=False))
-            connection.connection.create_function("strftime", 2, self._strftime)
-            stack.callback(connection.connection.create_function, "strftime", 2, None)
+            # It can't be taken away again, so what comes after gets the real time from Python.
+            connection.connection.create_function("strftime", 2, _strftime(self.now))
+            stack.callback(
+                connection.connection.create_function, "strftime", 2, _strftime(lambda: datetime.now(tz=UTC))
+            )
             self._chance = random.Random(self.seed)
             real = connections["default"]
             self._plain_set_autocommit = real.set_autocommit
@@ -157,10 +160,6 @@ class World:
 
     def _organisation(self) -> str:
         return str(self.sandbox.sales.query("SELECT Id FROM Organization")["records"][0]["Id"])
-
-    def _strftime(self, form: str, when: str) -> str:
-        assert when.lower() == "now", "only the current time is asked for"
-        return self.now().strftime(form.replace("%f", "%S.")) + f"{self.now().microsecond // 1000:03}"
 
     def cycle(self, crash: Crash | None = None, **options: Any) -> Any:
         """One cycle; its run, the reason why there was none, or None when it was killed."""
@@ -283,6 +282,17 @@ class World:
         assert self._image is not None
         restore(self._image)
         self._image, self.dying = None, 0
+
+
+def _strftime(now: Callable[[], datetime]) -> Callable[[str, str], str]:
+    """SQLite's function, by another clock."""
+
+    def strftime(form: str, when: str) -> str:
+        assert when.lower() == "now", "only the current time is asked for"
+        at = now()
+        return at.strftime(form.replace("%f", "%S.")) + f"{at.microsecond // 1000:03}"
+
+    return strftime
 
 
 def image() -> sqlite3.Connection:
