@@ -121,6 +121,8 @@ class PendingChange(models.Model):
             ),
             # Failures grouped by reason, on the admin's list.
             models.Index(fields=["error_code"], condition=models.Q(state="failed"), name="syncer_pending_failed"),
+            # What workers hold, and what is let go of when they died.
+            models.Index(fields=["claimed_until"], condition=~models.Q(claim=""), name="syncer_pending_claimed"),
             # The nightly retry of what was refused.
             models.Index(fields=["next_attempt"], condition=models.Q(state="failed"), name="syncer_pending_nightly"),
         ]

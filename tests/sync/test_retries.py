@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from syncer.models import PendingChange, Person
 from syncer.sync import outbox
@@ -325,3 +326,18 @@ def test_the_command_refuses_an_unknown_person_and_does_nothing(db, capsys):
     assert stopped.value.code == 1
     assert "no person '999999'" in capsys.readouterr().err
     assert waiting() == set()
+
+
+def test_looking_for_what_dead_workers_held_reads_no_row_that_nobody_holds(db):
+    """Its cost must not grow with what waits."""
+    with CaptureQueriesContext(connection) as captured:
+        outbox.recover(cycles=True)
+    explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
+    statements = [query["sql"] for query in captured if query["sql"].startswith(("DELETE", "UPDATE"))]
+    assert statements
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # an empty table is scanned in any case
+        for statement in statements:
+            cursor.execute(explain + statement)
+            assert "syncer_pending_claimed" in str(cursor.fetchall())
