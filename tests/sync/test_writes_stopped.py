@@ -116,7 +116,7 @@ def test_a_create_that_was_stopped_leaves_no_doubt_behind(sandbox, sync_person, 
 
     newcomer = Person.objects.create(last_name="New", company="Acme")
     store = create._store_intents
-    monkeypatch.setattr(create, "_store_intents", lambda *args: (store(*args), schedule.stop_writing()))
+    monkeypatch.setattr(create, "_store_intents", lambda *args: (store(*args), schedule.stop_writing())[0])
     with pytest.raises(CannotSync) as stopped:
         sync_person(newcomer)
     assert stopped.value.code == "WRITES_STOPPED"
