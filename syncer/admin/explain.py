@@ -75,7 +75,8 @@ def why(person: Person, sync_user: SyncUser | None, now: datetime | None = None)
         return _not_in_salesforce(person, sync_user)
     if state is SyncState.WAITING:
         return _waiting(person, sync_user, now)
-    return _in_sync(person, now)
+    record = record_of(person)
+    return f"Both sides agree, as of {ago_text(record.agreed_at, now)}." if record else "Both sides agree."
 
 
 def refusal_of(person: Person) -> Refusal | None:
@@ -133,17 +134,9 @@ def _hidden(person: Person) -> str:
     )
 
 
-def _in_sync(person: Person, now: datetime) -> str:
-    record, pending = record_of(person), pending_of(person)
-    agreed = f", as of {ago_text(record.agreed_at, now)}" if record else ""
-    if pending is not None and pending.held:
-        return f"Both sides agree{agreed}, except {held_fields(pending)}: Salesforce refused it, so it is held here."
-    return f"Both sides agree{agreed}."
-
-
 def held_fields(pending: PendingChange) -> str:
-    """The fields that Salesforce refused while the others went out, as people read them."""
-    return " and ".join(field_label(name) for name in sorted(pending.held))
+    """The fields that wait while the others went out, as people read them."""
+    return ", ".join(field_label(name) for name in sorted(pending.held))
 
 
 def _error(person: Person, now: datetime) -> str:
@@ -154,7 +147,7 @@ def _error(person: Person, now: datetime) -> str:
     tries = f", after {pending.attempts} tries" if pending and pending.attempts > 1 else ""
     sentence = f"Salesforce refused {where}{tries}."
     if pending and pending.held:
-        sentence = f"Salesforce refused {held_fields(pending)}{tries}; the other fields were sent."
+        sentence += f" Held here: {held_fields(pending)}; the rest was sent."
     if pending and pending.next_attempt:
         return f"{sentence} Next try {until_text(pending.next_attempt, now)}."
     return f"{sentence} It is tried again when the person, its record or its mapping changes."

@@ -16,7 +16,7 @@ from syncer.admin.states import pending_of, record_of
 from syncer.admin.words import field_label
 from syncer.models import PendingState, Person, SyncMode, SyncUser
 from syncer.sync.compare import There
-from syncer.sync.fields import PERSON_COLUMNS, MappedField, object_map
+from syncer.sync.fields import PERSON_COLUMNS, MappedField, ObjectMap, object_map
 from syncer.sync.merge import Decision, Outcome, Value, merge
 
 UNKNOWN = SafeString('<span class="empty">not yet</span>')
@@ -62,7 +62,7 @@ def panel(person: Person, sync_user: SyncUser | None, there: There | None = None
     weak = there is not None and record.weak_base
     found = merge(fields.rules, dict(record.base) if weak else base, here, known, weak=weak, sending=sending)
     decisions = {decision.field: decision for decision in found.decisions}
-    refused, waits = _refused(person)
+    refused, waiting = _refused(person, fields)
     rows = []
     for field in fields.fields:
         name = field.person_field
@@ -73,7 +73,7 @@ def panel(person: Person, sync_user: SyncUser | None, there: There | None = None
         elif name in decisions and decisions[name].outcome is not Outcome.AGREE and field.salesforce_field in refused:
             rows.append(_row(field, agreed, display.value(here[name]), seen, "Held", "Salesforce refused it.", "held"))
         elif name in decisions:
-            rows.append(_decided(field, agreed, seen, decisions[name], waits))
+            rows.append(_decided(field, agreed, seen, decisions[name], name in waiting))
         elif here[name] is not None:
             why = "Nothing is agreed yet: decided when Salesforce's value is read."
             rows.append(_row(field, agreed, display.value(here[name]), seen, "To be read", why, "ask"))
@@ -85,12 +85,13 @@ def panel(person: Person, sync_user: SyncUser | None, there: There | None = None
     )
 
 
-def _refused(person: Person) -> tuple[frozenset[str], bool]:
-    """The Salesforce fields that the last refusal named, and whether everything else waits with them."""
+def _refused(person: Person, fields: ObjectMap) -> tuple[frozenset[str], frozenset[str]]:
+    """The Salesforce fields that the last refusal named, and the person's fields that wait with them: all of them,
+    unless the others were sent."""
     pending, refusal = pending_of(person), refusal_of(person)
     if pending is None or refusal is None or pending.state != PendingState.FAILED:
-        return frozenset(), False
-    return frozenset(refusal.fields), True
+        return frozenset(), frozenset()
+    return frozenset(refusal.fields), frozenset(pending.held or (field.person_field for field in fields.fields))
 
 
 def _decided(

@@ -73,6 +73,10 @@ def test_what_salesforce_refused_is_held_and_the_rest_waits_with_it(agreed: Pers
     found = rows(agreed, sync_user)
     assert (found["Title"].next, found["Title"].why) == ("Held", "Salesforce refused it.")
     assert found["LastName"].next == "Waits"
+    # Where the others are sent without the refused one, an edit made since does not wait.
+    PendingChange.objects.filter(person=agreed).update(held={"title": "Head Buyer"})
+    found = rows(agreed, sync_user)
+    assert (found["Title"].next, found["LastName"].next) == ("Held", "Send “Bergh”")
 
 
 def test_what_was_never_agreed_is_decided_when_it_is_read(agreed: Person, sync_user: SyncUser) -> None:

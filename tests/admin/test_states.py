@@ -132,7 +132,7 @@ def test_held_fields_are_named(person: Person, sync_user: SyncUser) -> None:
         person=person, state="failed", error_code="FIELD_INTEGRITY_EXCEPTION", held={"country": "Holand"}, attempts=1
     )
     sentence = why(Person.objects.get(pk=person.pk), sync_user)
-    assert sentence.startswith("Salesforce refused Country; the other fields were sent.")
+    assert sentence.startswith("Salesforce refused the last change. Held here: Country; the rest was sent.")
 
 
 # -- owner and former ids ----------------------------------------------------------------------------------------------
