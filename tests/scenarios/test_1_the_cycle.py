@@ -143,6 +143,14 @@ def test_1_3_the_phases_are_in_order(in_sync, here, cycle):
     ]
 
 
+def test_1_3_in_the_end_there_are_counters_and_the_time_of_the_next_run(salesforce, here, time):
+    salesforce.lead()
+    number = tasks.run_cycle()["run"]
+    run = SyncRun.objects.get(pk=number)
+    assert run.counters["received"] == {"created": 1, "updated": 0, "unchanged": 0, "failed": 0}
+    assert (run.finished_at, schedule.next_run()) == (time(), time() + timedelta(minutes=5))
+
+
 def test_1_3_a_session_that_is_still_valid_is_reused(salesforce, cycle):
     cycle()
     salesforce.clear_requests()
