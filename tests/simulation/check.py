@@ -150,8 +150,11 @@ class Check:
                     name = rule.field
                     if (but_failed and person.id in failed) or not (rule.send and rule.receive):
                         continue
-                    if name not in base and there[name] is None and name in self.journal.restricted:
-                        self.held.add((person.id, name))  # first contact: filling in a field sends nothing
+                    sent_later = name in self.journal.restricted or self.journal.stopped
+                    if name not in base and there[name] is None and sent_later:
+                        # First contact: filling in a field sends nothing, nor does a conversion while nothing is sent.
+                        # It goes when the record is read the next time.
+                        self.held.add((person.id, name))
                         continue
                     if not same(rule, here[name], there[name]) or not same(rule, base.get(name), there[name]):
                         self.fail(

@@ -113,6 +113,7 @@ class History:
         with self.world.aside():
             stopped = not SyncUser.objects.get().writes_stopped
             SyncUser.objects.update(writes_stopped=stopped)
+        self.journal.stopped = True
         self.journal.tell(f"writing to Salesforce {'stopped' if stopped else 'goes on'}")
 
     def change_access(self) -> None:
@@ -195,13 +196,12 @@ class History:
     def run(self) -> None:
         """Needs at least 30 edits, 8 records, 5 cycles and 3 faults; goes on until there are."""
         world, people = self.world, self.people
-        automatic, page = self.chance.random() < 0.15, self.chance.choice((2000, 2000, 4, 1))
+        automatic, world.page = self.chance.random() < 0.15, self.chance.choice((2000, 2000, 4, 1))
         with world.aside():
             SyncUser.objects.update(lead_winner=self.winner, contact_winner=self.winner, create_leads=automatic)
-        world.sandbox.control("POST", "limits", page=page)
         self.journal.tell(
             f"seed {world.seed}: {self.winner} wins, external id: {self.external_id}, leads made by themselves: "
-            f"{automatic}, records a page: {page}"
+            f"{automatic}, records a page: {world.page}"
         )
         if not self.external_id:
             world.sandbox.control(

@@ -52,6 +52,7 @@ class Journal:
     #: How often a new lead was asked for, after the old one had been deleted, by the person's last name.
     made_anew: Counter[str] = field(default_factory=Counter)
     retyped: bool = False
+    stopped: bool = False  # writing to Salesforce, for a while
     #: Fields of contacts that the sync user could only read for a while.
     read_only: set[str] = field(default_factory=set)
     #: Persons made here, by id, with the last name that no other has.

@@ -22,6 +22,7 @@ from django.db import connection, connections
 from requests.adapters import BaseAdapter
 
 from sandbox.inprocess import InProcessAdapter
+from sandbox.soql.cursors import BATCH
 from syncer.models import SyncUser
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync
@@ -64,6 +65,8 @@ class _Transport(BaseAdapter):
         writes = _written(request)
         world.writing = bool(writes)
         world.switch("before call")
+        # What a request that writes reads along is not followed through pages: it has to come in one.
+        world.sandbox.org.settings.page_records = BATCH if writes else world.page
         hits = {fault.number: fault.hits for fault in world.sandbox.org.faults.planned}
         try:
             response = self._inner.send(request, *args, **options)
@@ -107,6 +110,7 @@ class World:
         self.sandbox = Sandbox(self.time)
         self.journal = Journal()
         self.inject: Callable[[str], None] = lambda place: None
+        self.page = BATCH  # records in one page of an answer to the application
         self.dying = 0
         self.depth = 0
         self.phase = ""
