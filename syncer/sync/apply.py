@@ -61,6 +61,7 @@ class Merged:
     merge: Merge
     link_reason: str = ""
     partial: bool = False  # only some fields were read: they say nothing of the record's state as a whole
+    created: bool = False  # this worker has just made the record with the person's values
     keeps_waiting: bool = False  # a value here can't be sent as it is: the push has to say so
 
 
@@ -269,7 +270,7 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     same_record = link is not None and link.record_id == remote.id
     of_another = link is not None and not m.partial and (link.weak_base or not same_record)
     base = m.merge.base_after_reading(link.base if link else {}, of_another=of_another)
-    sent_at: datetime | None = link.sent_at if link else None
+    sent_at: datetime | None = now if m.created else link.sent_at if link else None
     received_at = now if m.merge.received or not same_record else (link.received_at if link else None)
     state = [remote.stamp, reading.asked_at, reading.sequence, remote.owner_id, remote.owner_name, remote.owner_email]
     account_id = remote.account_id

@@ -346,7 +346,7 @@ def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:
         if name in here and (name in sent or name not in filled)
     }
     decided = merge([r for r in fields.rules if r.field not in bad], base, here, record.values)
-    return Merged(person, record, decided, keeps_waiting=bool(bad))
+    return Merged(person, record, decided, keeps_waiting=bool(bad), created=True)
 
 
 def _log_of(work: Work, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:

@@ -27,6 +27,7 @@ def test_a_person_that_is_not_there_is_created_as_a_lead(sandbox, sync_person, l
     assert there["Person_Id__c"] == str(kim.uuid)
     assert (kim.sfdc_type, kim.lead_status) == ("Lead", "Open - Not Contacted")
     assert [e.actor for e in log(kim, "Sync Person to SFDC")] == ["Eva"]
+    assert SalesforceRecord.objects.get().sent_at is not None
     assert not PendingChange.objects.exists()
     assert not CreateIntent.objects.exists()
 
