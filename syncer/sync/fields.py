@@ -23,7 +23,15 @@ CONSENT_FIELDS = frozenset({"unsubscribed", "do_not_call"})
 
 #: Fields that the engine itself reads, where the sync user may see them.
 SYSTEM_FIELDS = {
-    "Lead": ("IsDeleted", "MasterRecordId", "OwnerId", "IsConverted", "ConvertedContactId"),
+    "Lead": (
+        "IsDeleted",
+        "MasterRecordId",
+        "OwnerId",
+        "IsConverted",
+        "ConvertedContactId",
+        "CreatedDate",
+        "CreatedById",
+    ),
     "Contact": ("IsDeleted", "MasterRecordId", "OwnerId", "AccountId"),
 }
 #: What comes along through a relationship, where its reference field is seen: owner, last editor.

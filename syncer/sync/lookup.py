@@ -94,7 +94,8 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
     found.chosen = {record.id: record for record in candidates if record.id in picked}
     _sort_in(found, candidates)
     for intent in intents:
-        same = [r for r in candidates if r.object == intent.object and matching.is_what_was_sent(r, intent.values_sent)]
+        ours = [r for r in candidates if matching.may_be_of(work, intent, r)]
+        same = [r for r in ours if matching.is_what_was_sent(r, intent.values_sent)]
         found.by_intent[intent.person_id] = same
     found.owners = owners(work, [record.id for record in candidates])
     return found

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models.functions import Lower
 
 from syncer.models import CreateIntent, FormerId, Person, Tombstone
+from syncer.salesforce.ids import to_18
 from syncer.sync import state
 from syncer.sync.merge import Value
 from syncer.sync.remote import RemoteRecord
@@ -64,7 +65,7 @@ def _made_for(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
         if person is not None and not person.linked and person.id not in taken:
             found[record.id] = Match(person, "its external id is this person's UUID.")
             taken.add(person.id)
-    for record_id, person in _by_intent([r for r in records if r.id not in found]).items():
+    for record_id, person in _by_intent(work, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
             found[record_id] = Match(person, "it was made for this person; the answer had been lost.")
             taken.add(person.id)
@@ -117,7 +118,7 @@ def _losers(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonStat
     return {person.link.merged_into: person for person in state.load(persons) if person.link}
 
 
-def _by_intent(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+def _by_intent(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     """Persons whose lead is being made without an external id, or was, with an unknown outcome."""
     intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
     if not intents:
@@ -127,14 +128,22 @@ def _by_intent(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     for record in records:
         for intent in intents:
             if (
-                record.object == intent.object
-                and intent.person_id in persons
-                # One that was deleted long ago may have had the same address.
-                and not (record.gone and intent.asked_at and record.stamp < intent.asked_at)
+                intent.person_id in persons
+                and may_be_of(work, intent, record)
                 and is_what_was_sent(record, intent.values_sent)
             ):
                 found.setdefault(record.id, persons[intent.person_id])
     return found
+
+
+def may_be_of(work: Work, intent: CreateIntent, record: RemoteRecord) -> bool:
+    """The sync user has made this record, and not before the create was asked for: others have leads with the same
+    address, too. Stamps are whole seconds."""
+    if record.object != intent.object:
+        return False
+    if intent.asked_at and record.created_at and record.created_at < intent.asked_at.replace(microsecond=0):
+        return False
+    return not (record.created_by and work.sync_user.user_id) or record.created_by == to_18(work.sync_user.user_id)
 
 
 def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:

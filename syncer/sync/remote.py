@@ -47,6 +47,8 @@ class RemoteRecord:
     account_id: str  # of a contact
     editor: str
     external_id: str  # the person's UUID, where the organisation has the field
+    created_at: datetime | None  # of a lead
+    created_by: str  # of a lead: the id of a user
 
     @property
     def gone(self) -> bool:
@@ -60,7 +62,7 @@ def parse_stamp(text: str) -> datetime:
 
 def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
     """A record of an answer. Raises ``KeyError`` or ``ValueError`` for one without id or stamp."""
-    names = ("MasterRecordId", "OwnerId", "AccountId")
+    names = ("MasterRecordId", "OwnerId", "AccountId", "CreatedById")
     reference = {name: to_18(record[name]) if record.get(name) else "" for name in names}
     owner = None if reference["OwnerId"].startswith(QUEUE) else record.get("Owner")
     contact = record.get("ConvertedContactId")
@@ -80,6 +82,8 @@ def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
         account_id=reference["AccountId"],
         editor=_text(record.get("LastModifiedBy"), "Name"),
         external_id=str(external or ""),
+        created_at=parse_stamp(record["CreatedDate"]) if record.get("CreatedDate") else None,
+        created_by=reference["CreatedById"],
     )
 
 

@@ -61,7 +61,9 @@ def test_nothing_is_tried_again_until_the_request_can_not_come_through_any_more(
 def test_a_process_that_died_between_the_call_and_its_answer_is_the_same(sandbox, sync_person, time):
     """All that it leaves behind is the intent."""
     kim = person()
-    lead = sandbox.lead(Email="kim@example.com")
+    sync_person(person(email="first@example.com"))
+    made = {"LastName": "Ode", "Company": "Acme", "Email": "kim@example.com"}
+    lead = sandbox._client("sync@example.com").Lead.create(made)["id"]
     CreateIntent.objects.create(
         person=kim, external_id=False, asked_at=time.now, values_sent={"email": "kim@example.com"}
     )
