@@ -17,14 +17,14 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from syncer.models import ActivityType, CreateIntent, IntentState, Person
+from syncer.models import ActivityType, CreateIntent, IntentState, Person, SfdcType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError, RowResult
-from syncer.sync import outbox, state
+from syncer.sync import outbox, state, statements
 from syncer.sync.apply import Merged, apply, lock
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.failures import failure, is_about_fields, outcome
@@ -35,7 +35,7 @@ from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
-from syncer.sync.refusals import remember
+from syncer.sync.refusals import busy, remember
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.settle import TRIES
 from syncer.sync.state import PersonState
@@ -112,8 +112,9 @@ def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOpt
 
 
 def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
-    outcomes: dict[int, PersonOutcome] = {}
-    left = _store_intents(work, fields, creations)
+    mine = _store_intents(work, fields, creations)
+    left = [creation for creation in creations if creation.person.id in mine]
+    outcomes = {c.person.id: busy(c.person) for c in creations if c.person.id not in mine}
     for round_ in range(ROUNDS):
         if round_:
             work.pause(min(2.0**round_, 8.0) * (0.5 + work.random.random() / 2))
@@ -123,13 +124,10 @@ def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dic
         if not left:
             break
         try:
-            return outcomes | _call(work, fields, left)
+            return outcomes | _call(work, fields, left, first=not round_)
         except OutcomeUnknown:
             if fields.external_id_field is None:
                 break
-        except (SalesforceError, OutOfTime):  # certainly not carried out
-            CreateIntent.objects.filter(person_id__in=[c.person.id for c in left]).delete()
-            raise
     for creation in left:
         outcomes[creation.person.id] = unknown(creation.person)
     CreateIntent.objects.filter(person_id__in=[c.person.id for c in left]).update(state=IntentState.UNKNOWN)
@@ -147,26 +145,37 @@ def unknown(person: PersonState) -> PersonOutcome:
     )
 
 
-def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> list[Creation]:
-    """Durable before the call: on SQLite the commit is synced to the disk, too. Gives those whose person is still
-    here: nothing is made for one that was deleted meanwhile."""
+def _store_intents(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> set[int]:
+    """Durable before the call: on SQLite the commit is synced to the disk, too. Gives the persons that may be created.
+
+    A claim that ran out while Salesforce was slow may be another worker's by now, and its create under way. Nothing is
+    made either for a person that was deleted or linked meanwhile."""
     asked_at = work.org.org_time()
+    external = fields.external_id_field is not None
+    columns = ["object", "state", "asked_at", "external_id", "values_sent", "options", "created_at"]
     with synced_to_disk(), transaction.atomic(durable=True):
-        persons = Person.objects.filter(id__in=[creation.person.id for creation in creations]).order_by("id")
-        here = set(persons.select_for_update(of=("self",), no_key=True).values_list("id", flat=True))
-        left = [creation for creation in creations if creation.person.id in here]
-        for creation in left:
-            CreateIntent.objects.update_or_create(
-                person_id=creation.person.id,
-                defaults={
-                    "state": IntentState.OPEN,
-                    "asked_at": asked_at,
-                    "external_id": fields.external_id_field is not None,
-                    "values_sent": dict(creation.values),
-                    "options": creation.options.of_create(),
-                },
-            )
-    return left
+        held = outbox.hold(work.claim, [creation.person.id for creation in creations])
+        mine = set(Person.objects.filter(id__in=held, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
+        statements.insert(
+            CreateIntent,
+            ["person_id", *columns],
+            [
+                [
+                    c.person.id,
+                    "Lead",
+                    IntentState.OPEN,
+                    asked_at,
+                    external,
+                    dict(c.values),
+                    c.options.of_create(),
+                    work.now(),
+                ]
+                for c in creations
+                if c.person.id in mine
+            ],
+            conflict="(person_id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in columns),
+        )
+    return mine
 
 
 def recover_intents() -> None:
@@ -191,8 +200,11 @@ def synced_to_disk() -> Iterator[None]:
                 cursor.execute("PRAGMA synchronous=NORMAL")
 
 
-def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
-    """One Composite request: create, then read what was made. Raises OutcomeUnknown, FieldsChanged."""
+def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation], *, first: bool) -> dict[int, PersonOutcome]:
+    """One Composite request: create, then read what was made. Raises OutcomeUnknown, FieldsChanged.
+
+    ``first``: nothing was asked for before, so that a call that was certainly not carried out leaves no intent. What
+    goes wrong behind it leaves one."""
     external = fields.external_id_field
     rows = [_body(fields, creation) for creation in creations]
     headers = _headers(work, creations[0].options)
@@ -207,7 +219,14 @@ def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[
         requests = [writing.create("create", "Lead", rows, headers)]
     work.checkpoint()
     sequence = next_sequence()
-    answer = work.org.composite(requests, safe=False)
+    try:
+        answer = work.org.composite(requests, safe=False)
+    except OutcomeUnknown:
+        raise
+    except (SalesforceError, OutOfTime):
+        if first:
+            CreateIntent.objects.filter(person_id__in=[c.person.id for c in creations]).delete()
+        raise
     work.checkpoint()
     results = writing.results(answer["create"])
     if external:
@@ -328,8 +347,8 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
                 received=tuple(one.merge.received),
             )
     for pk, m in left.items():
-        busy = "Created; the person is being edited, the link follows."
-        outcomes[pk] = outcome(m.creation.person, Result.BUSY, busy)
+        follows = "Created; the person is being edited, the link follows."
+        outcomes[pk] = outcome(m.creation.person, Result.BUSY, follows)
     return outcomes
 
 
@@ -406,5 +425,10 @@ def _failed(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[i
         remember({r.creation.person.id: r.creation.options for r in refused if r.creation.person.id in free})
         CreateIntent.objects.filter(person_id__in=[r.creation.person.id for r in refused]).delete()
         journal.write()
+    edited = [replace(f, failed=False, retry_at=None) for f in failures if f.person_id not in free]
+    if edited:  # what they are now is tried; behind the transaction, which must not wait for a user's save
+        with transaction.atomic():
+            outbox.fail(work.claim, edited)
+            remember({r.creation.person.id: r.creation.options for r in refused if r.creation.person.id not in free})
     work.sent["failed"] += len(refused)
     return outcomes

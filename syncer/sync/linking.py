@@ -141,7 +141,8 @@ def _still_open(work: Work, intent: CreateIntent) -> bool:
     """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
     if intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
         return False
-    CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
+    if work.plan is None:
+        CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
     return True
 
 

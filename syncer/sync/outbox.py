@@ -139,7 +139,8 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
             [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
             conflict="(person_id) DO UPDATE SET claim = excluded.claim, "
             f"state = CASE {table}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
-            f"WHERE {table}.claim = '' OR {table}.claimed_until IS NULL OR {table}.claimed_until < {now}",
+            f"WHERE {table}.claim IN ('', excluded.claim) OR {table}.claimed_until IS NULL "
+            f"OR {table}.claimed_until < {now}",
             returning=["person_id"],
         )
         claimed = {row[0] for row in taken}
@@ -147,7 +148,14 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
     return claimed
 
 
-_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now')"}
+def hold(token: str, person_ids: Iterable[int]) -> set[int]:
+    """Inside a transaction: lengthen claims; gives the persons who are still this worker's."""
+    mine = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
+    mine.update(claimed_until=Now() + CLAIM_LASTS)
+    return set(mine.values_list("person_id", flat=True))
+
+
+_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
 
 
 def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:

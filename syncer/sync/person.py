@@ -141,9 +141,9 @@ def sync_persons(
 
 def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
     """Claim persons, act, let go of them. A field that was lost meanwhile leads to one fresh describe."""
-    wanted = list(ids)
-    claimed = outbox.claim([pk for pk in wanted if pk in state.by_ids(wanted)], work.claim)
-    outcomes = {pk: busy for pk in wanted if pk not in claimed if (busy := refusals.busy(pk)) is not None}
+    persons = state.by_ids(ids)
+    claimed = outbox.claim(persons, work.claim)
+    outcomes = {pk: refusals.busy(person) for pk, person in persons.items() if pk not in claimed}
     try:
         for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
@@ -154,6 +154,8 @@ def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> d
                 if attempt == DESCRIBE_TRIES - 1:
                     raise fields_keep_changing() from None
                 schema.refresh(work)
+                # Whoever was refused because of the field has been let go of.
+                claimed = outbox.claim(state.by_ids(pk for pk in claimed if pk not in outcomes), work.claim)
     finally:
         runs.discard_interrupted_connection()
         outbox.let_go(work.claim)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncer.models import ActivityType, PendingChange
+from syncer.models import ActivityType, CreateIntent, PendingChange
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.ids import is_salesforce_id
-from syncer.sync import outbox, state
+from syncer.sync import outbox
 from syncer.sync.failures import outcome
 from syncer.sync.journal import Journal
 from syncer.sync.options import Action, SyncOptions
@@ -83,11 +83,8 @@ def contact_and_queue(person: PersonState, contact: str) -> PersonOutcome:
     )
 
 
-def busy(person_id: int) -> PersonOutcome | None:
-    """For a person in another worker's hands; None when there is no such person."""
-    person = state.by_ids([person_id]).get(person_id)
-    if person is None:
-        return None
+def busy(person: PersonState) -> PersonOutcome:
+    """For a person in another worker's hands."""
     return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", "BUSY")
 
 
@@ -118,6 +115,8 @@ def keep(
     with agreeing_writes():
         work.fence()
         outbox.fail(work.claim, failures)
+        # No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle.
+        CreateIntent.objects.filter(person_id__in=[told.person_id for told in refused]).delete()
         remember({told.person_id: options[told.person_id] for told in refused if told.person_id in options})
         journal.write()
 
