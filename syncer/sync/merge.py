@@ -53,15 +53,20 @@ class Decision:
     @property
     def value(self) -> Value:
         """The value that both sides will have (AGREE, RECEIVE, SEND)."""
-        return self.here if self.outcome is Outcome.SEND else self.there
+        return self.here if self.ours_stays else self.there
+
+    @property
+    def ours_stays(self) -> bool:
+        """The person's value goes to Salesforce, now or as soon as something may be sent."""
+        return self.outcome is Outcome.SEND or self.start_anew
 
     @property
     def loser(self) -> Value:
-        return self.there if self.outcome is Outcome.SEND else self.here
+        return self.there if self.ours_stays else self.here
 
     @property
     def winner(self) -> str:
-        return "marketo" if self.outcome is Outcome.SEND else "salesforce"
+        return "marketo" if self.ours_stays else "salesforce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ def _decide(
         empty_there = there is None or (rule.boolean and there is False and (rule.send or rule.consent))
         if edited_here and rule.send:
             sent = send("Edited here; the record is another one now.", conflict=not empty_there)
-            return replace(sent, start_anew=not sending)
+            return replace(sent, start_anew=not sending, conflict=not empty_there)
         opted_out_there = rule.consent and there is True and rule.receive
         if not empty_there and (may_receive or opted_out_there):
             return decision(Outcome.RECEIVE, "From the new record.", conflict=edited_here)

@@ -353,3 +353,20 @@ def test_a_person_deleted_before_a_worker_takes_it_stops_nobody_else(sandbox, cy
     kim, eva = Person.objects.order_by("last_name")
     kim.delete()
     assert outbox.claim([-1, eva.pk], "a worker") == {eva.pk}
+
+
+def test_what_a_conversion_overrules_while_writing_is_stopped_is_in_the_log(sandbox, cycle, sync_user):
+    lead = sandbox.lead(City="Ghent")
+    cycle()
+    sync_user.writes_stopped = True
+    sync_user.save()
+    contact = sandbox.convert(lead)
+    sandbox.edit(contact, MailingCity="Bruges")
+    Person.objects.update(city="Antwerp")
+    cycle()
+    cycle()
+    sync_user.writes_stopped = False
+    sync_user.save()
+    cycle()
+    assert sandbox.read(contact)["MailingCity"] == "Antwerp"
+    assert Conflict.objects.get(field="city").there == "Bruges"
