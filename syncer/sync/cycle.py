@@ -20,7 +20,7 @@ from syncer.models import CreateIntent, IntentState, PendingChange, PendingState
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
-from syncer.sync import automatic, backfill, names, outbox, pull, push, runs, schema
+from syncer.sync import automatic, backfill, former, names, outbox, pull, push, runs, schema
 from syncer.sync.connect import (
     OpenSession,
     active_sync_user,
@@ -185,6 +185,7 @@ def _receive(work: Work, options: CycleOptions) -> None:
         _take_page(work, name, answer, sequence)
     for name, page in followed.items():
         names.receive(work, name, page, sequence)
+    former.learn(work)
     _tell_postponed(work)
     for name in options.objects:
         backfill.fill(work, name)

@@ -274,6 +274,8 @@ def _merge_once(
         strangers = [r for r in strangers if r.id not in early]
         records = [r for r in records if r.id not in early]
     matches = matching.match(work, strangers) if strangers else {}
+    if work.plan is None:
+        work.gone += [became for r in strangers if r.id not in matches and (became := r.became())]
     records = [r for r in records if not r.gone or r.id in matches]
     unmatched = [r for r in records if r.id not in linked and r.id not in matches]
     hidden = matching.buried(work, unmatched) if unmatched else set()

@@ -54,6 +54,24 @@ class RemoteRecord:
     def gone(self) -> bool:
         return self.is_deleted or self.is_converted
 
+    def became(self) -> Gone | None:
+        """What this record lives on as; None for one that is there, or was only deleted."""
+        if self.is_deleted and self.master_id:
+            return Gone(self.object, self.id, self.master_id, "merged")
+        if self.is_converted and not self.is_deleted and self.contact_id:
+            return Gone(self.object, self.id, self.contact_id, "converted")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A record that became another one. ``survivor``: the contact of a converted lead, or the winner of a merge."""
+
+    object: str
+    id: str
+    survivor: str
+    reason: str
+
 
 def parse_stamp(text: str) -> datetime:
     """``2026-01-02T03:04:05.000+0000`` as an aware datetime."""

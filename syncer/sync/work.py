@@ -17,6 +17,7 @@ from syncer.salesforce.client import Org
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields import OBJECTS, ObjectMap, object_map
 from syncer.sync.plan import Plan
+from syncer.sync.remote import Gone
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
@@ -50,6 +51,7 @@ class Work:
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
+    gone: list[Gone] = field(default_factory=list)  # became others before anybody here was linked with them
     converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))

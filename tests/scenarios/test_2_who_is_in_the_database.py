@@ -76,6 +76,15 @@ def test_2_1_flagged_as_possible_duplicates(salesforce, here, cycle, eva):
     assert "Possible duplicates The same e-mail address as this person." in page
 
 
+def test_2_1_the_ids_of_records_that_were_gone_before_the_first_cycle_are_kept_too(salesforce, here, cycle):
+    converted, loser, winner = (salesforce.lead(LastName=name) for name in ("Converted", "Loser", "Winner"))
+    contact = salesforce.convert(converted)
+    salesforce.merge(winner, loser)
+    cycle()
+    kept = dict(FormerId.objects.values_list("record_id", "person_id"))
+    assert kept == {converted: here.person(contact).pk, loser: here.person(winner).pk}
+
+
 # -- 2.2 --------------------------------------------------------------------------------------------------------------
 
 
