@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from syncer.models import ActivityType, Person, SfdcType
@@ -53,18 +54,20 @@ def leads_beside(
 def _twins(work: Work, contacts: Sequence[PersonState]) -> dict[int, int]:
     """The second person of each contact's person, made where there is none."""
     addresses = {address(person) for person in contacts} - {""}
+    unaddressed = {person.values["last_name"].lower() for person in contacts if not address(person)}
     others = (
-        Person.objects.annotate(address=Lower("email"))
-        .filter(address__in=addresses, sfdc_type__in=[SfdcType.NONE, SfdcType.LEAD], sfdc_is_deleted=False)
+        Person.objects.annotate(address=Lower("email"), surname=Lower("last_name"))
+        .filter(Q(address__in=addresses) | Q(email="", surname__in=unaddressed))
+        .filter(sfdc_type__in=[SfdcType.NONE, SfdcType.LEAD], sfdc_is_deleted=False)
         .order_by("id")
     )
-    there: dict[tuple[str, str], int] = {}
+    there: dict[tuple[str, ...], int] = {}
     for other in state.load(others):
-        there.setdefault((address(other), other.values["last_name"].strip().lower()), other.id)
+        there.setdefault(_known_by(other), other.id)
     found: dict[int, int] = {}
     new: list[tuple[PersonState, Person]] = []
     for person in contacts:
-        known = there.get((address(person), person.values["last_name"].strip().lower()))
+        known = there.get(_known_by(person))
         if known is not None:
             found[person.id] = known
             continue
@@ -84,3 +87,10 @@ def _twins(work: Work, contacts: Sequence[PersonState]) -> dict[int, int]:
             )
         journal.write()
     return found
+
+
+def _known_by(person: PersonState) -> tuple[str, ...]:
+    """By what the second person is found again: address and last name or, without an address, the whole name and the
+    company."""
+    names = ["last_name"] if address(person) else ["last_name", "first_name", "company"]
+    return (address(person), *(person.values[name].strip().lower() for name in names))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from syncer.models import CreateIntent, IntentState, SyncCursor
+from syncer.models import CreateIntent, IntentState, Person, SyncCursor
+from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.ids import to_18
-from syncer.sync import life, refusals, state
+from syncer.sync import life, refusals, state, statements
 from syncer.sync.apply import Merged, apply
 from syncer.sync.create import LATE_COMMIT, unknown
 from syncer.sync.failures import outcome
@@ -54,7 +56,11 @@ def match(work: Work, strangers: Sequence[PersonState], found: Found, options: M
             _chosen(work, person, asked, found, matched)
             continue
         mine = found.by_uuid.get(str(person.uuid))
-        if mine is not None and mine.id not in found.owners:
+        if mine is not None and mine.id in found.owners:  # an upsert by it would write over that person's record
+            matched.refused[person.id] = _taken(person, mine, "has this person's UUID as its external id", found)
+            matched.candidates[person.id] = describe([mine], found)
+            continue
+        if mine is not None:
             matched.link(person, mine, "its external id is this person's UUID.")
             taken.add(mine.id)
             continue
@@ -72,6 +78,7 @@ def match(work: Work, strangers: Sequence[PersonState], found: Found, options: M
             matched.to_create.append(person)
         else:
             _by_email(person, asked, found, taken, matched)
+    matched.to_create = _with_new_uuids(work, matched.to_create, found)
     return matched
 
 
@@ -119,16 +126,29 @@ def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[
                 "SEVERAL_MATCHES",
             )
         else:
-            other, name = found.owners.get(group[0].id, (None, "another person of this selection"))
-            label = f"person {other} ({name})" if other else name
-            matched.refused[person.id] = outcome(
-                person,
-                Result.REFUSED,
-                f"{sobject} {group[0].id} has the same e-mail address and belongs to {label}. Nothing was made.",
-                "MATCH_IS_TAKEN",
-            )
+            matched.refused[person.id] = _taken(person, group[0], "has the same e-mail address", found)
         return
     matched.to_create.append(person)
+
+
+def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) -> PersonOutcome:
+    other, name = found.owners.get(record.id, (None, "another person of this selection"))
+    label = f"person {other} ({name})" if other else name
+    message = f"{record.object} {record.id} {why} and belongs to {label}. Nothing was made."
+    return outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
+
+
+def _with_new_uuids(work: Work, to_create: list[PersonState], found: Found) -> list[PersonState]:
+    """Persons whose UUID is the external id of a lead that was converted get another one: Salesforce would take the
+    create for an update of that lead, and refuse it for ever."""
+    spent = [p for p in to_create if str(p.uuid) in found.spent]
+    if not spent or work.plan is not None:
+        return to_create
+    with agreeing_writes():
+        work.fence()
+        statements.update(Person, ["uuid"], [[p.id, uuid.uuid4()] for p in spent], keys=("id",))
+    now = state.by_ids(p.id for p in spent)
+    return [now.get(p.id, p) for p in to_create]
 
 
 def _names_agree(person: PersonState, record: RemoteRecord) -> bool:

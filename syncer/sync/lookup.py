@@ -29,6 +29,7 @@ class Found:
     reading: Reading
     rows: dict[str, list[dict[str, Any]]]
     by_uuid: dict[str, RemoteRecord] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)  # external ids of converted leads that were persons' records
     by_email: dict[str, list[RemoteRecord]] = field(default_factory=dict)
     by_intent: dict[int, list[RemoteRecord]] = field(default_factory=dict)  # person → leads like the one it sent
     chosen: dict[str, RemoteRecord] = field(default_factory=dict)  # what somebody chose by its id
@@ -90,7 +91,9 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
         if name.startswith("linked"):
             found.rows[fields.object] = rows
         else:
-            candidates += matching.without_former(work, [parse(fields, row) for row in rows])
+            records = [parse(fields, row) for row in rows]
+            candidates += matching.without_former(work, records)
+            found.spent |= {r.external_id for r in records if r.is_converted and r not in candidates}
     found.chosen = {record.id: record for record in candidates if record.id in picked}
     _sort_in(found, candidates)
     for intent in intents:

@@ -65,6 +65,7 @@ class SyncOptions:
             campaign=self.campaign,
             member_status=self.member_status,
             create_anyway=self.create_anyway,
+            lead_for_contact=self.lead_for_contact,
             save_duplicate=self.save_duplicate,
         )
         return again.to_dict()

@@ -16,7 +16,7 @@ from syncer.sync.journal import Journal
 from syncer.sync.options import QUEUE_PREFIX, Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.state import PersonState
-from syncer.sync.work import Work
+from syncer.sync.work import Work, next_sequence
 
 
 def give(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]) -> dict[int, PersonOutcome]:
@@ -44,11 +44,12 @@ def give(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOpt
         for name in work.maps
         if (group := [(p, owner) for p, owner in wanted.values() if p.link and p.link.object == name])
     }
+    sequence = next_sequence()  # what was read before shows the owners of before
     answer = steps.repeatable(work, [request for name, group in groups.items() for request in _requests(name, group)])
     if answer is None:
         return outcomes | {p.id: steps.unknown(p) for p, _ in wanted.values()}
     for name, group in groups.items():
-        outcomes |= _record(work, group, name, answer)
+        outcomes |= _record(work, group, name, answer, sequence)
     return outcomes
 
 
@@ -64,7 +65,7 @@ def _requests(sobject: str, group: Sequence[tuple[PersonState, str]]) -> list[Su
 
 
 def _record(
-    work: Work, group: Sequence[tuple[PersonState, str]], sobject: str, answer: Answer
+    work: Work, group: Sequence[tuple[PersonState, str]], sobject: str, answer: Answer, sequence: int
 ) -> dict[int, PersonOutcome]:
     """Keep the new owners with the records, and log them. The rest of a record may have changed with its owner (flows,
     sharing): its stamp is forgotten, so that the next cycle reads it."""
@@ -85,7 +86,7 @@ def _record(
         related = row.get("Owner") or {}
         is_queue = owner.startswith(QUEUE_PREFIX)
         name = "" if is_queue else str(related.get("Name") or "")
-        rows.append([person.id, owner, name, "" if is_queue else str(related.get("Email") or ""), None])
+        rows.append([person.id, owner, name, "" if is_queue else str(related.get("Email") or ""), None, sequence])
         shown = str(related.get("Name") or owner)
         before = link.owner_name or link.owner_id or "(not known)"
         message = f"Owner: {shown}." if link.owner_id == owner else f"Owner: {before} → {shown}."
@@ -101,7 +102,7 @@ def _record(
         work.fence()
         statements.update(
             SalesforceRecord,
-            ["owner_id", "owner_name", "owner_email", "system_modstamp"],
+            ["owner_id", "owner_name", "owner_email", "system_modstamp", "read_sequence"],
             rows,
             keys=("person_id",),
         )

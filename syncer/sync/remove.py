@@ -13,7 +13,7 @@ from syncer.sync.failures import outcome
 from syncer.sync.journal import Journal
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.state import PersonState
-from syncer.sync.work import Work
+from syncer.sync.work import Work, next_sequence
 
 #: What Salesforce answers for a record that is deleted already.
 GONE = frozenset({"ENTITY_IS_DELETED"})
@@ -24,6 +24,7 @@ def delete(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonOutcom
     linked = [p for p in persons if p.link is not None]
     if not linked:
         return {}
+    sequence = next_sequence()  # what was read before still shows the records
     answer = steps.repeatable(work, [writing.delete("delete", [p.link.record_id for p in linked if p.link])])
     if answer is None:
         return {p.id: steps.unknown(p) for p in linked}
@@ -46,7 +47,7 @@ def delete(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonOutcom
         list(Person.objects.filter(id__in=ids).order_by("id").select_for_update(of=("self",)).values_list("id"))
         Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
         PendingChange.objects.filter(person_id__in=ids).delete()
-        SalesforceRecord.objects.filter(person_id__in=ids).update(system_modstamp=None)
+        SalesforceRecord.objects.filter(person_id__in=ids).update(system_modstamp=None, read_sequence=sequence)
         journal.write()
     return outcomes
 

@@ -95,7 +95,8 @@ def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]
                 if s.sending.person.id in persons
             ]
         left = _record_once(work, fields, reading, left, outcomes, edited=attempt > 0)
-    return outcomes
+    message = "The person is being edited right now, so what came of it is found out by the next cycle."
+    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, "BUSY") for s in left}
 
 
 def _record_once(

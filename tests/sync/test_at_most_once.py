@@ -22,28 +22,6 @@ def no_external_id(sandbox):
     sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden")
 
 
-@pytest.fixture
-def after(sandbox):
-    """Does something once, right after Salesforce has answered the first request that has ``text`` in it."""
-
-    def arrange(text, do):
-        usual, left = sandbox.open_session, [do]
-
-        def answered(response, *_, **__):
-            body = response.request.body or b""
-            if left and text in (body if isinstance(body, str) else body.decode()):
-                left.pop()()
-
-        def open_session(login_url):
-            session = usual(login_url)
-            session.hooks["response"].append(answered)
-            return session
-
-        sandbox.open_session = open_session
-
-    return arrange
-
-
 def person(**values) -> Person:
     return Person.objects.create(**{"last_name": "Ode", "company": "Acme", "email": "kim@example.com"} | values)
 

@@ -1,0 +1,130 @@
+"""What people and other workers do at a bad moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncer.models import PendingChange, Person, SalesforceRecord
+from syncer.sync.options import Action, SyncOptions
+from syncer.sync.outcomes import Result
+
+pytestmark = pytest.mark.django_db
+
+
+def person(**values) -> Person:
+    return Person.objects.create(**{"last_name": "Ode", "company": "Acme", "email": "kim@example.com"} | values)
+
+
+def queue_id(sandbox) -> str:
+    return sandbox.sales.query("SELECT Id FROM Group WHERE Type = 'Queue'")["records"][0]["Id"]
+
+
+def test_a_lead_with_a_persons_uuid_that_is_another_persons_record_is_not_written_over(sandbox, sync_person, cycle):
+    kim = person()
+    lead = sandbox.lead(Email="ann@example.com", LastName="Berg", Title="Buyer")
+    cycle()
+    sandbox.edit(lead, Person_Id__c=str(kim.uuid))
+    told = sync_person(kim)
+    assert sandbox.read(lead)["LastName"] == "Berg"
+    assert (told.result, told.code) == (Result.REFUSED, "MATCH_IS_TAKEN")
+
+
+def test_a_person_whose_lead_was_converted_and_whose_contact_was_deleted_gets_a_new_lead(sandbox, sync_person, cycle):
+    cycle()
+    kim = person()
+    sync_person(kim)
+    kim.refresh_from_db()
+    contact = sandbox.convert(kim.sfdc_id)
+    cycle()
+    sandbox.sales.Contact.delete(contact)
+    cycle()
+    told = sync_person(kim, options=SyncOptions(recreate_deleted=True))
+    assert told.result is Result.CREATED
+    kim.refresh_from_db()
+    assert kim.sfdc_type == "Lead"
+
+
+def test_a_lead_beside_a_contact_without_an_address_is_made_once(sandbox, sync_person, cycle):
+    sandbox.contact(FirstName="Kim", AccountId=sandbox.sales.Account.create({"Name": "Acme"})["id"])
+    cycle()
+    kim = Person.objects.get()
+    options = SyncOptions(owner=queue_id(sandbox), lead_for_contact=True)
+    sync_person(kim, options=options)
+    sync_person(kim, options=options)
+    assert (sandbox.count("Lead"), Person.objects.count()) == (1, 2)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_person_deleted_while_an_action_runs_is_told_so_and_stops_no_other(
+    sandbox, sync_person, cycle, after, linked
+):
+    if linked:
+        sandbox.lead(Email="kim@example.com")
+    cycle()
+    kim = Person.objects.get() if linked else person()
+    Person.objects.update(title="Buyer")
+    ann = person(email="ann@example.com")
+    pk = kim.pk
+    after("kim" if not linked else kim.sfdc_id, lambda: Person.objects.get(pk=pk).delete())
+    told = sync_person(kim, ann)
+    assert told[-1].result is Result.CREATED
+    assert not [one for one in told if one.person_id == pk and one.ok]
+
+
+def test_a_person_deleted_while_it_is_asked_about_is_no_error(sandbox, sync_person, cycle, after):
+    for name in ("Anders", "Berg"):
+        sandbox.lead(Email="kim@example.com", LastName=name)
+    cycle()
+    kim, ann = person(), person(email="ann@example.com")
+    after("kim%40", lambda: Person.objects.get(pk=kim.pk).delete())
+    assert sync_person(kim, ann)[-1].result is Result.CREATED
+
+
+def test_a_read_that_began_before_a_deletion_does_not_bring_the_record_back(sandbox, sync_person, cycle, after, log):
+    lead = sandbox.lead(Email="kim@example.com")
+    cycle()
+    kim = Person.objects.get()
+    sandbox.edit(lead, Title="Buyer")
+
+    def deleted_meanwhile():
+        assert sync_person(kim, options=SyncOptions(action=Action.DELETE)).ok
+
+    after("changesLead", deleted_meanwhile)
+    cycle()
+    kim.refresh_from_db()
+    assert kim.sfdc_is_deleted
+    assert not log(kim, "Undeleted in SFDC")
+
+
+def test_an_owner_is_kept_although_an_older_read_is_merged_later(sandbox, sync_person, cycle, after, log):
+    lead = sandbox.lead(Email="kim@example.com")
+    cycle()
+    kim = Person.objects.get()
+    sandbox.edit(lead, Title="Buyer")
+    queue = queue_id(sandbox)
+    after("changesLead", lambda: sync_person(kim, options=SyncOptions(action=Action.OWNER, owner=queue)))
+    cycle()
+    assert SalesforceRecord.objects.get().owner_id == queue
+    assert len(log(kim, "Change Owner")) == 1
+
+
+def test_an_update_whose_result_can_not_be_recorded_is_not_told_as_nothing(sandbox, sync_person, cycle, after):
+    sandbox.lead(Email="kim@example.com")
+    cycle()
+    kim = Person.objects.get()
+    Person.objects.update(title="Buyer")
+    taken = {"claim": "persons-other", "claimed_until": "2099-01-01T00:00Z"}
+    after("PATCH", lambda: PendingChange.objects.update(**taken))
+    assert sync_person(kim).result is Result.BUSY
+
+
+def test_a_lead_beside_the_contact_is_still_wanted_when_it_was_refused_first(sandbox, sync_person, cycle):
+    sandbox.contact(Email="kim@example.com")
+    cycle()
+    kim = person(company="")
+    options = SyncOptions(owner=queue_id(sandbox), lead_for_contact=True)
+    assert sync_person(kim, options=options).result is Result.FAILED
+    Person.objects.filter(pk=kim.pk).update(company="Acme")
+    cycle()
+    kim.refresh_from_db()
+    assert kim.sfdc_type == "Lead"
