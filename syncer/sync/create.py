@@ -35,6 +35,7 @@ from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
+from syncer.sync.pull import all_rows, pages
 from syncer.sync.refusals import busy, remember
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.settle import TRIES
@@ -229,10 +230,13 @@ def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation], *, first
         raise
     work.checkpoint()
     results = writing.results(answer["create"])
-    if external:
-        records = _records(fields, answer)
-    else:
-        records, sequence, answer = _read_back(work, fields, results)
+    try:
+        if external:
+            records = _records(work, fields, answer)
+        else:
+            records, sequence, answer = _read_back(work, fields, results)
+    except (SalesforceError, OutOfTime):
+        records = {}  # they are made: not to be taken for a create that was not carried out
     outcomes: dict[int, PersonOutcome] = {}
     made: list[Made] = []
     refused: list[Refusal] = []
@@ -245,6 +249,7 @@ def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation], *, first
         else:
             verb = "Created" if result.created is not False else "Found by its external id"
             made.append(Made(creation, record, verb))
+    CreateIntent.objects.filter(person_id__in=list(outcomes)).update(state=IntentState.UNKNOWN)
     outcomes |= link_created(work, fields, Reading(sequence, answer.asked_at), made)
     outcomes |= _failed(work, fields, refused)
     if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
@@ -271,9 +276,9 @@ def _body(fields: ObjectMap, creation: Creation) -> dict[str, Any]:
     return body
 
 
-def _records(fields: ObjectMap, answer: Answer) -> dict[str, RemoteRecord]:
+def _records(work: Work, fields: ObjectMap, answer: Answer) -> dict[str, RemoteRecord]:
     response = answer["after"]
-    rows = response.body["records"] if response.ok else []
+    rows = all_rows(work, response.body) if response.ok else []
     return {record.id: record for record in (parse(fields, row) for row in rows)}
 
 
@@ -286,7 +291,7 @@ def _read_back(
         return {}, sequence, Answer({}, work.org.org_time())
     text = soql.select(list(fields.select), "Lead", where=soql.in_("Id", ids))
     answer = work.org.composite([Subrequest("GET", soql.query_path(text), "after")], safe=True)
-    return _records(fields, answer), sequence, answer
+    return _records(work, fields, answer), sequence, answer
 
 
 def _find_by_uuid(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
@@ -298,10 +303,10 @@ def _find_by_uuid(work: Work, fields: ObjectMap, creations: Sequence[Creation]) 
     text = soql.select(list(fields.select), "Lead", where=soql.in_(external, list(by_uuid)))
     work.checkpoint()
     sequence = next_sequence()
-    page = work.org.query(text)
+    first = work.org.query(text)
     work.checkpoint()
-    reading = Reading(sequence, page.asked_at)
-    records = [parse(fields, row) for row in page.records]
+    reading = Reading(sequence, first.asked_at)
+    records = [parse(fields, row) for page in pages(work, first) for row in page.records]
     return link_created(work, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])
 
 

@@ -14,6 +14,7 @@ from syncer.sync import matching
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.failures import is_about_fields
 from syncer.sync.fields import ObjectMap
+from syncer.sync.pull import all_rows
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
@@ -82,12 +83,7 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
             if is_about_fields(error):
                 raise FieldsChanged
             raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
-        rows = list(response.body["records"])
-        next_url = response.body.get("nextRecordsUrl")
-        while next_url:  # an address that more than 2,000 records share
-            page = work.org.query_more(next_url)
-            rows += page.records
-            next_url = page.next_url
+        rows = all_rows(work, response.body)
         if name.startswith("linked"):
             found.rows[fields.object] = rows
         else:

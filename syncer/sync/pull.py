@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -101,6 +101,16 @@ def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
     _store(work, cursor)
     if work.full:
         _ask_for_unseen(work, cursor, sequence)
+
+
+def all_rows(work: Work, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an answer to a query, its further pages included: wide records come in short pages."""
+    rows, next_url = list(body["records"]), body.get("nextRecordsUrl")
+    while next_url:
+        page = work.org.query_more(next_url)
+        rows += page.records
+        next_url = page.next_url
+    return rows
 
 
 @contextmanager

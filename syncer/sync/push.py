@@ -15,12 +15,12 @@ from syncer.models import PendingState
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.errors import OutcomeUnknown
+from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
-from syncer.sync import held, lost, outbox, runs, state
+from syncer.sync import held, lost, outbox, pull, runs, state
 from syncer.sync.apply import lock
-from syncer.sync.errors import FieldsChanged
+from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure, outcome
 from syncer.sync.fields import MappedField, ObjectMap
 from syncer.sync.journal import Journal
@@ -34,6 +34,8 @@ from syncer.sync.work import Work, next_sequence
 
 #: Records in one Composite request: three collections of 200 between two queries (at most five of them in all).
 RECORDS_A_CALL = 3 * writing.MOST_ROWS
+#: Fields of a wide record, and characters of a long text: Salesforce answers fewer of those in one page.
+MANY_FIELDS, LONG_TEXT = 100, 255
 #: Passes over the outbox in one cycle, for what failed in passing.
 PASSES = 6
 #: Passes in a row with a request whose outcome stayed unknown, after which the cycle gives up.
@@ -139,9 +141,22 @@ def send(work: Work, claimed: Iterable[int], *, retry: bool = True) -> dict[int,
                 batch.append(planned)
             else:
                 outcomes[person.id] = planned
-        for start in range(0, len(batch), RECORDS_A_CALL):
-            outcomes |= _send_batch(work, fields, batch[start : start + RECORDS_A_CALL])
+        while batch:
+            size = _records_a_call(work, fields, batch)
+            outcomes |= _send_batch(work, fields, batch[:size])
+            batch = batch[size:]
     return outcomes
+
+
+def _records_a_call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> int:
+    """What *before* does not show is not noticed, so its rows have to come in one page. Salesforce shortens the pages
+    of wide records, and of those with several long texts, to no less than 200 rows ("Changing the Batch Size in
+    Queries", SOAP API Developer Guide)."""
+    names = {name for sending in batch[:RECORDS_A_CALL] for name in sending.values}
+    sent = [f for f in fields.fields if f.person_field in names]
+    long_texts = sum(f.describe.length > LONG_TEXT for f in sent)
+    wide = work.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
+    return writing.MOST_ROWS if wide else RECORDS_A_CALL
 
 
 def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
@@ -197,7 +212,9 @@ def _call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Read
     work.checkpoint()
     answer = work.org.composite(_requests(work, fields, mapped, batch), safe=False)
     work.checkpoint()
-    return Reading(reading.sequence, answer.asked_at), _results(fields, mapped, batch, answer)
+    if answer["before"].ok and answer["before"].body.get("nextRecordsUrl"):
+        work.short_pages = True
+    return Reading(reading.sequence, answer.asked_at), _results(work, fields, mapped, batch, answer)
 
 
 def _requests(
@@ -217,8 +234,14 @@ def _requests(
     return [Subrequest("GET", path, "before"), *updates, Subrequest("GET", path, "after")]
 
 
-def _results(fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer) -> list[Sent]:
-    before, after = (_records(answer, name) for name in ("before", "after"))
+def _results(
+    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
+) -> list[Sent]:
+    before = _records(answer["before"].body["records"] if answer["before"].ok else [])
+    try:
+        after = _records(pull.all_rows(work, answer["after"].body) if answer["after"].ok else [])
+    except (SalesforceError, OutOfTime):
+        after = {}  # what was sent is the base, and the record is read again
     results = []
     for start in range(0, len(batch), writing.MOST_ROWS):
         results += writing.results(answer[f"update{start // writing.MOST_ROWS}"])
@@ -233,9 +256,8 @@ def _results(fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[S
     return sent
 
 
-def _records(answer: Answer, reference: str) -> dict[str, dict[str, Any]]:
-    response = answer[reference]
-    return {row["Id"]: row for row in response.body["records"]} if response.ok else {}
+def _records(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["Id"]: row for row in rows}
 
 
 def _values(mapped: Sequence[MappedField], row: Mapping[str, Any], wanted: Mapping[str, Value]) -> dict[str, Value]:

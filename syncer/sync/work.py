@@ -52,6 +52,7 @@ class Work:
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
     gone: list[Gone] = field(default_factory=list)  # became others before anybody here was linked with them
+    short_pages: bool = False  # Salesforce has cut what a request was to read before it writes
     converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))

@@ -36,6 +36,17 @@ def test_a_lost_answer_leaves_the_outcome_unknown_and_the_lead_is_found_the_next
     assert not CreateIntent.objects.exists()
 
 
+def test_a_lead_that_was_made_but_could_not_be_read_is_not_made_again(sandbox, sync_person, cycle):
+    cycle()
+    kim = person(email="", first_name="Kim")
+    sandbox.fault("/query", "status", status=503, code="SERVER_UNAVAILABLE", nth=2, times=20)
+    assert sync_person(kim).result is Result.UNKNOWN
+    assert (sandbox.count("Lead"), CreateIntent.objects.get().state) == (1, "unknown")
+    sandbox.control("DELETE", "faults")
+    assert sync_person(kim).result is Result.LINKED
+    assert sandbox.count("Lead") == 1
+
+
 @pytest.mark.parametrize("values", [{}, {"email": "", "first_name": "Kim"}])
 def test_the_cycle_links_it_too_and_makes_no_second_person(sandbox, sync_person, cycle, values):
     sandbox.fault("/composite/sobjects", "drop_after", times=1)

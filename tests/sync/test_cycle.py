@@ -208,3 +208,21 @@ def test_two_thousand_and_more_records_are_read_page_by_page(sandbox, cycle):
     assert run.counters["received"]["created"] == 2500
     assert Person.objects.count() == 2500
     assert cycle().counters["received"]["updated"] == 0
+
+
+def test_what_short_pages_hide_before_an_update_is_read_with_fewer_records_at_a_time(sandbox, cycle):
+    """Salesforce answers fewer than 2,000 rows where records are wide, but no fewer than 200."""
+    sandbox.control("POST", "reset", leads=450, contacts=0, seed=1)
+    cycle()
+    sandbox.control("POST", "limits", page=200)
+    sandbox.clear_requests()
+    Person.objects.update(title="Buyer", custom={"Notes__c": "n"}, description="d")
+    cycle()
+    updates = sum(n for name, n in sandbox.writes().items() if "composite" in name)
+    assert updates == 1 + 3  # the cycle's read; two long texts: 200 records a call
+    Person.objects.update(title="Chef")
+    leads = list(Person.objects.order_by("pk").values_list("sfdc_id", flat=True))
+    cycle()
+    assert {sandbox.read(lead)["Title"] for lead in (leads[0], leads[-1])} == {"Chef"}
+    assert not PendingChange.objects.exists()
+    assert cycle().counters["sent"]["updated"] == 0
