@@ -18,14 +18,13 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from syncer.models import ActivityType, CreateIntent, IntentState, Person, SfdcType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError, RowResult
 from syncer.sync import outbox, state, statements
-from syncer.sync.apply import Merged, apply, lock
+from syncer.sync.apply import Merged, apply
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.failures import failure, is_about_fields, outcome
 from syncer.sync.fields import ObjectMap
@@ -36,7 +35,7 @@ from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outbox import Failure
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.pull import all_rows, pages
-from syncer.sync.refusals import busy, remember
+from syncer.sync.refusals import busy, mark
 from syncer.sync.remote import Reading, RemoteRecord, parse
 from syncer.sync.settle import TRIES
 from syncer.sync.state import PersonState
@@ -423,17 +422,7 @@ def _failed(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[i
         failures.append(replace(result, failed=result.failed or result.retry_at is None, detail=detail))
         told = outcome(person, Result.FAILED, result.message)
         outcomes[person.id] = replace(told, code=result.code, remedy=result.detail.get("remedy", ""))
-    with agreeing_writes():
-        work.fence()
-        free = lock(work, {r.creation.person.id: r.creation.person.revision for r in refused})
-        outbox.fail(work.claim, [f for f in failures if f.person_id in free])
-        remember({r.creation.person.id: r.creation.options for r in refused if r.creation.person.id in free})
-        CreateIntent.objects.filter(person_id__in=[r.creation.person.id for r in refused]).delete()
-        journal.write()
-    edited = [replace(f, failed=False, retry_at=None) for f in failures if f.person_id not in free]
-    if edited:  # what they are now is tried; behind the transaction, which must not wait for a user's save
-        with transaction.atomic():
-            outbox.fail(work.claim, edited)
-            remember({r.creation.person.id: r.creation.options for r in refused if r.creation.person.id not in free})
+    persons = {r.creation.person.id: r.creation.person for r in refused}
+    mark(work, failures, persons, {r.creation.person.id: r.creation.options for r in refused}, journal)
     work.sent["failed"] += len(refused)
     return outcomes

@@ -244,7 +244,7 @@ def _sync(
     for person in chosen:
         outcomes.pop(person.id, None)
     outcomes |= matched.told | matched.refused
-    refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
+    refusals.keep(work, list(matched.refused.values()), strangers, matched.candidates, asked)
     outcomes |= linking.link(work, matched.links, found)
     again = [p for p in sending if p.linked and asked[p.id].recreate_deleted and _is_deleted(outcomes.get(p.id))]
     to_create = [*matched.to_create, *_made_anew(work, again, outcomes, asked)]
@@ -337,5 +337,5 @@ def _made_anew(
     found = find(work, freed)
     matched = linking.match(work, freed, found, asked)
     outcomes |= matched.told | matched.refused | linking.link(work, matched.links, found)
-    refusals.keep(work, list(matched.refused.values()), matched.candidates, asked)
+    refusals.keep(work, list(matched.refused.values()), freed, matched.candidates, asked)
     return matched.to_create

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from django.db import transaction
 
 from syncer.models import ActivityType, CreateIntent, PendingChange
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.ids import is_salesforce_id
 from syncer.sync import outbox
+from syncer.sync.apply import lock
 from syncer.sync.failures import outcome
 from syncer.sync.journal import Journal
 from syncer.sync.options import Action, SyncOptions
@@ -59,6 +63,9 @@ def before_asking(work: Work, person: PersonState, options: SyncOptions) -> Pers
         return outcome(person, Result.UNCHANGED, f"{person.sfdc_type} {person.sfdc_id} is deleted already.")
     if person.linked and person.sfdc_is_deleted and action in (Action.OWNER, Action.CAMPAIGN):
         return deleted(person)
+    if person.link and person.link.hidden_since and action in (Action.OWNER, Action.CAMPAIGN, Action.DELETE):
+        message = f"{person.sfdc_type} {person.sfdc_id} is no longer visible to the sync user. Nothing was changed."
+        return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
     if person.linked and person.sfdc_type == "Contact" and options.to_queue and not person.sfdc_is_deleted:
         return contact_and_queue(person, f"Contact {person.sfdc_id}")
     return None
@@ -91,6 +98,7 @@ def busy(person: PersonState) -> PersonOutcome:
 def keep(
     work: Work,
     refused: Sequence[PersonOutcome],
+    persons: Sequence[PersonState],
     candidates: Mapping[int, Sequence[Mapping[str, Any]]],
     options: Mapping[int, SyncOptions],
 ) -> None:
@@ -112,16 +120,34 @@ def keep(
             detail=detail,
         )
         failures.append(Failure(told.person_id, told.code, told.message, detail, failed=True, retry_at=None))
+    mark(work, failures, {person.id: person for person in persons}, options, journal)
+
+
+def mark(
+    work: Work,
+    failures: Sequence[Failure],
+    persons: Mapping[int, PersonState],
+    options: Mapping[int, SyncOptions],
+    journal: Journal,
+) -> None:
+    """Persons (as they were when it was decided) whose create was refused, here or there. An edit made meanwhile is
+    tried. No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle."""
+    ids = [failure.person_id for failure in failures]
     with agreeing_writes():
         work.fence()
-        outbox.fail(work.claim, failures)
-        # No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle.
-        CreateIntent.objects.filter(person_id__in=[told.person_id for told in refused]).delete()
-        remember({told.person_id: options[told.person_id] for told in refused if told.person_id in options})
+        free = lock(work, {pk: persons[pk].revision for pk in ids})
+        outbox.fail(work.claim, [failure for failure in failures if failure.person_id in free])
+        CreateIntent.objects.filter(person_id__in=ids).delete()
+        _remember({pk: options[pk] for pk in free})
         journal.write()
+    edited = [replace(failure, failed=False, retry_at=None) for failure in failures if failure.person_id not in free]
+    if edited:  # in a transaction that holds no person: a user's save is not to wait for it, nor it for that one
+        with transaction.atomic():
+            outbox.fail(work.claim, edited)
+            _remember({failure.person_id: options[failure.person_id] for failure in edited})
 
 
-def remember(options: Mapping[int, SyncOptions]) -> None:
+def _remember(options: Mapping[int, SyncOptions]) -> None:
     """How refused creates were asked for, so that they are tried again in the same way."""
     groups: dict[SyncOptions, list[int]] = {}
     for person_id, asked in options.items():

@@ -128,3 +128,29 @@ def test_a_lead_beside_the_contact_is_still_wanted_when_it_was_refused_first(san
     cycle()
     kim.refresh_from_db()
     assert kim.sfdc_type == "Lead"
+
+
+def test_a_decision_about_an_address_that_was_corrected_meanwhile_stands_in_no_ones_way(
+    sandbox, sync_person, cycle, after
+):
+    for name in ("Anders", "Berg"):
+        sandbox.lead(Email="kim@example.com", LastName=name)
+    cycle()
+    kim = person()
+    after("kim%40", lambda: Person.objects.filter(pk=kim.pk).update(email="kim.ode@example.com"))
+    sync_person(kim)
+    cycle()
+    kim.refresh_from_db()
+    assert kim.sfdc_type == "Lead"
+
+
+@pytest.mark.parametrize("action", [Action.OWNER, Action.CAMPAIGN, Action.DELETE])
+def test_nothing_is_written_to_a_record_that_is_no_longer_visible(sandbox, sync_person, cycle, action):
+    lead = sandbox.lead(Email="kim@example.com")
+    cycle()
+    sandbox.control("POST", "sharing", id=lead, visible=False)
+    cycle(full=True)
+    kim = Person.objects.get()
+    sandbox.clear_requests()
+    told = sync_person(kim, options=SyncOptions(action=action, owner=queue_id(sandbox), campaign="701000000000001"))
+    assert (told.result, told.code) == (Result.REFUSED, "NOT_VISIBLE")
