@@ -320,10 +320,12 @@ def merge_with(
     *,
     link_reason: str = "",
     filling: bool = False,
+    sending: bool | None = None,
 ) -> Merged:
     """Decide every field of a record and its person. A value here that can't be sent takes no part: it waits.
 
-    ``filling``: ``fields`` are new ones that were read for all records; that only receives.
+    ``filling``: ``fields`` are new ones that were read for all records; that only receives. ``sending``: decide as if
+    something could, or could not, be sent now.
     """
     here, bad = fields.here(person.values)
     if filling:
@@ -337,7 +339,7 @@ def merge_with(
         here,
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
-        sending=work.sending,
+        sending=work.sending if sending is None else sending,
         first_contact_sends=not filling,
     )
     waits = bool(bad) or decided.waits
@@ -348,10 +350,15 @@ def _last_values(
     work: Work, fields: ObjectMap, reading: Reading, gone: Sequence[life.Pair]
 ) -> tuple[list[life.Pair], list[RemoteRecord]]:
     """Merge what was last entered on converted leads, before their persons become contacts: a conversion copies only
-    some fields. Gives the pairs as they are then, and the records whose person was busy."""
+    some fields. Gives the pairs as they are then, and the records whose person was busy.
+
+    Nothing is ever sent to the lead again. So a conflict is decided and logged now, also while nothing is sent: its
+    value would be on no record that is read later. A dry run tells only what is sent.
+    """
+    sending = work.sending or work.plan is None
     pairs = {r.id: (p, r) for p, r in gone}
     converted = [
-        merge_with(work, fields, p, r)
+        merge_with(work, fields, p, r, sending=sending)
         for p, r in gone
         if r.is_converted and not r.is_deleted and p.link and p.link.object == r.object and not p.link.weak_base
     ]

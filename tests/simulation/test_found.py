@@ -370,3 +370,20 @@ def test_what_a_conversion_overrules_while_writing_is_stopped_is_in_the_log(sand
     cycle()
     assert sandbox.read(contact)["MailingCity"] == "Antwerp"
     assert Conflict.objects.get(field="city").there == "Bruges"
+
+
+def test_a_conflict_on_a_lead_converted_while_writing_is_stopped_is_in_the_log(sandbox, cycle, sync_user):
+    lead = sandbox.lead(Notes__c="old")
+    cycle()
+    sync_user.writes_stopped = True
+    sync_user.save()
+    sandbox.edit(lead, Notes__c="there")
+    contact = sandbox.convert(lead)  # custom fields are not copied: the value stands on the lead alone
+    Person.objects.update(custom={"Notes__c": "here"})
+    cycle()
+    cycle()
+    sync_user.writes_stopped = False
+    sync_user.save()
+    cycle()
+    assert sandbox.read(contact)["Notes__c"] == "here"
+    assert Conflict.objects.get(field="Notes__c").there == "there"
