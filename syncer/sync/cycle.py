@@ -72,13 +72,16 @@ def run_cycle(
     sync_user = active_sync_user()
     check_ready(sync_user, now())
     lease = acquire(sync_user)
+    claim = f"{outbox.CYCLE_CLAIM}{secrets.token_hex(8)}"
 
     def wait(seconds: float) -> None:
-        """Between two tries of a call the lease is renewed: five tries of a minute each outlast it."""
+        """Between two tries of a call lease and claims are renewed: five tries of a minute each outlast them."""
         lease.renew()
+        outbox.hold_all(claim)
         progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
         pause(seconds)
         lease.renew()
+        outbox.hold_all(claim)
 
     try:
         org = connect(sync_user, open_session, sleep=wait, now=now, monotonic=monotonic, random=random)
@@ -93,7 +96,7 @@ def run_cycle(
             sync_user=sync_user,
             org=org,
             run=run,
-            claim=f"{outbox.CYCLE_CLAIM}{secrets.token_hex(8)}",
+            claim=claim,
             actor=trigger,
             now=now,
             pause=pause,
@@ -283,9 +286,10 @@ def _create_again(work: Work) -> None:
         ids |= set(asleep.values_list("person_id", flat=True)[:BATCH])
     unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
     ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
-    if ids:
+    for start in range(0, len(ids), BATCH):
         work.next_batch()
-    if ids and work.plan is not None:
-        plan_batch(work, work.plan, sorted(ids))
-    elif ids:
-        sync_batch(work, sorted(ids))
+        part = sorted(ids)[start : start + BATCH]
+        if work.plan is not None:
+            plan_batch(work, work.plan, part)
+        else:
+            sync_batch(work, part)

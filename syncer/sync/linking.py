@@ -128,7 +128,13 @@ def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[
         else:
             matched.refused[person.id] = _taken(person, group[0], "has the same e-mail address", found)
         return
-    matched.to_create.append(person)
+    same = next((p for p in matched.to_create if address(p) and address(p) == address(person)), None)
+    if same is None:
+        matched.to_create.append(person)
+        return
+    message = f"Person {same.id} ({same.name}) of this selection has the same e-mail address and gets a lead."
+    refused = outcome(person, Result.REFUSED, f"{message} Nothing was made for this one.", "MATCH_IS_TAKEN")
+    matched.refused[person.id] = refused
 
 
 def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) -> PersonOutcome:

@@ -101,9 +101,12 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
 
 
 def _like(work: Work, intent: CreateIntent) -> str:
-    """The condition for a lead that the sync user has made, since then, with the name and company that were sent."""
+    """The condition for a lead that the sync user has made, since then, with the address that was sent or, without one,
+    the name and company."""
     sent = intent.values_sent
     names = {"FirstName": "first_name", "LastName": "last_name", "Company": "company"}
+    if sent.get("email") and work.maps[intent.object].field("email"):
+        names = {"Email": "email"}
     return soql.and_(
         *(soql.equals(name, sent[key]) for name, key in names.items() if sent.get(key)),
         f"CreatedDate >= {soql.literal(intent.asked_at)}",

@@ -25,6 +25,7 @@ DEFAULTED = ("last_name", "company")
 class Match:
     person: PersonState
     reason: str
+    made: bool = False  # for this person, by a create whose answer was lost
 
 
 def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
@@ -63,11 +64,11 @@ def _made_for(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     for record in sorted(records, key=lambda record: record.gone):
         person = by_uuid.get(record.external_id)
         if person is not None and not person.linked and person.id not in taken:
-            found[record.id] = Match(person, "its external id is this person's UUID.")
+            found[record.id] = Match(person, "its external id is this person's UUID.", made=True)
             taken.add(person.id)
     for record_id, person in _by_intent(work, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
-            found[record_id] = Match(person, "it was made for this person; the answer had been lost.")
+            found[record_id] = Match(person, "it was made for this person; the answer had been lost.", made=True)
             taken.add(person.id)
     return found
 

@@ -149,10 +149,15 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
 
 
 def hold(token: str, person_ids: Iterable[int]) -> set[int]:
-    """Inside a transaction: lengthen claims; gives the persons who are still this worker's."""
+    """Before writing there: lengthen claims; gives the persons who are still this worker's."""
     mine = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
     mine.update(claimed_until=Now() + CLAIM_LASTS)
     return set(mine.values_list("person_id", flat=True))
+
+
+def hold_all(token: str) -> None:
+    """Between two tries of a call: several of them take longer than a claim lasts."""
+    PendingChange.objects.filter(claim=token).update(claimed_until=Now() + CLAIM_LASTS)
 
 
 _DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}

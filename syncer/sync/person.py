@@ -71,11 +71,14 @@ def sync_persons(
     inside a transaction: a create has to be remembered before it is asked for, and no lock may be held across a call.
     """
     deadline = now() + budget if budget else None
+    claim = f"persons-{secrets.token_hex(8)}"
 
     def wait(seconds: float) -> None:
         if deadline is not None and now() + timedelta(seconds=seconds) > deadline:
             raise OutOfTime
+        outbox.hold_all(claim)
         pause(seconds)
+        outbox.hold_all(claim)
 
     longest = READ_TIMEOUT if budget is None else min(READ_TIMEOUT, budget.total_seconds())
     try:
@@ -106,7 +109,7 @@ def sync_persons(
         sync_user=sync_user,
         org=org,
         run=run,
-        claim=f"persons-{secrets.token_hex(8)}",
+        claim=claim,
         actor=actor,
         now=now,
         pause=wait,

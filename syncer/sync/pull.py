@@ -284,6 +284,9 @@ def _merge_once(
         strangers = [r for r in strangers if r.id not in early]
         records = [r for r in records if r.id not in early]
     matches = matching.match(work, strangers) if strangers else {}
+    if asked_more := _asked_more(work, matches):
+        stale += asked_more
+        records = [r for r in records if r.id not in asked_more]
     if work.plan is None:
         work.gone += [became for r in strangers if r.id not in matches and (became := r.became())]
     records = [r for r in records if not r.gone or r.id in matches]
@@ -310,6 +313,18 @@ def _merge_once(
     work.received["created"] += created
     work.received["unchanged"] -= len(applied.changed) + created
     return again
+
+
+def _asked_more(work: Work, matches: Mapping[str, matching.Match]) -> set[str]:
+    """Leads of lost answers whose persons are to become members of a campaign: the repetition of the create, at the
+    end of the cycle, links them and does the rest, too."""
+    if not work.sending or work.plan is not None:
+        return set()
+    return {
+        record_id
+        for record_id, match in matches.items()
+        if match.made and match.person.sent_to_create is not None and match.person.asked.get("campaign")
+    }
 
 
 def merge_with(

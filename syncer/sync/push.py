@@ -18,7 +18,7 @@ from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
-from syncer.sync import held, lost, outbox, pull, runs, state
+from syncer.sync import held, lost, outbox, pull, refusals, runs, state
 from syncer.sync.apply import lock
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure, outcome
@@ -182,14 +182,19 @@ def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = Tr
     return Sending(person, values, merged.received, unsent)
 
 
-def _send_batch(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> dict[int, PersonOutcome]:
+def _send_batch(work: Work, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
+    # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
+    # go over the new one.
+    mine = outbox.hold(work.claim, [sending.person.id for sending in planned])
+    batch = [sending for sending in planned if sending.person.id in mine]
     to_send = [sending for sending in batch if sending.values]
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
     reading, results = _call(work, fields, to_send)
     gone = [s for s in results if s.lost]
     parts = {id(s): part for s in results if not s.lost and (part := held.without_refused(work, fields, s)) is not None}
     told = [s for s in results if not s.lost and not s.about_fields and id(s) not in parts]
-    outcomes = record(work, fields, reading, [*told, *quiet])
+    outcomes = {s.person.id: refusals.busy(s.person) for s in planned if s.person.id not in mine}
+    outcomes |= record(work, fields, reading, [*told, *quiet])
     if gone:
         outcomes |= lost.find_out(work, fields, gone)
     if parts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.models import PendingChange, Person, SalesforceRecord
+from syncer.models import CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
 
@@ -154,3 +154,63 @@ def test_nothing_is_written_to_a_record_that_is_no_longer_visible(sandbox, sync_
     sandbox.clear_requests()
     told = sync_person(kim, options=SyncOptions(action=action, owner=queue_id(sandbox), campaign="701000000000001"))
     assert (told.result, told.code) == (Result.REFUSED, "NOT_VISIBLE")
+
+
+@pytest.mark.parametrize("again", ["action", "cycle"])
+def test_a_worker_who_was_too_slow_sends_nothing_old_over_what_another_one_has_sent(
+    sandbox, sync_person, cycle, after, again
+):
+    sandbox.lead(Email="ann@example.com", LastName="Berg")
+    contact = sandbox.contact(Email="kim@example.com")
+    cycle()
+    Person.objects.update(title="Buyer")
+    ann, kim = Person.objects.get(sfdc_type="Lead"), Person.objects.get(sfdc_type="Contact")
+
+    def another_worker_is_faster():
+        PendingChange.objects.update(claimed_until="2020-01-01T00:00Z")
+        Person.objects.filter(pk=kim.pk).update(title="Head Buyer")
+        assert sync_person(kim).ok
+
+    after("PATCH", another_worker_is_faster)
+    sync_person(ann, kim) if again == "action" else cycle()
+    assert sandbox.read(contact)["Title"] == "Head Buyer"
+    cycle()
+    cycle()
+    kim.refresh_from_db()
+    assert kim.title == sandbox.read(contact)["Title"] == "Head Buyer"
+
+
+def test_a_campaign_is_not_forgotten_when_the_cycle_finds_the_lead(sandbox, sync_person, cycle):
+    sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden")
+    cycle()
+    campaign = str(sandbox.sales.Campaign.create({"Name": "Spring fair", "IsActive": True})["id"])
+    kim = person()
+    sandbox.fault("/composite/sobjects", "drop_after", times=1)
+    assert sync_person(kim, options=SyncOptions(campaign=campaign)).result is Result.UNKNOWN
+    cycle()
+    kim.refresh_from_db()
+    assert kim.sfdc_type == "Lead"
+    assert len(sandbox.sales.query("SELECT Id FROM CampaignMember")["records"]) == 1
+    assert Person.objects.count() == 1
+
+
+def test_two_persons_of_one_selection_with_one_address_do_not_both_get_a_lead(sandbox, sync_person):
+    told = sync_person(person(), person(last_name="Berg"))
+    assert [(one.result, one.code) for one in told] == [(Result.CREATED, ""), (Result.REFUSED, "MATCH_IS_TAKEN")]
+    assert sandbox.count("Lead") == 1
+
+
+def test_two_hundred_lost_leads_with_long_names_are_looked_for_all_the_same(sandbox, cycle, time):
+    sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Person_Id__c", access="hidden")
+    cycle()
+    for number in range(200):
+        values = {
+            "first_name": "Kim" * 13,
+            "last_name": "Ode" * 20,
+            "company": "Acme" * 60,
+            "email": f"kim{number}@{'x' * 40}.example.com",
+        }
+        CreateIntent.objects.create(
+            person=person(**values), external_id=False, asked_at=time.now, values_sent=values, state="unknown"
+        )
+    assert cycle().status == "completed"
