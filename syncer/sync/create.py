@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from syncer.models import ActivityType, CreateIntent, IntentState, Person, SfdcType
+from syncer.models import ActivityType, CreateIntent, IntentState, Person, SfdcType, Tombstone
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
@@ -350,10 +350,25 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
                 sent=tuple(m.creation.values),
                 received=tuple(one.merge.received),
             )
+    gone = left.keys() - state.by_ids(left).keys() if left else set()
+    _bury(work, [left[pk].record for pk in gone])
+    for pk in gone:
+        message = f"{left[pk].message} This person was deleted here meanwhile; the lead stays."
+        outcomes[pk] = outcome(left.pop(pk).creation.person, Result.REFUSED, message, "PERSON_DELETED")
     for pk, m in left.items():
         follows = "Created; the person is being edited, the link follows."
         outcomes[pk] = outcome(m.creation.person, Result.BUSY, follows)
     return outcomes
+
+
+def _bury(work: Work, records: Sequence[RemoteRecord]) -> None:
+    """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
+    statements.insert(
+        Tombstone,
+        ["organisation", "object", "record_id", "stamp"],
+        [[work.organisation, record.object, record.id, record.stamp] for record in records],
+        conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
+    )
 
 
 def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:

@@ -147,6 +147,7 @@ def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> d
     persons = state.by_ids(ids)
     claimed = outbox.claim(persons, work.claim)
     outcomes = {pk: refusals.busy(person) for pk, person in persons.items() if pk not in claimed}
+    earlier: dict[int, PersonOutcome] = {}
     try:
         for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
@@ -157,12 +158,15 @@ def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> d
                 if attempt == DESCRIBE_TRIES - 1:
                     raise fields_keep_changing() from None
                 schema.refresh(work)
-                # Whoever was refused because of the field has been let go of.
+                # Who was at it when the others were stopped goes on, too. Whoever was refused because of the field has
+                # been let go of.
+                for pk in [pk for pk in claimed if pk in outcomes and outcomes[pk].ok]:
+                    earlier[pk] = _then(earlier.get(pk), outcomes.pop(pk))
                 claimed = outbox.claim(state.by_ids(pk for pk in claimed if pk not in outcomes), work.claim)
     finally:
         runs.discard_interrupted_connection()
         outbox.let_go(work.claim)
-    return outcomes
+    return outcomes | {pk: _then(first, outcomes[pk]) if pk in outcomes else first for pk, first in earlier.items()}
 
 
 def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:

@@ -214,3 +214,29 @@ def test_two_hundred_lost_leads_with_long_names_are_looked_for_all_the_same(sand
             person=person(**values), external_id=False, asked_at=time.now, values_sent=values, state="unknown"
         )
     assert cycle().status == "completed"
+
+
+def test_a_person_deleted_while_its_lead_is_made_does_not_come_back_with_the_next_cycle(
+    sandbox, sync_person, cycle, after
+):
+    cycle()
+    kim = person()
+    after("PATCH", lambda: Person.objects.get(pk=kim.pk).delete())
+    told = sync_person(kim)
+    assert (told.result, told.code) == (Result.REFUSED, "PERSON_DELETED")
+    cycle()
+    assert (Person.objects.count(), sandbox.count("Lead")) == (0, 1)
+
+
+def test_a_field_that_is_lost_meanwhile_takes_nobody_the_campaign(sandbox, sync_person, cycle, after):
+    lead = sandbox.lead(Email="ann@example.com", LastName="Berg")
+    cycle()
+    campaign = str(sandbox.sales.Campaign.create({"Name": "Spring fair", "IsActive": True})["id"])
+    ann, kim = Person.objects.get(), person(title="Buyer")
+    sandbox.edit(lead, Phone="123")
+    hidden = {"username": "sync@example.com", "object": "Lead", "field": "Title", "access": "hidden"}
+    after("kim%40", lambda: sandbox.control("POST", "access", **hidden))
+    told = sync_person(ann, kim, options=SyncOptions(campaign=campaign))
+    assert [one.ok for one in told] == [True, True]
+    assert "Received: phone" in told[0].message
+    assert len(sandbox.sales.query("SELECT Id FROM CampaignMember")["records"]) == 2
