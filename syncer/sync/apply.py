@@ -351,7 +351,7 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
 
 def _write_outbox(ready: Sequence[Merged]) -> None:
     """What is still to be sent waits in the outbox; a row of a person with nothing left to send goes."""
-    waiting = [m for m in ready if m.merge.to_send]
+    waiting = [m for m in ready if m.merge.to_send or m.merge.waits_anew]
     settled = [
         m.person.id
         for m in ready

@@ -99,8 +99,7 @@ def _read(work: Work, questions: Sequence[Past], cursors: Mapping[str, SyncCurso
 
 def _finish(work: Work, cursor: SyncCursor) -> None:
     cursor.read_to, cursor.resume_id = work.now(), ""
-    work.fence()
-    cursor.save()
+    work.store(cursor)
 
 
 def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
@@ -110,8 +109,7 @@ def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
 def _move(work: Work, cursor: SyncCursor, page: Page) -> None:
     if page.records:
         cursor.resume_id = page.records[-1]["Id"]
-        work.fence()
-        cursor.save()
+        work.store(cursor)
 
 
 def keep(work: Work, gone: Iterable[Gone]) -> None:

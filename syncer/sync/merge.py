@@ -92,6 +92,11 @@ class Merge:
         """Something is to be sent, once sending is allowed."""
         return any(d.waits for d in self.decisions)
 
+    @property
+    def waits_anew(self) -> bool:
+        """Something waits that perhaps nobody has edited here: it is only the record that is another one now."""
+        return any(d.waits and d.start_anew for d in self.decisions)
+
     def base_after_reading(self, base: Mapping[str, Value], *, of_another: bool = False) -> dict[str, Value]:
         """The base once what was received is written here and before anything is sent.
 

@@ -142,8 +142,7 @@ def receive(work: Work, name: str, first: Page, sequence: int) -> None:
 
 def _store(work: Work, cursor: SyncCursor) -> None:
     if work.plan is None:
-        work.fence()
-        cursor.save()
+        work.store(cursor)
 
 
 # -- accounts ---------------------------------------------------------------------------------------------------------

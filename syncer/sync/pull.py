@@ -158,8 +158,7 @@ def _not_read_yet(work: Work, cursor: SyncCursor, sequence: int) -> list[str]:
 
 def _store(work: Work, cursor: SyncCursor) -> None:
     if work.plan is None:
-        work.fence()
-        cursor.save()
+        work.store(cursor)
 
 
 def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:

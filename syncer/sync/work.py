@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from syncer.models import ReadSequence, RunKind, SyncMode, SyncRun, SyncUser
+from syncer.models import ReadSequence, RunKind, SyncCursor, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Org
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields import OBJECTS, ObjectMap, object_map
@@ -88,6 +89,12 @@ class Work:
         """Something worth knowing about the run, told once."""
         if sentence not in self.run.notes:
             self.run.notes.append(sentence)
+
+    def store(self, cursor: SyncCursor) -> None:
+        """In one transaction with the fence: a cycle that was too slow must not move the cursor of the next one."""
+        with transaction.atomic():
+            self.fence()
+            cursor.save()
 
     def load_maps(self) -> None:
         self.maps = {name: object_map(self.sync_user, name) for name in OBJECTS}

@@ -220,7 +220,9 @@ class Check:
             kind = "lost" if on_record or edit.side == "here" else "lost at the conversion"
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
-        self._winner(person, owners, leaves, final, joined)
+        # A value that was put back to what both had agreed on is no edit, by value, and wins over nothing.
+        entered = [e for e in leaves if e.value == final or not self._back(e, edits)]
+        self._winner(person, owners, entered, final, joined)
 
     def _back(self, edit: Edit, edits: list[Edit]) -> bool:
         """Values that repeat, and blanks: what was undone before the other side saw it was no edit."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from syncer.models import Person, SyncUser, SyncUserState
+from syncer.models import Person, SalesforceRecord, SyncUser, SyncUserState
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from tests.simulation.fields import FIELDS
@@ -84,11 +84,17 @@ class History:
         if not chosen:
             return
         options = self._options(chosen)
+        with self.world.aside():
+            links = SalesforceRecord.objects.filter(person_id__in=chosen)
+            owned = [who for pair in links.values_list("person_id", "record_id") for who in pair]
         self.journal.tell(f"sync {chosen} begins {options.to_dict() or ''}", *chosen)
         told = self.world.sync(chosen, self._crash(0.2), options=options)
         if isinstance(told, list):
             told = "; ".join(f"{o.person_id} {o.result.value} {o.code} {o.sfdc_id}".strip() for o in told)
         self.journal.tell(f"sync {chosen}: {told or 'killed'}", *chosen)
+        if options.action is Action.DELETE:
+            # Of a lead that has been converted meanwhile: its person is let go, and the contact is another one's.
+            self.journal.join(self.people.number, *owned)
 
     def _options(self, chosen: list[int]) -> SyncOptions:
         draw = self.chance.random()
@@ -129,7 +135,7 @@ class History:
             access = self.chance.choice(("hidden", "hidden", "read"))
             self.hidden.add((sobject, name))
             self.journal.restricted.add(field.name)
-            if sobject == "Lead" and access == "hidden" and field.custom:
+            if sobject == "Lead" and access == "hidden" and name.endswith("__c"):
                 self.journal.hidden_on_leads.add(name)
             if sobject == "Contact" and access == "read":
                 self.journal.read_only.add(field.name)

@@ -6,6 +6,7 @@ import contextlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from syncer.models import Conflict, CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync import outbox
@@ -387,3 +388,38 @@ def test_a_conflict_on_a_lead_converted_while_writing_is_stopped_is_in_the_log(s
     cycle()
     assert sandbox.read(contact)["Notes__c"] == "here"
     assert Conflict.objects.get(field="Notes__c").there == "there"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_cursor_is_written_outside_of_the_transaction_that_asks_for_the_lease(sandbox, cycle):
+    """In between another cycle can take over and come further."""
+    cycle()
+    sandbox.lead()
+    alone = []
+
+    def watch(execute, sql, params, many, context):
+        if sql.startswith(("INSERT", "UPDATE")) and "synccursor" in sql and not connection.in_atomic_block:
+            alone.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        cycle()
+    assert not alone
+
+
+def test_a_box_that_waits_for_the_survivor_of_a_merge_is_ticked_when_sending_goes_on(sandbox, cycle, sync_user):
+    loser = sandbox.contact(LastName="Ode", DoNotCall=True)
+    cycle()
+    sync_user.writes_stopped = True
+    sync_user.save()
+    survivor = sandbox.contact(LastName="Ode")
+    sandbox.control("POST", "merge", object="Contact", winner=survivor, losers=[loser])
+    cycle()
+    sandbox.time.pass_(3600)  # it is not read again by itself
+    cycle()
+    sync_user.writes_stopped = False
+    sync_user.save()
+    cycle()
+    person = Person.objects.get(sfdc_id=survivor)
+    assert person.do_not_call is sandbox.read(survivor)["DoNotCall"] is True
+    assert not PendingChange.objects.exists()
