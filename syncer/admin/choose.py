@@ -173,7 +173,11 @@ def _initial(request: HttpRequest, whom: Whom) -> dict[str, Any]:
     """The choices of an earlier run (``like``), or those that the person's refused create was asked for with.
     ``beside`` ticks the lead beside a contact."""
     like = request.GET.get("like", "")
-    run = SyncRun.objects.filter(pk=int(like), kind=RunKind.PERSONS).first() if like.isdecimal() else None
+    run = (
+        SyncRun.objects.filter(pk=int(like), kind=RunKind.PERSONS).first()
+        if like.isdecimal() and len(like) < 19
+        else None
+    )
     pending = pending_of(whom.person) if whom.person is not None else None
     earlier = run.options if run is not None else pending.options if pending is not None else {}
     names = ("owner", "campaign", "member_status")

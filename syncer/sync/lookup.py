@@ -105,10 +105,10 @@ def _like(work: Work, intent: CreateIntent) -> str:
     the name and company."""
     sent = intent.values_sent
     names = {"FirstName": "first_name", "LastName": "last_name", "Company": "company"}
-    if sent.get("email") and work.maps[intent.object].field("email"):
+    if _askable(sent.get("email")) and work.maps[intent.object].field("email"):
         names = {"Email": "email"}
     return soql.and_(
-        *(soql.equals(name, sent[key]) for name, key in names.items() if sent.get(key)),
+        *(soql.equals(name, sent[key]) for name, key in names.items() if _askable(sent.get(key))),
         f"CreatedDate >= {soql.literal(intent.asked_at)}",
         soql.equals("CreatedById", work.sync_user.user_id) if work.sync_user.user_id else None,
     )
@@ -134,7 +134,13 @@ def _sort_in(found: Found, candidates: Iterable[RemoteRecord]) -> None:
 
 
 def address(person: PersonState) -> str:
-    return str(person.values["email"]).strip().lower()
+    text = str(person.values["email"]).strip().lower()
+    return text if _askable(text) else ""
+
+
+def _askable(value: Any) -> bool:
+    """A value that there is, and that a query can carry: no SOQL has a NUL, and SQLite keeps one."""
+    return bool(value) and "\0" not in str(value)
 
 
 #: Fields by which somebody recognises a record in a list of them.
@@ -202,7 +208,7 @@ def _looks_like(known: Sequence[str], values: Mapping[str, Any]) -> str | None:
     conditions = [
         soql.and_(*(soql.equals(name, values[key]) for name, key in group.items()))
         for group in ALIKE
-        if all(name in known and values.get(key) for name, key in group.items())
+        if all(name in known and _askable(values.get(key)) for name, key in group.items())
     ]
     return soql.or_(*conditions) if conditions else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
 from syncer.models import CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync.options import Action, SyncOptions
@@ -240,3 +241,17 @@ def test_a_field_that_is_lost_meanwhile_takes_nobody_the_campaign(sandbox, sync_
     assert [one.ok for one in told] == [True, True]
     assert "Received: phone" in told[0].message
     assert len(sandbox.sales.query("SELECT Id FROM CampaignMember")["records"]) == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL stores no NUL in a text")
+@pytest.mark.parametrize("field", ["email", "phone", "last_name"])
+def test_a_nul_that_some_program_has_written_stands_in_nobodys_way(sandbox, sync_person, cycle, sync_user, field):
+    cycle()
+    sync_user.create_leads = True
+    sync_user.save()
+    bad = person(**{field: "a\0b@example.com"})
+    good = person(email="ann@example.com")
+    assert cycle().status == "completed"
+    good.refresh_from_db()
+    assert good.sfdc_type == "Lead"
+    assert sync_person(bad) is not None
