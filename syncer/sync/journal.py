@@ -111,16 +111,17 @@ class Journal:
             )
         )
 
-    def doubt(self, person_id: int, name: str, field: str, value: Value) -> None:
-        """An update arrived although its answer was lost, and with it what the record had before."""
+    def doubt(self, person_id: int, name: str, field: str, value: Value, reason: str = "The answer was lost.") -> None:
+        """An update arrived although its answer was lost, or a part of it, and with that what the record had before."""
+        what = reason[0].lower() + reason[1:-1]
         self.entry(
             person_id,
             name,
             ActivityType.CONFLICT,
-            f"{label(field)}: {shown(value)} was sent, and the answer was lost. If somebody had changed the field in "
+            f"{label(field)}: {shown(value)} was sent, and {what}. If somebody had changed the field in "
             "Salesforce just before, that value was overwritten and can't be told; see the field history there.",
             field=field,
-            detail={"here": value, "there": None, "lost": None, "winner": "marketo", "reason": "The answer was lost."},
+            detail={"here": value, "there": None, "lost": None, "winner": "marketo", "reason": reason},
         )
 
     def write(self) -> None:

@@ -222,6 +222,8 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal, *, overtak
         if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
             journal.doubt(person.id, person.name, name, person.in_doubt[name])
             was = link.base.get(name)
+        elif s.before is None:
+            journal.doubt(person.id, person.name, name, value, "What it had before could not be read.")
         edited_there = not same(rule, was, link.base.get(name)) and not same(rule, was, value)
         if edited_there:
             base[name] = now

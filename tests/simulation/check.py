@@ -220,9 +220,7 @@ class Check:
             kind = "lost" if on_record or edit.side == "here" else "lost at the conversion"
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
-        # A value that was put back to what both had agreed on is no edit, by value, and wins over nothing.
-        entered = [e for e in leaves if e.value == final or not self._back(e, edits)]
-        self._winner(person, owners, entered, final, joined)
+        self._winner(person, owners, leaves, final, joined, edits)
 
     def _back(self, edit: Edit, edits: list[Edit]) -> bool:
         """Values that repeat, and blanks: what was undone before the other side saw it was no edit."""
@@ -239,7 +237,15 @@ class Check:
             e.owner in self.journal.continued and e.number > edit.number and e.over is None for e in edits
         )
 
-    def _winner(self, person: Person, owners: set[int | str], leaves: list[Edit], final: Value, joined: int) -> None:
+    def _winner(
+        self,
+        person: Person,
+        owners: set[int | str],
+        leaves: list[Edit],
+        final: Value,
+        joined: int,
+        edits: list[Edit],
+    ) -> None:
         """Promise 2 and 3: what stands is what was entered last on one side, the winner's if on both."""
         field = BY_NAME[leaves[0].field]
         uncertain = field.name in self.journal.restricted or not field.unique or joined
@@ -252,7 +258,10 @@ class Check:
             self.fail(f"{field.name} of person {person.pk} is {final!r}, which nobody entered last: {leaves}", *owners)
             return
         winner = "here" if self.history.winner == "marketo" else "there"
-        contenders = [e for e in leaves if e.side == winner and e.agreed]
+        # A value that was put back to what both had agreed on is no edit, by value, and wins over nothing.
+        contenders = [
+            e for e in leaves if e.side == winner and e.agreed and e.value != final and not self._back(e, edits)
+        ]
         if contenders and standing[0].side != winner and standing[0].agreed:
             self.fail(f"{field.name} of person {person.pk}: {standing[0]} won over {contenders}", *owners)
 
@@ -263,7 +272,7 @@ class Check:
         field = BY_NAME[name]
         entries = ActivityLogEntry.objects.filter(person_id=person, type=ActivityType.CONFLICT, field=name)
         for detail in entries.values_list("detail", flat=True):
-            if detail.get("reason") == "The answer was lost.":
+            if detail.get("reason") in ("The answer was lost.", "What it had before could not be read."):
                 doubted = True
             else:
                 lost.add(field.canonical(detail["lost"]))

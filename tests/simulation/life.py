@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncer.models import Person, SalesforceRecord
+from syncer.models import FieldMapping, Person, SalesforceRecord
 from tests.simulation.fields import NEW
 from tests.simulation.people import People
 
@@ -103,8 +103,10 @@ class Life:
 
     def retype_field(self) -> None:
         """Its mapping is suspended: nobody says any more what becomes of its values, and nothing else may suffer."""
-        if NEW not in self.people.fields:
-            return
+        with self.world.aside():
+            known = FieldMapping.objects.filter(salesforce_field=NEW.lead).count() == 2
+        if NEW not in self.people.fields or not known:
+            return  # what is a date from the first look on is none whose type changed
         for sobject in ("Lead", "Contact"):
             self.world.sandbox.control("POST", "fields", object=sobject, name=NEW.lead, type="date")
         self.people.fields.remove(NEW)

@@ -8,7 +8,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from syncer.models import Conflict, CreateIntent, PendingChange, Person, SalesforceRecord
+from syncer.models import (
+    ActivityLogEntry,
+    ActivityType,
+    Conflict,
+    CreateIntent,
+    PendingChange,
+    Person,
+    SalesforceRecord,
+)
 from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import SyncOptions
@@ -423,3 +431,20 @@ def test_a_box_that_waits_for_the_survivor_of_a_merge_is_ticked_when_sending_goe
     person = Person.objects.get(sfdc_id=survivor)
     assert person.do_not_call is sandbox.read(survivor)["DoNotCall"] is True
     assert not PendingChange.objects.exists()
+
+
+def test_an_update_without_the_reading_before_it_says_that_a_value_may_have_been_overwritten(
+    sandbox, cycle, sync_person
+):
+    """Each part of a Composite request can fail by itself."""
+    lead = sandbox.lead(Title="Buyer", City="Ghent")
+    cycle()
+    Person.objects.update(title="Purchaser")
+    sandbox.fault("/query", "status", status=503, nth=2, times=1)  # the first one is that of the action
+    sync_person(Person.objects.get())
+    cycle()
+    assert sandbox.read(lead)["Title"] == Person.objects.get().title == "Purchaser"
+    [entry] = ActivityLogEntry.objects.filter(type=ActivityType.CONFLICT)
+    assert (entry.field, entry.detail["reason"]) == ("title", "What it had before could not be read.")
+    assert sync_person(Person.objects.get()).ok
+    assert ActivityLogEntry.objects.filter(type=ActivityType.CONFLICT).count() == 1
