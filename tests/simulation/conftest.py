@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from tests.simulation.world import image, restore
@@ -15,7 +16,7 @@ def migrated(django_db_setup: None, django_db_blocker):
     with django_db_blocker.unblock():
         if connection.vendor != "sqlite":
             return None
-        connection.ensure_connection()
+        call_command("flush", interactive=False, verbosity=0)  # other tests may have left something behind
         return image()
 
 
