@@ -10,6 +10,7 @@ from syncer.models import (
     ActivityType,
     Conflict,
     CreateIntent,
+    FormerId,
     PendingChange,
     PendingState,
     Person,
@@ -208,7 +209,7 @@ class Check:
                 continue  # unticked there before the conversion was seen: no different from never ticked
             if edit.value is True and person.sfdc_id in self.journal.continued and field.name in self.journal.read_only:
                 continue  # only Salesforce could tick it on the contact, and did not
-            if edit.value is None and (edit.creation or person.sfdc_id in self.journal.continued):
+            if edit.value is None and (edit.creation or self._was_converted(person)):
                 continue  # nothing is blanked by a conversion
             if edit.owner in self.journal.never_received and (field.lead.endswith("__c") or not field.contact):
                 continue
@@ -221,6 +222,11 @@ class Check:
             self.fail(f"{edit} is {kind}: {field.name} of person {person.pk} is {final!r}.", *owners)
             return
         self._winner(person, owners, leaves, final, joined, edits)
+
+    def _was_converted(self, person: Person) -> bool:
+        """It is the contact of a converted lead, or was, until that contact was merged into another one."""
+        former = FormerId.objects.filter(person_id=person.pk).values_list("record_id", flat=True)
+        return any(record_id in self.journal.continued for record_id in (person.sfdc_id, *former))
 
     def _back(self, edit: Edit, edits: list[Edit]) -> bool:
         """Values that repeat, and blanks: what was undone before the other side saw it was no edit."""
