@@ -205,6 +205,7 @@ class History:
         automatic, world.page = self.chance.random() < 0.15, self.chance.choice((2000, 2000, 4, 1))
         with world.aside():
             SyncUser.objects.update(lead_winner=self.winner, contact_winner=self.winner, create_leads=automatic)
+            SyncUser.objects.update(hold_refused_fields=world.seed % 4 == 0)
         self.journal.tell(
             f"seed {world.seed}: {self.winner} wins, external id: {self.external_id}, leads made by themselves: "
             f"{automatic}, records a page: {world.page}"
