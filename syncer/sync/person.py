@@ -201,7 +201,7 @@ def _act(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], opt
     persons = [p for p in persons if p.id not in outcomes]
 
     if options.action is Action.DELETE:
-        outcomes |= remove.delete(work, persons)
+        _delete(work, persons, outcomes)
         return
     stays_as_it_is = options.action in (Action.OWNER, Action.CAMPAIGN)
     _sync(work, [p for p in persons if not (stays_as_it_is and p.linked)], outcomes, asked)
@@ -225,6 +225,30 @@ def _then(first: PersonOutcome | None, told: PersonOutcome) -> PersonOutcome:
     if not told.ok:
         return replace(told, message=both, sent=first.sent, received=first.received)
     return replace(first, message=both)
+
+
+def _delete(work: Work, persons: Sequence[PersonState], outcomes: dict[int, PersonOutcome]) -> None:
+    """Delete the records that somebody has seen on the page: a lead that was converted since is another one now, and
+    deleting it would part the person from its contact."""
+    if not persons:
+        return
+    told: dict[int, PersonOutcome] = {}
+    _receive(work, persons, find(work, persons), told)
+    now = state.by_ids(p.id for p in persons)
+    there = []
+    for person in persons:
+        found, seen = now.get(person.id), f"{person.sfdc_type} {person.sfdc_id}"
+        if found is None or found.sfdc_id != person.sfdc_id:
+            became = f" It is {found.sfdc_type} {found.sfdc_id} now." if found is not None else ""
+            message = f"{seen} was converted or merged in Salesforce meanwhile.{became} Nothing was deleted."
+            outcomes[person.id] = outcome(person, Result.REFUSED, message, "RECORD_CHANGED")
+        elif _is_deleted(told.get(person.id)):
+            outcomes[person.id] = outcome(person, Result.UNCHANGED, f"{seen} is deleted already.")
+        elif person.id in told and not told[person.id].ok:
+            outcomes[person.id] = told[person.id]
+        else:
+            there.append(found)
+    outcomes |= remove.delete(work, there)
 
 
 # -- the sync itself --------------------------------------------------------------------------------------------------

@@ -234,6 +234,16 @@ def test_a_lost_answer_to_a_deletion_is_repeated(sandbox, linked, sync_person):
     assert kim.sfdc_is_deleted
 
 
+def test_a_lead_that_was_converted_meanwhile_is_not_deleted(sandbox, linked, sync_person, cycle):
+    kim = linked()
+    contact = sandbox.convert(kim.sfdc_id)
+    outcome = sync_person(kim, options=SyncOptions(action=Action.DELETE))
+    assert (outcome.result, outcome.code) == (Result.REFUSED, "RECORD_CHANGED")
+    assert contact in outcome.message
+    cycle()
+    assert [(p.sfdc_type, p.sfdc_id, p.sfdc_is_deleted) for p in Person.objects.all()] == [("Contact", contact, False)]
+
+
 def test_a_person_who_is_not_there_can_not_be_deleted_there(sync_person):
     assert sync_person(person(), options=SyncOptions(action=Action.DELETE)).code == "NOT_LINKED"
 
