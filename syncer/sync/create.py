@@ -8,36 +8,31 @@ more. The intent is stored on either way, because a killed process leaves nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from syncer.models import ActivityType, CreateIntent, IntentState, Person, SfdcType, Tombstone
+from syncer.models import CreateIntent, IntentState, Person, SfdcType
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError, RowResult
-from syncer.sync import outbox, state, statements
-from syncer.sync.apply import Merged, apply
+from syncer.sync import outbox, statements
+from syncer.sync.created import Creation, Made, Refusal, link_created, record_refused
 from syncer.sync.errors import FieldsChanged, OutOfTime
-from syncer.sync.failures import failure, is_about_fields, outcome
+from syncer.sync.failures import is_about_fields
 from syncer.sync.fields import ObjectMap
-from syncer.sync.journal import Journal
-from syncer.sync.lookup import similar
-from syncer.sync.merge import Value, merge
-from syncer.sync.options import SYNC, SyncOptions
-from syncer.sync.outbox import Failure
+from syncer.sync.merge import Value
+from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.pull import all_rows, pages
-from syncer.sync.refusals import busy, mark
+from syncer.sync.refusals import busy
 from syncer.sync.remote import Reading, RemoteRecord, parse
-from syncer.sync.settle import TRIES
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work, next_sequence
 
@@ -47,20 +42,6 @@ LATE_COMMIT = timedelta(minutes=15)
 ROUNDS = 4
 #: Assignment rules run for a create only, as in Marketo, unless an owner was chosen: the one write that asks for them.
 RUN_ASSIGNMENT_RULES: Mapping[str, str] = {"Sforce-Auto-Assign": "TRUE"}
-
-
-#: Refusals because of records that are there already.
-DUPLICATES = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """A person and the values that its Lead is created with, by person field; ``defaults`` are not the person's own."""
-
-    person: PersonState
-    values: Mapping[str, Value]
-    defaults: frozenset[str] = frozenset()
-    options: SyncOptions = SYNC
 
 
 def create_leads(
@@ -78,19 +59,11 @@ def create_leads(
             groups.setdefault(same_headers, []).append(prepared)
         elif isinstance(prepared, Refusal):
             refused.append(prepared)
-    outcomes |= _failed(work, fields, refused)
+    outcomes |= record_refused(work, fields, refused)
     for group in groups.values():
         for start in range(0, len(group), writing.MOST_ROWS):
             outcomes |= _create(work, fields, group[start : start + writing.MOST_ROWS])
     return outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A create that was refused, by Salesforce or by us before asking."""
-
-    creation: Creation
-    errors: tuple[RowError, ...]
 
 
 def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | Refusal:
@@ -250,7 +223,7 @@ def _call(work: Work, fields: ObjectMap, creations: Sequence[Creation], *, first
             made.append(Made(creation, record, verb))
     CreateIntent.objects.filter(person_id__in=list(outcomes)).update(state=IntentState.UNKNOWN)
     outcomes |= link_created(work, fields, Reading(sequence, answer.asked_at), made)
-    outcomes |= _failed(work, fields, refused)
+    outcomes |= record_refused(work, fields, refused)
     if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
         raise FieldsChanged
     return outcomes
@@ -307,137 +280,3 @@ def _find_by_uuid(work: Work, fields: ObjectMap, creations: Sequence[Creation]) 
     reading = Reading(sequence, first.asked_at)
     records = [parse(fields, row) for page in pages(work, first) for row in page.records]
     return link_created(work, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A lead that was made (``verb``: or found) for a person."""
-
-    creation: Creation
-    record: RemoteRecord
-    verb: str
-
-    @property
-    def message(self) -> str:
-        return f"{self.verb}: {self.record.object} {self.record.id}."
-
-
-def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence[Made]) -> dict[int, PersonOutcome]:
-    """Link persons with the leads that were made for them. What was sent is the base: what Salesforce made of it since
-    (normalised values, defaults, the work of its automations) is received."""
-    outcomes: dict[int, PersonOutcome] = {}
-    left = {m.creation.person.id: m for m in made}
-    persons = {pk: m.creation.person for pk, m in left.items()}
-    for attempt in range(TRIES):
-        if attempt and left:
-            work.pause(0.05 * attempt)
-            persons = state.by_ids(left)
-        for pk in [pk for pk in left if pk in persons and persons[pk].linked]:
-            # The cycle has read and linked it meanwhile.
-            outcomes[pk] = outcome(persons[pk], Result.CREATED, left.pop(pk).message)
-        merged = [_merged(fields, persons[pk], m) for pk, m in left.items() if pk in persons]
-        if not merged:
-            break
-        done = apply(work, fields, reading, merged, also=_log_of(work, left))
-        for one in done.written:
-            m = left.pop(one.person.id)
-            work.sent["created"] += 1
-            told = outcome(one.person, Result.CREATED, m.message)
-            outcomes[one.person.id] = replace(
-                told,
-                sfdc_type=m.record.object,
-                sfdc_id=m.record.id,
-                sent=tuple(m.creation.values),
-                received=tuple(one.merge.received),
-            )
-    gone = left.keys() - state.by_ids(left).keys() if left else set()
-    _bury(work, [left[pk].record for pk in gone])
-    for pk in gone:
-        message = f"{left[pk].message} This person was deleted here meanwhile; the lead stays."
-        outcomes[pk] = outcome(left.pop(pk).creation.person, Result.REFUSED, message, "PERSON_DELETED")
-    for pk, m in left.items():
-        follows = "Created; the person is being edited, the link follows."
-        outcomes[pk] = outcome(m.creation.person, Result.BUSY, follows)
-    return outcomes
-
-
-def _bury(work: Work, records: Sequence[RemoteRecord]) -> None:
-    """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
-    statements.insert(
-        Tombstone,
-        ["organisation", "object", "record_id", "stamp"],
-        [[work.organisation, record.object, record.id, record.stamp] for record in records],
-        conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
-    )
-
-
-def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:
-    creation, record = made.creation, made.record
-    sent = set(creation.values) - creation.defaults
-    # What was filled here and not sent (no access, a default in its place) was not agreed on.
-    filled = {name for name, value in fields.here(creation.person.values)[0].items() if value is not None}
-    filled |= creation.defaults
-    here, bad = fields.here(person.values)
-    base = {
-        name: creation.values.get(name)
-        for name in record.values
-        if name in here and (name in sent or name not in filled)
-    }
-    decided = merge([r for r in fields.rules if r.field not in bad], base, here, record.values)
-    return Merged(person, record, decided, keeps_waiting=bool(bad), created=True)
-
-
-def _log_of(work: Work, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:
-    """What is written in the transaction that links persons: their log entries, and the end of their claims."""
-
-    def log(written: Sequence[Merged]) -> None:
-        journal = Journal(work)
-        for one in written:
-            m = made[one.person.id]
-            journal.entry(
-                one.person.id,
-                one.person.name,
-                ActivityType.SYNC_PERSON,
-                m.message,
-                detail={
-                    "id": m.record.id,
-                    "object": m.record.object,
-                    "values": dict(m.creation.values),
-                    "owner": m.record.owner_id,
-                    **m.creation.options.of_create(),
-                },
-            )
-        outbox.release(work.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting])
-        journal.write()
-
-    return log
-
-
-def _failed(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[int, PersonOutcome]:
-    """Creates fail as a whole: the persons are marked, with Salesforce's words in their log, and the records that a
-    duplicate rule found to choose from."""
-    if not refused:
-        return {}
-    found = similar(
-        work,
-        {
-            r.creation.person.id: (r.creation.values, error.duplicates)
-            for r in refused
-            for error in r.errors
-            if error.code in DUPLICATES
-        },
-    )
-    journal = Journal(work)
-    failures: list[Failure] = []
-    outcomes: dict[int, PersonOutcome] = {}
-    for refusal in refused:
-        person, values = refusal.creation.person, refusal.creation.values
-        result = failure(work, fields, person, refusal.errors, values, journal)
-        detail = {**result.detail, "candidates": found.get(person.id, [])}
-        failures.append(replace(result, failed=result.failed or result.retry_at is None, detail=detail))
-        told = outcome(person, Result.FAILED, result.message)
-        outcomes[person.id] = replace(told, code=result.code, remedy=result.detail.get("remedy", ""))
-    persons = {r.creation.person.id: r.creation.person for r in refused}
-    mark(work, failures, persons, {r.creation.person.id: r.creation.options for r in refused}, journal)
-    work.sent["failed"] += len(refused)
-    return outcomes

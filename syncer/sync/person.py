@@ -27,7 +27,8 @@ from syncer.sync.connect import (
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.create import Creation, create_leads, prepare
+from syncer.sync.create import create_leads, prepare
+from syncer.sync.created import Creation
 from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, OutOfTime, Stopped, fields_keep_changing
 from syncer.sync.failures import outcome
 from syncer.sync.lookup import Found, find
