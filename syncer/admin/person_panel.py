@@ -21,7 +21,7 @@ from syncer.admin.words import field_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person, SalesforceRecord, SyncUser
 from syncer.sync.compare import There, read_record
 from syncer.sync.errors import CannotSync
-from syncer.sync.options import Action
+from syncer.sync.options import QUEUE_PREFIX, Action
 
 #: As many activities as a page shows.
 LATEST = 50
@@ -84,15 +84,11 @@ def _asked(request: HttpRequest, record: SalesforceRecord | None) -> tuple[There
         return None, error.message
 
 
-#: Salesforce's ids of groups; of these only queues own records.
-QUEUE = "00G"
-
-
 def _owner(record: SalesforceRecord | None) -> SafeString:
     """A user with the e-mail address, or a queue."""
     if record is None or not (record.owner_id or record.owner_name):
         return display.NOTHING
-    if record.owner_id.startswith(QUEUE):
+    if record.owner_id.startswith(QUEUE_PREFIX):
         return format_html("Queue {}", record.owner_name or format_html("<code>{}</code>", record.owner_id))
     name = record.owner_name or format_html("<code>{}</code>", record.owner_id)
     if not record.owner_email:

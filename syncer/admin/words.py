@@ -23,10 +23,6 @@ def winner_label(winner: str) -> str:
     return WINNERS.get(winner, winner)
 
 
-def phase_label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
 def trigger_label(trigger: str) -> str:
     return TRIGGERS.get(trigger, trigger or "–")
 

@@ -15,6 +15,7 @@ from syncer.sync.apply import Merged, apply
 from syncer.sync.create import LATE_COMMIT, unknown
 from syncer.sync.failures import outcome
 from syncer.sync.lookup import Found, address
+from syncer.sync.matching import names_agree
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.pull import merge_with
@@ -111,7 +112,7 @@ def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[
             matched.candidates[person.id] = describe(group, found)
             return
         free = [record for record in group if record.id not in found.owners and record.id not in taken]
-        agreeing = [record for record in free if _names_agree(person, record)]
+        agreeing = [record for record in free if names_agree(person, record)]
         if len(agreeing) == 1:
             taken.add(agreeing[0].id)
             matched.link(person, agreeing[0], f"same e-mail address, {address(person)}.")
@@ -155,12 +156,6 @@ def _with_new_uuids(work: Work, to_create: list[PersonState], found: Found) -> l
         statements.update(Person, ["uuid"], [[p.id, uuid.uuid4()] for p in spent], keys=("id",))
     now = state.by_ids(p.id for p in spent)
     return [now.get(p.id, p) for p in to_create]
-
-
-def _names_agree(person: PersonState, record: RemoteRecord) -> bool:
-    here = person.values["last_name"].strip().lower()
-    there = str(record.values.get("last_name") or "").lower()
-    return not here or not there or here == there
 
 
 def _still_open(work: Work, intent: CreateIntent) -> bool:

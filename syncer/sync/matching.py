@@ -48,7 +48,7 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
         if record.id in found:
             continue
         for person in by_email.get(_email(record), ()):
-            if person.id not in taken and _names_agree(person, record):
+            if person.id not in taken and names_agree(person, record):
                 found[record.id] = Match(person, f"same e-mail address, {record.values.get('email')}.")
                 taken.add(person.id)
                 break
@@ -187,7 +187,8 @@ def _email(record: RemoteRecord) -> str:
     return str(record.values.get("email") or "").lower()
 
 
-def _names_agree(person: PersonState, record: RemoteRecord) -> bool:
+def names_agree(person: PersonState, record: RemoteRecord) -> bool:
+    """An e-mail address alone would join strangers (``info@``): the last names are equal, or one of them is empty."""
     here = person.values["last_name"].strip().lower()
     there = str(record.values.get("last_name") or "").lower()
     return not here or not there or here == there

@@ -21,9 +21,6 @@ from syncer.sync.outcomes import PersonOutcome, Result
 from syncer.sync.state import PersonState
 from syncer.sync.work import Work
 
-#: What waits for somebody's decision: it is tried again when the person changes or somebody asks for it, not by itself.
-DECISIONS = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN", "CONTACT_AND_QUEUE", "DELETED_IN_SFDC"})
-
 
 def no_writing(work: Work) -> tuple[str, str] | None:
     """Why nothing may be written there, as a sentence and a code; None when it may."""

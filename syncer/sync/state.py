@@ -71,10 +71,6 @@ class PersonState:
     def linked(self) -> bool:
         return self.link is not None and self.sfdc_type != SfdcType.NONE
 
-    def claimed_by_other(self, claim: str, now: datetime) -> bool:
-        """Somebody else is sending this person right now."""
-        return bool(self.claim) and self.claim != claim and self.claimed_until is not None and self.claimed_until > now
-
 
 _LINK = {
     name: f"record__{name}"

@@ -103,7 +103,9 @@ def test_once_a_member(rig: Rig) -> None:
 def test_a_member_that_left_can_come_back(rig: Rig) -> None:
     campaign, lead = _campaign(rig), rig.create()
     rig.call("DELETE", f"sobjects/CampaignMember/{_join(rig, campaign, LeadId=lead)}")
+    assert _members(rig) == []
     _join(rig, campaign, LeadId=lead)
+    assert len(_members(rig)) == 1
 
 
 @pytest.mark.parametrize(
