@@ -1,14 +1,18 @@
 """Histories of edits, faults and crashes, each driven by one seed, and the promises of the sync after each.
 
-``SEED=17`` replays one history and ``SEEDS=1-500`` runs many; without them a fixed few run.
+``SEED=17`` replays one history and ``SEEDS=1-500`` runs many; without them a fixed few run. ``JOURNALS=folder`` writes
+what happened in each history there, to compare two states of the code word for word.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
+from syncer.models import ActivityLogEntry, PendingChange, SalesforceRecord, SyncRun
 from tests.simulation.check import Check
 from tests.simulation.history import History
 
@@ -22,6 +26,19 @@ def seeds() -> list[int]:
     return list(range(int(first), int(last or first) + 1)) if first else list(A_FEW)
 
 
+def whole_story(history: History) -> str:
+    """Everything that people entered, that struck, and that the application told of it."""
+    told = [f"{text}  {sorted(map(str, who))}" for text, who in history.journal.history]
+    entries = ActivityLogEntry.objects.order_by("pk").values_list(
+        "person_name", "type", "at", "actor", "summary", "detail"
+    )
+    runs = SyncRun.objects.order_by("pk").values_list("kind", "status", "error", "notes", "counters", "api_calls")
+    links = SalesforceRecord.objects.order_by("pk").values_list("object", "record_id", "base", "read_sequence")
+    waiting = PendingChange.objects.order_by("pk").values_list("person_id", "state", "attempts", "error_code", "held")
+    whole = "\n".join([*told, *(str(row) for rows in (entries, runs, links, waiting) for row in rows)])
+    return re.sub(r"process \d+ on \S+", "process on host", whole)  # who holds the lease
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", seeds())
 def test_the_promises_hold_after_the_history_of_seed(seed: int, database: None) -> None:
@@ -29,6 +46,9 @@ def test_the_promises_hold_after_the_history_of_seed(seed: int, database: None) 
     with history.world.running():
         history.run()
         problems = Check(history).run()
+        if folder := os.environ.get("JOURNALS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            Path(folder, f"{seed}.txt").write_text(whole_story(history), encoding="utf-8")
     concerned = {who for _, owners in problems[:3] for who in owners}
     told = "\n".join(text for text, _ in problems)
     assert not problems, f"seed {seed}\n{told}\n\n{history.journal.story(concerned)}"
