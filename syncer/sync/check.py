@@ -12,6 +12,7 @@ from syncer.salesforce.describe import ObjectDescribe
 from syncer.sync import schema
 from syncer.sync.connect import OpenSession, check_ready, connect, default_session, one_line_errors
 from syncer.sync.errors import CannotSync
+from syncer.sync.fields import OBJECTS
 from syncer.sync.work import Work
 
 
@@ -45,7 +46,7 @@ def test_connection(sync_user: SyncUser, open_session: OpenSession = default_ses
                 f"{sync_user.organisation_id}.",
                 "WRONG_ORGANISATION",
             )
-        described = [org.describe(name) for name in schema.OBJECTS]
+        described = [org.describe(name) for name in OBJECTS]
     usage = org.api_usage
     return ConnectionReport(
         organisation_id=organisation.id,

@@ -32,6 +32,7 @@ from syncer.sync.connect import (
 )
 from syncer.sync.create import recover_intents
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, OutOfTime, fields_keep_changing
+from syncer.sync.fields import OBJECTS
 from syncer.sync.lease import acquire
 from syncer.sync.person import BATCH, plan_batch, sync_batch
 from syncer.sync.plan import Plan
@@ -47,7 +48,7 @@ class CycleOptions:
     """``objects``: only these. ``full``: everything is read again and compared by value. ``give_up_after``: a cycle in
     the background stops at the end of a batch after this time, and its run says ``unfinished``."""
 
-    objects: tuple[str, ...] = schema.OBJECTS
+    objects: tuple[str, ...] = OBJECTS
     full: bool = False
     give_up_after: timedelta | None = None
     plan: Plan | None = None
@@ -174,7 +175,7 @@ def _check_database(work: Work) -> None:
 def _receive(work: Work, options: CycleOptions) -> None:
     """Describes and changes of all objects in one request; further pages follow by themselves."""
     conditional = not _full_describe_is_due(work)
-    if work.sync_user.described.filter(name__in=schema.OBJECTS).count() < len(schema.OBJECTS):
+    if work.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
         _first_describes(work)
     else:
         work.load_maps()
@@ -196,7 +197,7 @@ def _receive(work: Work, options: CycleOptions) -> None:
 
 def _tell_postponed(work: Work) -> None:
     """Records whose persons were being edited all the time, or that a newer request had read."""
-    cursors = SyncCursor.objects.filter(sync_user=work.sync_user, object__in=schema.OBJECTS)
+    cursors = SyncCursor.objects.filter(sync_user=work.sync_user, object__in=OBJECTS)
     for name, postponed in cursors.values_list("object", "postponed"):
         if postponed:
             work.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
@@ -252,8 +253,8 @@ def _take_page(work: Work, name: str, answer: Answer, sequence: int) -> None:
 
 
 def _full_describe_is_due(work: Work) -> bool:
-    described = list(work.sync_user.described.filter(name__in=schema.OBJECTS).values_list("described_at", flat=True))
-    return len(described) < len(schema.OBJECTS) or min(described) < work.now() - FULL_DESCRIBE
+    described = list(work.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
+    return len(described) < len(OBJECTS) or min(described) < work.now() - FULL_DESCRIBE
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------

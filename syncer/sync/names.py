@@ -21,7 +21,7 @@ from syncer.salesforce.ids import to_18
 from syncer.sync import pull, runs, schema, state, statements
 from syncer.sync.apply import Merged, apply
 from syncer.sync.backfill import postpone
-from syncer.sync.fields import ACCOUNT_PATH, RELATED_OBJECTS, ObjectMap, unseen_objects
+from syncer.sync.fields import ACCOUNT_PATH, OBJECTS, RELATED_OBJECTS, ObjectMap, unseen_objects
 from syncer.sync.remote import OVERLAP, Reading, parse, parse_stamp
 from syncer.sync.work import Work, next_sequence
 
@@ -234,7 +234,7 @@ def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading
     )
     for start in range(0, len(ids), BATCH):
         left = _write_owners(work, users, ids[start : start + BATCH], reading)
-        for sobject in schema.OBJECTS:
+        for sobject in OBJECTS:
             postpone(work, sobject, [record_id for name, record_id in left if name == sobject])
         work.give_up_in_time()
     return len(ids)

@@ -57,11 +57,11 @@ def send_waiting(work: Work) -> None:
     progress = [0, outbox.waiting(work.now())]
     unknown: list[OutcomeUnknown] = []
     for attempt in range(PASSES):
-        lost = _send_all(work, until, progress)
-        unknown = [*unknown, lost] if lost else []
+        broken = _send_all(work, until, progress)
+        unknown = [*unknown, broken] if broken else []
         if len(unknown) >= UNKNOWN_IN_A_ROW:
             raise unknown[-1]
-        again = work.now() if lost else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, work.now())
+        again = work.now() if broken else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, work.now())
         if again is None or attempt == PASSES - 1:
             break
         wait = (again - work.now()).total_seconds() + work.random.random()

@@ -19,7 +19,7 @@ from syncer.salesforce.errors import SalesforceError
 from syncer.sync import schema
 from syncer.sync.connect import connect
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields import object_map
+from syncer.sync.fields import OBJECTS, object_map
 
 #: What each method needs, and the environment variable that it comes from.
 SECRETS: dict[str, dict[str, str]] = {
@@ -93,7 +93,7 @@ class Command(BaseCommand):
                 f"{other.organisation}.",
                 "WRONG_ORGANISATION",
             )
-        describes = [org.describe(name) for name in schema.OBJECTS]
+        describes = [org.describe(name) for name in OBJECTS]
         with transaction.atomic():
             SyncUser.objects.exclude(pk=sync_user.pk).update(is_active=False)
             sync_user.encrypted_session, sync_user.instance_url = probe.encrypted_session, probe.instance_url
@@ -110,7 +110,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Connected to {sync_user.organisation_name} ({sync_user.organisation_id}) as {self._signed_in_as}."
         )
-        for name in schema.OBJECTS:
+        for name in OBJECTS:
             mappings = sync_user.mappings.filter(object=name, readable=True)
             custom = mappings.filter(automatic=True, salesforce_field__endswith="__c").count()
             may_edit = mappings.filter(updateable=True).count()
