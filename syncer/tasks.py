@@ -13,13 +13,13 @@ from django_q.tasks import async_task
 
 from syncer import schedule
 from syncer.models import RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
+from syncer.sync.actions.sync_person import sync_persons
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync, OutOfTime
 from syncer.sync.options import SyncOptions
-from syncer.sync.person import sync_persons
-from syncer.sync.reconnect import reconnect
-from syncer.sync.retention import prune
+from syncer.sync.upkeep.reconnect_sandbox import reconnect
+from syncer.sync.upkeep.retention import prune
 
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
 #: at its time-out of 15 minutes, which would otherwise always strike at the same point.

@@ -21,11 +21,11 @@ from syncer.admin import selection
 from syncer.admin.permissions import require
 from syncer.admin.progress import level_of, sentence_of
 from syncer.models import Person, RunKind, RunStatus, SyncRun
-from syncer.sync.connect import active_sync_user
+from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.connection.connect import active_sync_user
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome
-from syncer.sync.person import sync_persons
 from syncer.tasks import go_on
 
 #: Up to here the page answers with the outcomes; more persons are synced in the background.

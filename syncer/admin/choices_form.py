@@ -11,8 +11,8 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
 from syncer.models import SyncUser
-from syncer.sync.directory import MOST, Campaign, Choice, Directory, read_directory
 from syncer.sync.options import Action, SyncOptions
+from syncer.sync.upkeep.choices import MOST, Campaign, Choice, Directory, read_directory
 
 #: How long a list read from Salesforce is offered, in seconds: a page and its answer need it once each.
 FRESH = 300

@@ -21,10 +21,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from syncer.admin import display
 from syncer.models import SalesforceRecord, SyncUser
-from syncer.sync.check import ConnectionReport, test_connection
-from syncer.sync.connect import connect, one_line_errors
-from syncer.sync.cycle import learn_organisation
+from syncer.sync.connection.connect import connect, learn_organisation, one_line_errors
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep.access_check import ConnectionReport, test_connection
 
 SESSION_KEY = "connection_test"
 PERMISSION = "syncer.change_syncuser"

@@ -33,7 +33,8 @@ from syncer.models import (
     SyncRun,
     SyncUser,
 )
-from syncer.sync import installation, outbox
+from syncer.sync.connection import installation
+from syncer.sync.store import outbox
 
 RUN_CYCLE = "syncer.run_cycle"
 SYNC_PERSON = "syncer.sync_person"

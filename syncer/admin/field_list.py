@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from syncer.models import SyncUser
-from syncer.sync.check import refresh_fields
-from syncer.sync.connect import active_sync_user
+from syncer.sync.connection.connect import active_sync_user
 from syncer.sync.errors import CannotSync
-from syncer.sync.schema import NAMED, OBJECTS, SchemaChange
+from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.pull.describes import NAMED, SchemaChange
+from syncer.sync.upkeep.access_check import refresh_fields
 
 PERMISSION = "syncer.change_fieldmapping"
 

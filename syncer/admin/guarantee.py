@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from syncer.admin import display
 from syncer.models import SyncUser
-from syncer.sync.fields import object_map
+from syncer.sync.fields.object_map import object_map
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from django import forms
 from syncer.admin.words import field_label
 from syncer.models import Direction, FieldMapping, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
-from syncer.sync.fields import PERSON_COLUMNS
-from syncer.sync.schema import COMPOUND, RECEIVE_ONLY, lossless, take_over
+from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.fields.types import COMPOUND, RECEIVE_ONLY, lossless
+from syncer.sync.pull.describes import take_over
 
 #: What the engine itself keeps of every record, and what can't be read in a query of many records.
 NEVER_MAPPED = frozenset({"Id", "IsDeleted", "MasterRecordId", "SystemModstamp"})

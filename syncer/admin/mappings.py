@@ -18,9 +18,10 @@ from syncer.admin.readonly import CalmAdmin
 from syncer.admin.words import field_label
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync import outbox
-from syncer.sync.fields import OBJECTS, PERSON_COLUMNS
-from syncer.sync.retype import take_new_type
+from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.store import outbox
+from syncer.sync.upkeep.change_type import take_new_type
 
 ICONS = {
     "see": "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",

@@ -15,9 +15,9 @@ from syncer.admin.explain import refusal_of
 from syncer.admin.states import pending_of, record_of
 from syncer.admin.words import field_label
 from syncer.models import PendingState, Person, SyncMode, SyncUser
-from syncer.sync.compare import There
-from syncer.sync.fields import PERSON_COLUMNS, MappedField, ObjectMap, object_map
+from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, ObjectMap, object_map
 from syncer.sync.merge import Decision, Outcome, Value, merge
+from syncer.sync.upkeep.read_now import There
 
 UNKNOWN = SafeString('<span class="empty">not yet</span>')
 

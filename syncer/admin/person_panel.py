@@ -19,9 +19,9 @@ from syncer.admin.explain import refusal_of, why
 from syncer.admin.states import KINDS, record_of, state_chip, state_of
 from syncer.admin.words import field_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person, SalesforceRecord, SyncUser
-from syncer.sync.compare import There, read_record
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import QUEUE_PREFIX, Action
+from syncer.sync.upkeep.read_now import There, read_record
 
 #: As many activities as a page shows.
 LATEST = 50

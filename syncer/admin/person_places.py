@@ -8,7 +8,7 @@ from django import forms
 
 from syncer.models import FieldMapping, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.places import PREFIXES, Places, choices
+from syncer.sync.fields.state_country import PREFIXES, Places, choices
 
 COUNTRY, STATE = "country", "state"
 

@@ -16,8 +16,8 @@ from syncer.admin.person_places import COUNTRY, STATE, places_of
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
-from syncer.sync.fields import PERSON_COLUMNS
-from syncer.sync.places import Places
+from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.fields.state_country import Places
 
 #: Columns in the order of the form, by its groups.
 GROUPS: dict[str, tuple[str, ...]] = {

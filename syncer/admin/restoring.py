@@ -15,7 +15,7 @@ from syncer.admin import display
 from syncer.admin.words import field_label
 from syncer.models import ActivityLogEntry, ActivityType, Conflict, Person, SyncUser
 from syncer.salesforce.values import BadValue
-from syncer.sync.fields import PERSON_COLUMNS, MappedField, object_map
+from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, object_map
 from syncer.sync.merge import Value, same
 
 PERMISSION = "syncer.change_person"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from syncer import schedule
 from syncer.admin.display import ago_text, short, span, until_text
 from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
-from syncer.sync import installation
+from syncer.sync.connection import installation
 
 #: A running cycle renews its heartbeat at least at every call to Salesforce.
 ALIVE = timedelta(minutes=3)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from syncer import schedule
 from syncer.admin import display
 from syncer.models import SyncUser, SyncUserState
-from syncer.sync import installation
+from syncer.sync.connection import installation
 
 PAUSE = "syncer.pause_sync"
 ADMINISTER = "syncer.change_syncuser"

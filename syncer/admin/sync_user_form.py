@@ -12,7 +12,7 @@ from syncer import secrets
 from syncer.models import SignInMethod, SyncUser, SyncUserState
 from syncer.salesforce.errors import ConfigurationError
 from syncer.salesforce.signin import Credentials, check
-from syncer.sync.connect import SECRET_NAMES
+from syncer.sync.connection.connect import SECRET_NAMES
 
 LABELS = {
     "client_id": "Client ID (consumer key)",

@@ -21,8 +21,8 @@ from syncer.admin.readonly import CalmAdmin
 from syncer.admin.switches import ADMINISTER, record, require_permission
 from syncer.admin.sync_user_form import SyncUserForm
 from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
-from syncer.sync.connect import SECRET_NAMES
-from syncer.sync.reconnect import start_run
+from syncer.sync.connection.connect import SECRET_NAMES
+from syncer.sync.upkeep.reconnect_sandbox import start_run
 
 KINDS = {
     SyncUserState.READY: "good",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncer.models import RunKind, SyncRun
-from syncer.sync.fields import PERSON_COLUMNS
+from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.options import TITLES, Action
 
 WINNERS = {"marketo": "This database", "salesforce": "Salesforce"}

@@ -20,8 +20,10 @@ from syncer.models import CreateIntent, IntentState, PendingChange, PendingState
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
-from syncer.sync import automatic, backfill, former, names, outbox, pull, push, runs, schema
-from syncer.sync.connect import (
+from syncer.sync.actions import auto_create
+from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
+from syncer.sync.connection import runs
+from syncer.sync.connection.connect import (
     OpenSession,
     active_sync_user,
     check_ready,
@@ -30,13 +32,18 @@ from syncer.sync.connect import (
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.create import recover_intents
+from syncer.sync.connection.lease import acquire
+from syncer.sync.context import Progress, Work, next_sequence, no_progress
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, OutOfTime, fields_keep_changing
-from syncer.sync.fields import OBJECTS
-from syncer.sync.lease import acquire
-from syncer.sync.person import BATCH, plan_batch, sync_batch
+from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.plan import Plan
-from syncer.sync.work import Progress, Work, next_sequence, no_progress
+from syncer.sync.pull import ask_former, backfill, related_names
+from syncer.sync.pull.changes import change_query, receive
+from syncer.sync.pull.describes import describe_requests, refresh, take_describes
+from syncer.sync.push import updates
+from syncer.sync.store import outbox
+from syncer.sync.store.cursors import cursor_for
+from syncer.sync.store.intents import recover_intents
 
 #: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
 #: documented.
@@ -137,7 +144,7 @@ def _phases(work: Work, options: CycleOptions) -> None:
         except FieldsChanged:
             if attempt == DESCRIBE_TRIES - 1:
                 raise fields_keep_changing() from None
-            schema.refresh(work)
+            refresh(work)
     if work.sending:
         try:
             _send(work)
@@ -179,17 +186,17 @@ def _receive(work: Work, options: CycleOptions) -> None:
         _first_describes(work)
     else:
         work.load_maps()
-    describes = schema.describe_requests(work, conditional=conditional)
+    describes = describe_requests(work, conditional=conditional)
     answer, sequence, related = _ask(work, options, describes)
     if _take_describes(work, answer, related):
         # Fields came or went: what was just read was asked for with the old list.
         answer, sequence, related = _ask(work, options)
-    followed = names.begin(work, answer, related)
+    followed = related_names.begin(work, answer, related)
     for name in options.objects:
         _take_page(work, name, answer, sequence)
     for name, page in followed.items():
-        names.receive(work, name, page, sequence)
-    former.learn(work)
+        related_names.receive(work, name, page, sequence)
+    ask_former.learn(work)
     _tell_postponed(work)
     for name in options.objects:
         backfill.fill(work, name)
@@ -207,11 +214,10 @@ def _ask(work: Work, options: CycleOptions, requests: Sequence[Subrequest] = ())
     """The changes of all objects, in one call behind ``requests``: the answer, its place in the sequence, and which
     related objects it tells of. At most four queries; Salesforce takes five."""
     changes = {
-        name: pull.change_query(work.maps[name], pull.cursor_for(work, name), full=options.full)
-        for name in options.objects
+        name: change_query(work.maps[name], cursor_for(work, name), full=options.full) for name in options.objects
     }
     paths = {name: soql.query_path(query.soql, query.deleted) for name, query in changes.items()}
-    related = names.queries(work, options.objects)
+    related = related_names.queries(work, options.objects)
     paths |= {name: soql.query_path(text) for name, text in related.items()}
     work.checkpoint()
     sequence = next_sequence()
@@ -225,7 +231,7 @@ def _ask(work: Work, options: CycleOptions, requests: Sequence[Subrequest] = ())
 def _first_describes(work: Work) -> None:
     """Nothing was described before: without it there is nothing to ask for."""
     work.checkpoint()
-    answer = work.org.composite(schema.describe_requests(work, conditional=False), safe=True)
+    answer = work.org.composite(describe_requests(work, conditional=False), safe=True)
     work.checkpoint()
     _take_describes(work, answer)
 
@@ -233,8 +239,8 @@ def _first_describes(work: Work) -> None:
 def _take_describes(work: Work, answer: Answer, related: Iterable[str] = ()) -> bool:
     """Whether fields came or went. A dry run looks at the mappings as they would become, and puts them back."""
     with transaction.atomic():
-        changes = schema.take_describes(work, answer)
-        changes += names.take_access(work, answer, related)
+        changes = take_describes(work, answer)
+        changes += related_names.take_access(work, answer, related)
         work.load_maps()
         transaction.set_rollback(work.plan is not None)
     return bool(changes)
@@ -249,7 +255,7 @@ def _take_page(work: Work, name: str, answer: Answer, sequence: int) -> None:
         raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
     body = response.body
     page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
-    pull.receive(work, name, page, sequence)
+    receive(work, name, page, sequence)
 
 
 def _full_describe_is_due(work: Work) -> bool:
@@ -263,14 +269,14 @@ def _full_describe_is_due(work: Work) -> bool:
 def _send(work: Work) -> None:
     for attempt in range(DESCRIBE_TRIES):
         try:
-            push.send_waiting(work)
+            updates.send_waiting(work)
             break
         except FieldsChanged:
             if attempt == DESCRIBE_TRIES - 1:
                 raise fields_keep_changing() from None
-            schema.refresh(work)
+            refresh(work)
     _create_again(work)
-    automatic.create_leads(work)
+    auto_create.create_leads(work)
 
 
 def _create_again(work: Work) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from syncer.sync.persons.person_state import PersonState
+
 
 class Result(StrEnum):
     """The value is the word shown."""
@@ -42,3 +44,14 @@ class PersonOutcome:
     @property
     def ok(self) -> bool:
         return self.result in GOOD
+
+
+def outcome(person: PersonState, result: Result, message: str, code: str = "") -> PersonOutcome:
+    return PersonOutcome(
+        person.id, person.name, result, message, code=code, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id
+    )
+
+
+def busy(person: PersonState) -> PersonOutcome:
+    """For a person in another worker's hands."""
+    return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", "BUSY")

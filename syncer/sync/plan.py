@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from syncer.sync.merge import Decision, Merge, Outcome, Value
-from syncer.sync.state import PersonState
+from syncer.sync.persons.person_state import PersonState
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from syncer.models import Person, SalesforceRecord, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, PicklistValue
 from syncer.salesforce.ids import to_18
-from syncer.sync.schema import store_describe
+from syncer.sync.pull.describes import store_describe
 
 ROOT = Path(__file__).parents[2]
 ORGANISATION = to_18("00D000000000001")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from syncer.models import FieldMapping, PendingChange, Person, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.schema import store_describe
+from syncer.sync.pull.describes import store_describe
 from tests.admin.conftest import LEAD_FIELDS, connected, described
 from tests.admin.pages import form_data, words
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from syncer.models import FieldMapping, Person, SyncUser
 from syncer.salesforce.describe import ObjectDescribe, PicklistValue
-from syncer.sync.schema import store_describe
+from syncer.sync.pull.describes import store_describe
 from tests.admin.conftest import LEAD_FIELDS, described, in_salesforce
 from tests.admin.pages import form_data, words
 

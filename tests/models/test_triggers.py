@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from syncer.models import PendingChange, Person, SalesforceRecord, Tombstone, triggers
-from syncer.sync import statements
+from syncer.sync.store import bulk_sql
 
 pytestmark = pytest.mark.django_db
 
@@ -156,7 +156,7 @@ def test_a_row_inserted_by_raw_sql_is_a_whole_person():
 def test_one_statement_updates_the_rows_whose_revision_matches(linked):
     other = make_linked("00Q000000000002AAA")
     rows = [[linked.pk, linked.revision, "Buyer", {"A__c": True}], [other.pk, other.revision - 1, "Seller", {}]]
-    written = statements.update(Person, ["title", "custom"], rows, keys=("id", "revision"), returning=("id",))
+    written = bulk_sql.update(Person, ["title", "custom"], rows, keys=("id", "revision"), returning=("id",))
     assert written == [(linked.pk,)]
     linked.refresh_from_db()
     other.refresh_from_db()

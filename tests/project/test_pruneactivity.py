@@ -13,7 +13,7 @@ from django_q.models import Schedule
 
 from syncer import schedule, tasks
 from syncer.models import ActivityLogEntry, ActivityType, BeforeImage, Conflict, SyncRun, SyncUser
-from syncer.sync import retention
+from syncer.sync.upkeep import retention
 
 pytestmark = pytest.mark.django_db
 

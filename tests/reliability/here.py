@@ -63,10 +63,10 @@ def disagreements() -> list[str]:
     """Where a linked person, its base and its record differ, in any mapped field; and records without a person."""
     from syncer.models import SalesforceRecord
     from syncer.salesforce import soql
-    from syncer.sync import state
-    from syncer.sync.connect import active_sync_user, connect
-    from syncer.sync.fields import object_map
+    from syncer.sync.connection.connect import active_sync_user, connect
+    from syncer.sync.fields.object_map import object_map
     from syncer.sync.merge import same
+    from syncer.sync.persons import person_state
 
     sync_user = active_sync_user()
     org = connect(sync_user)
@@ -75,7 +75,7 @@ def disagreements() -> list[str]:
         fields = object_map(sync_user, name)
         records = {row["Id"]: row for row in org.query(soql.select(list(fields.select), name)).records}
         linked = SalesforceRecord.objects.filter(object=name).values_list("record_id", flat=True)
-        persons = state.by_record_ids(sync_user.organisation_id, linked)
+        persons = person_state.by_record_ids(sync_user.organisation_id, linked)
         found += [f"{name} {key} has no person" for key in records.keys() - persons.keys()]
         found += [f"{name} {key} is not there" for key in persons.keys() - records.keys()]
         for key in records.keys() & persons.keys():

@@ -20,9 +20,9 @@ from django.core.management import call_command
 from django.test import Client
 
 from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
-from syncer.sync.check import refresh_fields
+from syncer.sync.actions.sync_person import sync_persons
 from syncer.sync.cycle import CycleOptions, run_cycle
-from syncer.sync.person import sync_persons
+from syncer.sync.upkeep.access_check import refresh_fields
 from tests.scenarios.sides import Clock, HereSide, Printed, SalesforceSide
 from tests.support.salesforce import new_org
 from tests.support.server import served

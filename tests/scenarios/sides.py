@@ -19,7 +19,7 @@ from simple_salesforce.api import Salesforce
 
 from sandbox.users import SALES_USERNAME, SYNC_USERNAME
 from syncer.models import ActivityLogEntry, PendingChange, Person, SyncLease, SyncRun
-from syncer.sync.lease import LASTS
+from syncer.sync.connection.lease import LASTS
 from tests.support.salesforce import Sandbox, Time
 
 

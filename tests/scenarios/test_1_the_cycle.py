@@ -14,8 +14,8 @@ from django_q.models import Schedule
 
 from syncer import schedule, tasks
 from syncer.models import ActivityLogEntry, Person, SalesforceRecord, SyncLease, SyncRun, SyncUser, triggers
+from syncer.sync.connection.lease import acquire
 from syncer.sync.errors import LeaseHeld, LeaseLost
-from syncer.sync.lease import acquire
 from tests.scenarios.sides import meanwhile
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.urls import reverse
 from syncer.models import Backfill, FieldMapping, Person, SalesforceRecord
 from syncer.salesforce.bulk import Bulk
 from syncer.salesforce.describe import FieldDescribe
-from syncer.sync.connect import connect
-from syncer.sync.fields import object_map
+from syncer.sync.connection.connect import connect
+from syncer.sync.fields.object_map import object_map
 from tests.admin.pages import form_data, words
 from tests.scenarios.sides import meanwhile
 

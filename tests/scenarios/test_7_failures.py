@@ -16,7 +16,7 @@ from syncer import schedule
 from syncer.models import FieldMapping, Installation, Person, SalesforceRecord, SyncMode, SyncUser
 from syncer.sync.cycle import run_cycle
 from syncer.sync.errors import CannotSync
-from syncer.sync.reconnect import reconnect
+from syncer.sync.upkeep.reconnect_sandbox import reconnect
 from tests.admin.pages import form_data, words
 
 pytestmark = pytest.mark.django_db

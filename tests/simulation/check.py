@@ -19,9 +19,9 @@ from syncer.models import (
     SyncUserState,
 )
 from syncer.salesforce import soql
-from syncer.sync import state
-from syncer.sync.fields import object_map
+from syncer.sync.fields.object_map import object_map
 from syncer.sync.merge import same
+from syncer.sync.persons import person_state
 from tests.simulation.fields import BY_NAME, Value
 from tests.simulation.history import History
 from tests.simulation.journal import Edit
@@ -129,7 +129,7 @@ class Check:
             self.held.clear()
             user = SyncUser.objects.get()
             failed = set(PendingChange.objects.filter(state=PendingState.FAILED).values_list("person_id", flat=True))
-            persons = state.by_record_ids(user.organisation_id, self.records)
+            persons = person_state.by_record_ids(user.organisation_id, self.records)
             for record_id in self.records.keys() - persons.keys():
                 if not self._stays_away(record_id):
                     self.fail(f"{record_id} has no person.", record_id)

@@ -17,9 +17,9 @@ from syncer.models import (
     Person,
     SalesforceRecord,
 )
-from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import SyncOptions
+from syncer.sync.store import outbox
 
 pytestmark = pytest.mark.django_db
 

@@ -36,7 +36,8 @@ def whole_story(history: History) -> str:
     links = SalesforceRecord.objects.order_by("pk").values_list("object", "record_id", "base", "read_sequence")
     waiting = PendingChange.objects.order_by("pk").values_list("person_id", "state", "attempts", "error_code", "held")
     whole = "\n".join([*told, *(str(row) for rows in (entries, runs, links, waiting) for row in rows)])
-    return re.sub(r"process \d+ on \S+", "process on host", whole)  # who holds the lease
+    whole = re.sub(r"process \d+ on [^)]+", "process on host", whole)  # who holds the lease
+    return re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID", whole)  # of a person that was received
 
 
 @pytest.mark.django_db(transaction=True)

@@ -24,9 +24,9 @@ from requests.adapters import BaseAdapter
 from sandbox.inprocess import InProcessAdapter
 from sandbox.soql.cursors import BATCH
 from syncer.models import SyncUser
+from syncer.sync.actions.sync_person import sync_persons
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync
-from syncer.sync.person import sync_persons
 from tests.simulation.journal import Journal
 from tests.support.salesforce import ORIGIN, Sandbox, Time
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import ActivityType, CreateIntent, PendingChange, Person, SyncMode
-from syncer.sync import automatic
+from syncer.sync.actions import auto_create
 from syncer.sync.plan import Plan
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def test_a_person_made_here_gets_its_lead_with_the_next_cycle(sandbox, cycle, on
 
 
 def test_all_of_them_before_the_cycle_ends(sandbox, cycle, on, monkeypatch):
-    monkeypatch.setattr(automatic, "BATCH", 20)
+    monkeypatch.setattr(auto_create, "BATCH", 20)
     Person.objects.bulk_create(Person(last_name=f"n{i}", company="Acme", email=f"n{i}@example.com") for i in range(50))
     cycle()
     assert sandbox.count() == 50

@@ -13,8 +13,9 @@ from cryptography.x509.oid import NameOID
 from django.core.management import call_command
 
 from syncer.models import ApiUsage, Person, SyncRun, SyncUser
+from syncer.sync.connection.lease import acquire
 from syncer.sync.errors import CannotSync, LeaseHeld
-from syncer.sync.lease import acquire
+from syncer.sync.upkeep import access_check
 
 pytestmark = pytest.mark.django_db
 
@@ -208,12 +209,10 @@ def test_secrets_are_encrypted_and_shown_nowhere(sandbox, cycle, sync_user):
 
 
 def test_testing_a_connection_tells_the_organisation_the_limits_and_what_is_missing(sandbox, sync_user):
-    from syncer.sync import check
-
     access = {"username": "sync@example.com", "object": "Lead"}
     sandbox.control("POST", "access", **access, field="Title", access="hidden")
     sandbox.control("POST", "access", **access, field="Rating", access="read")
-    report = check.test_connection(sync_user, sandbox.open_session)
+    report = access_check.test_connection(sync_user, sandbox.open_session)
     assert report.organisation_id.startswith("00D")
     assert report.username == "sync@example.com"
     assert report.api_limit
@@ -225,17 +224,15 @@ def test_testing_a_connection_tells_the_organisation_the_limits_and_what_is_miss
 
 
 def test_testing_a_connection_with_a_wrong_secret_says_so(sandbox, sync_user):
-    from syncer.sync import check
-
     change(sync_user, {"client_id": "sandbox-client", "client_secret": "wrong"})
     with pytest.raises(CannotSync, match="refused"):
-        check.test_connection(sync_user, sandbox.open_session)
+        access_check.test_connection(sync_user, sandbox.open_session)
 
 
 def test_the_field_list_can_be_refreshed_at_once(sandbox, sync_user, cycle):
-    from syncer.sync import check
+    from syncer.sync.upkeep import access_check
 
     cycle()
     sandbox.control("POST", "fields", object="Lead", name="Tier__c", type="Text", length=20)
-    [found] = check.refresh_fields(sync_user, actor="Eva", open_session=sandbox.open_session)
+    [found] = access_check.refresh_fields(sync_user, actor="Eva", open_session=sandbox.open_session)
     assert (found.object, found.added) == ("Lead", ["Tier__c"])

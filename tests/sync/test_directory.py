@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import ApiUsage, SyncUser
-from syncer.sync.directory import Campaign, read_directory
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep.choices import Campaign, read_directory
 from tests.support.salesforce import Sandbox, Time
 
 SYNC, SALES = ("Sync User", "sync@example.com"), ("Sally Sales", "sales@example.com")

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from syncer import schedule, tasks
 from syncer.models import PendingChange, Person, SyncLease
+from syncer.sync.connection.lease import acquire
 from syncer.sync.errors import CannotSync
-from syncer.sync.lease import acquire
 
 pytestmark = pytest.mark.django_db
 

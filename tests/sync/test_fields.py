@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import Backfill, FieldMapping, PendingChange, Person
-from syncer.sync.retype import take_new_type
+from syncer.sync.upkeep.change_type import take_new_type
 
 pytestmark = pytest.mark.django_db
 

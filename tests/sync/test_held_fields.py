@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import PendingChange, Person, SalesforceRecord, SyncUser
-from syncer.sync import outbox
 from syncer.sync.plan import Plan, Planned
+from syncer.sync.store import outbox
 
 pytestmark = pytest.mark.django_db
 

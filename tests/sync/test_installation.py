@@ -13,8 +13,8 @@ from django_q.models import Schedule
 from syncer import schedule
 from syncer.admin.status import status
 from syncer.models import Installation, Person, SyncRun
-from syncer.sync import check
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep import access_check
 
 pytestmark = pytest.mark.django_db
 
@@ -57,8 +57,8 @@ def test_a_copy_does_not_talk_to_salesforce(sandbox, sync_user, cycle, sync_pers
     for use in (
         cycle,
         lambda: sync_person(person),
-        lambda: check.test_connection(sync_user, sandbox.open_session),
-        lambda: check.refresh_fields(sync_user, actor="Eva", open_session=sandbox.open_session),
+        lambda: access_check.test_connection(sync_user, sandbox.open_session),
+        lambda: access_check.refresh_fields(sync_user, actor="Eva", open_session=sandbox.open_session),
     ):
         with pytest.raises(CannotSync, match="installation production, and this is test") as refused:
             use()

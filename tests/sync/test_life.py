@@ -139,7 +139,7 @@ def test_the_survivor_that_nobody_here_knew_is_taken_over_by_the_losers_person(s
 
 def test_merging_persons_gives_up_when_one_is_edited_and_does_it_then(sandbox, cycle):
     """The loser is in another worker's hands: the merge waits for the next cycle, and nothing is half done."""
-    from syncer.sync import outbox
+    from syncer.sync.store import outbox
 
     winner, loser = sandbox.lead(LastName="Winner"), sandbox.lead(LastName="Loser")
     cycle()

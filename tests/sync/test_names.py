@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from syncer.models import ActivityLogEntry, FieldMapping, Person, SalesforceRecord, SyncCursor
-from syncer.sync import names
 from syncer.sync.cycle import run_cycle
 from syncer.sync.errors import CannotSync
 from syncer.sync.plan import Plan, Planned
+from syncer.sync.pull import related_names
 
 pytestmark = pytest.mark.django_db
 
@@ -212,7 +212,7 @@ def companies() -> list[str]:
 
 
 def test_a_nightly_job_is_spread_over_cycles(sandbox, cycle, nightly_job, monkeypatch):
-    monkeypatch.setattr(names, "PAGES_A_CYCLE", 1)
+    monkeypatch.setattr(related_names, "PAGES_A_CYCLE", 1)
     begun = cursor("Account").read_to
     assert cycle().api_calls == 1
     assert companies() == ["Renamed 0", "Account 4099"]

@@ -10,7 +10,7 @@ import pytest
 
 from syncer.models import PendingChange, Person, SalesforceObject
 from syncer.salesforce.describe import ObjectDescribe, parse_object
-from syncer.sync.places import Places, choices, partners
+from syncer.sync.fields.state_country import Places, choices, partners
 
 
 def field(name: str, values: list[dict[str, Any]] | None = None) -> dict[str, Any]:

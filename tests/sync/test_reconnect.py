@@ -19,9 +19,9 @@ from syncer.models import (
     SyncUser,
     Tombstone,
 )
-from syncer.sync import reconnect as module
+from syncer.sync.connection.lease import acquire
 from syncer.sync.errors import CannotSync, LeaseHeld
-from syncer.sync.lease import acquire
+from syncer.sync.upkeep import reconnect_sandbox as module
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from syncer.models import PendingChange, Person
-from syncer.sync import outbox
-from syncer.sync.failures import tonight
 from syncer.sync.plan import Plan, Planned
+from syncer.sync.push.failures import tonight
+from syncer.sync.store import outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -222,7 +222,7 @@ def test_a_lost_answer_to_somebodys_retry_is_found_out_by_the_next_cycle(sandbox
 
 def test_a_mapping_that_goes_on_with_a_new_type_tries_it_again(sandbox, cycle, refused):
     from syncer.models import FieldMapping
-    from syncer.sync.retype import take_new_type
+    from syncer.sync.upkeep.change_type import take_new_type
 
     for sobject in ("Lead", "Contact"):
         sandbox.control("POST", "fields", object=sobject, name="Notes__c", type="Number", precision=18, scale=0)

@@ -140,7 +140,7 @@ def test_a_wake_up_that_was_lost_is_made_up_for(sync_user):
 
 
 def test_a_cycle_that_runs_is_not_made_up_for(sync_user):
-    from syncer.sync.lease import acquire
+    from syncer.sync.connection.lease import acquire
 
     acquire(sync_user)
     Schedule.objects.filter(name=schedule.CYCLE).update(next_run=timezone.now() + timedelta(minutes=15))

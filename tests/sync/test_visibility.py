@@ -6,6 +6,7 @@ import pytest
 
 from syncer.models import PendingChange, Person, SalesforceRecord
 from syncer.sync.plan import Plan, Planned
+from syncer.sync.pull import visibility
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +90,7 @@ def test_a_full_read_after_one_that_was_broken_off_begins_anew(sandbox, cycle, k
     from datetime import timedelta
 
     from syncer.models import SyncCursor
-    from syncer.sync.remote import parse_stamp
+    from syncer.sync.persons.record import parse_stamp
 
     SyncCursor.objects.filter(object="Lead").update(
         resume_stamp=parse_stamp("2026-03-02T20:00:00Z"), resume_id="00Q000000000000AAA", reading_since=sandbox.time()
@@ -102,9 +103,7 @@ def test_a_full_read_after_one_that_was_broken_off_begins_anew(sandbox, cycle, k
 
 
 def test_many_unseen_records_are_asked_for_in_batches(sandbox, cycle, kim, monkeypatch):
-    from syncer.sync import pull
-
-    monkeypatch.setattr(pull, "IDS_A_QUERY", 2)
+    monkeypatch.setattr(visibility, "IDS_A_QUERY", 2)
     ids = [sandbox.lead(LastName=f"Ode {n}") for n in range(5)]
     cycle()
     sandbox.time.pass_(1200)
@@ -275,18 +274,19 @@ def test_sync_person_hides_and_shows_again(sandbox, cycle, kim, sync_person, log
 
 def test_an_older_page_does_not_show_a_record_again_that_a_newer_read_did_not_see(sandbox, cycle, kim):
     from syncer.models import SyncRun, SyncUser
-    from syncer.sync import connect, life, pull
-    from syncer.sync.remote import Reading
-    from syncer.sync.work import Work, next_sequence
+    from syncer.sync.connection import connect
+    from syncer.sync.context import Work, next_sequence
+    from syncer.sync.persons.record import Reading
+    from syncer.sync.pull import records, visibility
 
     user = SyncUser.objects.get()
     org = connect.connect(user, sandbox.open_session, now=sandbox.time)
     work = Work(user, org, SyncRun.objects.create(sync_user=user), claim="test", actor="test", now=sandbox.time)
     work.load_maps()
-    rows, older = pull.ask_for(work, "Lead", [kim.sfdc_id])
-    assert life.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 1
-    assert life.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 0
-    assert pull.receive_records(work, "Lead", rows, older, by_value=True) == [kim.sfdc_id]
+    rows, older = visibility.ask_for(work, "Lead", [kim.sfdc_id])
+    assert visibility.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 1
+    assert visibility.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 0
+    assert records.receive_records(work, "Lead", rows, older, by_value=True) == [kim.sfdc_id]
     assert is_hidden(kim)
 
 

@@ -93,12 +93,12 @@ def test_actions_that_write_are_refused_and_refresh_works(sandbox, sync_person, 
 
 def test_it_works_at_once_in_a_cycle_that_has_begun(sandbox, cycle, pair, monkeypatch):
     """The switch is turned between the cycle's reading and its sending."""
-    from syncer.sync import push
+    from syncer.sync.push import updates
 
     lead, person = pair
     edit(person, title="Head Buyer")
-    send_waiting = push.send_waiting
-    monkeypatch.setattr(push, "send_waiting", lambda work: (schedule.stop_writing(), send_waiting(work)))
+    send_waiting = updates.send_waiting
+    monkeypatch.setattr(updates, "send_waiting", lambda work: (schedule.stop_writing(), send_waiting(work)))
     run = cycle()
     assert run.status == "completed"
     assert "is stopped, so nothing was sent" in run.notes[0]
@@ -112,11 +112,12 @@ def test_it_works_at_once_in_a_cycle_that_has_begun(sandbox, cycle, pair, monkey
 
 
 def test_a_create_that_was_stopped_leaves_no_doubt_behind(sandbox, sync_person, pair, monkeypatch):
-    from syncer.sync import create
+    from syncer.sync.create import at_most_once
+    from syncer.sync.store import intents
 
     newcomer = Person.objects.create(last_name="New", company="Acme")
-    store = create._store_intents
-    monkeypatch.setattr(create, "_store_intents", lambda *args: (store(*args), schedule.stop_writing())[0])
+    store = intents.remember
+    monkeypatch.setattr(at_most_once, "remember", lambda *args: (store(*args), schedule.stop_writing())[0])
     with pytest.raises(CannotSync) as stopped:
         sync_person(newcomer)
     assert stopped.value.code == "WRITES_STOPPED"

@@ -16,10 +16,11 @@ from django.utils import timezone
 from syncer.management.progress import quiet_logs
 from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, SyncUserState
 from syncer.salesforce.errors import SalesforceError
-from syncer.sync import schema
-from syncer.sync.connect import connect
+from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields import OBJECTS, object_map
+from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.object_map import object_map
+from syncer.sync.pull.describes import store_describe
 
 #: What each method needs, and the environment variable that it comes from.
 SECRETS: dict[str, dict[str, str]] = {
@@ -102,7 +103,7 @@ class Command(BaseCommand):
             sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
             sync_user.save()
             for described in describes:
-                schema.store_describe(sync_user, described, timezone.now())
+                store_describe(sync_user, described, timezone.now())
         self._signed_in_as = user.username or user.name
         return sync_user
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from syncer.management.progress import quiet_logs
-from syncer.sync.check import refresh_fields
-from syncer.sync.connect import active_sync_user
+from syncer.sync.connection.connect import active_sync_user
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep.access_check import refresh_fields
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from syncer.management.progress import display_for
 from syncer.models import ActivityType
-from syncer.sync.retention import KEPT, OTHERS, UNDO_DAYS, VALUES, Keep, prune
+from syncer.sync.upkeep.retention import KEPT, OTHERS, UNDO_DAYS, VALUES, Keep, prune
 
 
 def _names(kinds: tuple[ActivityType, ...]) -> str:

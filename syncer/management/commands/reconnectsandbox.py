@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from syncer.management.progress import display_for, quiet_logs
-from syncer.sync import reconnect
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep import reconnect_sandbox
 
 
 class Command(BaseCommand):
@@ -28,13 +28,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         quiet_logs(options["verbosity"])
         try:
-            organisation = reconnect.where_it_leads()
+            organisation = reconnect_sandbox.where_it_leads()
             self.stdout.write(f"The sign-in leads to the sandbox {organisation.name} ({organisation.id}).")
             if not options["yes"] and not self._confirmed():
                 self.stderr.write("Nothing was changed. Say yes, or give --yes, to reconnect.")
                 sys.exit(1)
             with display_for(self.stderr, quiet=options["verbosity"] == 0) as display:
-                found = reconnect.reconnect(actor=f"reconnectsandbox by {getpass.getuser()}", progress=display.progress)
+                found = reconnect_sandbox.reconnect(
+                    actor=f"reconnectsandbox by {getpass.getuser()}", progress=display.progress
+                )
         except CannotSync as error:
             self.stderr.write(error.message)
             sys.exit(1)

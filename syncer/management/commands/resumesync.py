@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 from syncer import schedule
 from syncer.models import SyncUser
-from syncer.sync import installation
+from syncer.sync.connection import installation
 
 
 class Command(BaseCommand):

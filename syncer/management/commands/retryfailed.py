@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand
 
 from syncer.management.persons import person_ids
 from syncer.models import PendingChange, PendingState
-from syncer.sync import outbox
 from syncer.sync.errors import CannotSync
+from syncer.sync.store import outbox
 
 
 class Command(BaseCommand):

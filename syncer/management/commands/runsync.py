@@ -18,13 +18,13 @@ from syncer import schedule
 from syncer.management.persons import person_ids
 from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import SyncRun
+from syncer.sync.actions.sync_person import sync_persons
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
-from syncer.sync.journal import shown
+from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.outcomes import PersonOutcome
-from syncer.sync.person import sync_persons
 from syncer.sync.plan import Plan, Planned
-from syncer.sync.schema import OBJECTS
+from syncer.sync.store.activity import shown
 
 #: Errors that no waiting mends.
 STOPS_WATCHING = frozenset(

@@ -1,0 +1,1 @@
+"""What somebody presses."""

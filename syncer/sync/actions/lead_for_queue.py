@@ -1,0 +1,96 @@
+"""A lead beside a contact: contacts can't go to a lead queue, so the queue gets a lead of a second person.
+
+Marketo makes that duplicate silently; here an operator asks for it (``SyncOptions.lead_for_contact``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from syncer.models import ActivityType, Person, SfdcType
+from syncer.models.triggers import agreeing_writes
+from syncer.sync.context import Work
+from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.identity.similar import address
+from syncer.sync.options import Action, SyncOptions
+from syncer.sync.outcomes import PersonOutcome
+from syncer.sync.persons import person_state
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.store.activity import Journal
+
+SyncBatch = Callable[[Work, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
+
+
+def leads_beside(
+    work: Work, contacts: Sequence[PersonState], options: SyncOptions, sync_batch: SyncBatch
+) -> dict[int, PersonOutcome]:
+    """Give a lead to the queue for each contact's person; the outcome is told of the contact's person.
+
+    The lead belongs to a person of its own, with the same values, which is created like any other and so at most once.
+    One that is there already, of an earlier try, is taken.
+    """
+    if not contacts or not work.sending:
+        return {}
+    twins = _twins(work, contacts)
+    made = replace(options, action=Action.SYNC, create_anyway=True, lead_for_contact=False)
+    inner = replace(work, claim=f"{work.claim}-beside"[:40])
+    told = sync_batch(inner, sorted(twins.values()), made)
+    return {
+        person.id: replace(
+            told[twins[person.id]],
+            person_id=person.id,
+            name=person.name,
+            message=f"{told[twins[person.id]].message} It is person {twins[person.id]}, beside the contact.",
+        )
+        for person in contacts
+        if twins.get(person.id) in told
+    }
+
+
+def _twins(work: Work, contacts: Sequence[PersonState]) -> dict[int, int]:
+    """The second person of each contact's person, made where there is none."""
+    addresses = {address(person) for person in contacts} - {""}
+    unaddressed = {person.values["last_name"].lower() for person in contacts if not address(person)}
+    others = (
+        Person.objects.annotate(address=Lower("email"), surname=Lower("last_name"))
+        .filter(Q(address__in=addresses) | Q(email="", surname__in=unaddressed))
+        .filter(sfdc_type__in=[SfdcType.NONE, SfdcType.LEAD], sfdc_is_deleted=False)
+        .order_by("id")
+    )
+    there: dict[tuple[str, ...], int] = {}
+    for other in person_state.load(others):
+        there.setdefault(_known_by(other), other.id)
+    found: dict[int, int] = {}
+    new: list[tuple[PersonState, Person]] = []
+    for person in contacts:
+        known = there.get(_known_by(person))
+        if known is not None:
+            found[person.id] = known
+            continue
+        values = {name: person.values[name] for name in PERSON_COLUMNS}
+        new.append((person, Person(**values, custom=dict(person.values["custom"]))))
+    journal = Journal(work)
+    with agreeing_writes():
+        Person.objects.bulk_create([twin for _, twin in new])
+        for person, twin in new:
+            found[person.id] = twin.pk
+            journal.entry(
+                twin.pk,
+                person.name,
+                ActivityType.NEW_PERSON,
+                f"Made beside person {person.id}, whose {person.sfdc_type} {person.sfdc_id} can't be owned by a queue.",
+                detail={"source": "Sync Person to SFDC", "person": person.id},
+            )
+        journal.write()
+    return found
+
+
+def _known_by(person: PersonState) -> tuple[str, ...]:
+    """By what the second person is found again: address and last name or, without an address, the whole name and the
+    company."""
+    names = ["last_name"] if address(person) else ["last_name", "first_name", "company"]
+    return (address(person), *(person.values[name].strip().lower() for name in names))

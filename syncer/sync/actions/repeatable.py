@@ -1,0 +1,67 @@
+"""What the sister actions share: a call that can safely be repeated, and the record of a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncer.models import ActivityType
+from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.errors import OutcomeUnknown, explain
+from syncer.salesforce.rows import RowError
+from syncer.sync.context import Work
+from syncer.sync.merge import Value
+from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.store.activity import Journal
+
+#: Tries when answers are lost. Only for calls that change nothing more when they are carried out twice.
+ROUNDS = 3
+
+
+def repeatable(work: Work, requests: Sequence[Subrequest]) -> Answer | None:
+    """Make a call, again while its outcome is unknown; None when it stays so."""
+    for attempt in range(ROUNDS):
+        if attempt:
+            work.pause(min(2.0**attempt, 8.0) * (0.5 + work.random.random() / 2))
+        work.checkpoint()
+        try:
+            answer = work.org.composite(requests, safe=False)
+        except OutcomeUnknown:
+            continue
+        work.checkpoint()
+        return answer
+    return None
+
+
+def refused(
+    journal: Journal, person: PersonState, kind: ActivityType, error: RowError, sent: Mapping[str, Value]
+) -> PersonOutcome:
+    """A refusal in Salesforce's words, with an entry in the person's log. It is not tried again by itself."""
+    explanation = explain(error, sent)
+    journal.entry(
+        person.id,
+        person.name,
+        kind,
+        f"{error.code}: {error.message}",
+        field=", ".join(error.fields),
+        code=error.code,
+        failed=True,
+        detail={
+            "errors": [{"code": error.code, "message": error.message, "fields": list(error.fields)}],
+            "values": dict(sent),
+            "cause": explanation.cause,
+            "remedy": explanation.remedy,
+        },
+    )
+    told = outcome(person, Result.FAILED, error.message, error.code)
+    return replace(told, remedy=explanation.remedy)
+
+
+def unknown(person: PersonState) -> PersonOutcome:
+    return outcome(
+        person,
+        Result.UNKNOWN,
+        "The connection broke before Salesforce answered: it may have been done or not. Run the action again.",
+        "OUTCOME_UNKNOWN",
+    )

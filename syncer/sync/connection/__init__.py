@@ -1,0 +1,1 @@
+"""The frame around all work: connection, lease, runs, API calls, pages."""

@@ -1,0 +1,210 @@
+"""From the stored sync user to a connection with its organisation: credentials, session, checks, state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from random import Random
+
+import requests
+from django.conf import settings
+from django.utils import timezone
+
+from syncer import secrets
+from syncer.models import SalesforceRecord, SyncUser, SyncUserState
+from syncer.salesforce.client import Org
+from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
+from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_session
+from syncer.sync.connection import installation
+from syncer.sync.connection.api_budget import book_api_calls
+from syncer.sync.errors import CannotSync, ReserveReached
+
+#: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
+LIMIT_PAUSE = timedelta(minutes=60)
+
+WRITES_STOPPED = (
+    "Everything that writes to Salesforce is stopped, so nothing was sent. Whoever may pause the sync allows it again "
+    "on the dashboard, or with `manage.py resumesync --everything`."
+)
+
+OpenSession = Callable[[str], requests.Session]
+
+
+def default_session(login_url: str) -> requests.Session:
+    return open_session(login_url, allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS)
+
+
+def active_sync_user() -> SyncUser:
+    """The one that is active. Raises CannotSync when there is none."""
+    sync_user = SyncUser.objects.filter(is_active=True).first()
+    if sync_user is None:
+        raise CannotSync(
+            "No Salesforce connection is set up. Add one with `manage.py add_sync_user NAME "
+            "--method client-credentials --login-url https://YOURS.my.salesforce.com`.",
+            "NO_SYNC_USER",
+        )
+    return sync_user
+
+
+def check_writing(sync_user: SyncUser) -> None:
+    """Raises CannotSync while somebody has stopped everything that writes to Salesforce."""
+    if sync_user.writes_stopped:
+        raise CannotSync(WRITES_STOPPED, "WRITES_STOPPED")
+
+
+def check_ready(sync_user: SyncUser, now: datetime) -> None:
+    """Raises CannotSync while the connection is stopped: a refused sign-in is not tried again by itself."""
+    if sync_user.state == SyncUserState.REFUSED:
+        raise CannotSync(
+            f"Salesforce refused the sign-in on {sync_user.state_since:%d %b at %H:%M} UTC ({sync_user.state_reason}). "
+            "It is not tried again by itself, so that the user is not locked. Correct the connection with "
+            "`manage.py add_sync_user` or in the admin.",
+            "SIGN_IN_REFUSED",
+        )
+    if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
+        raise CannotSync(
+            f"The organisation's daily API limit is used up; the sync goes on at {sync_user.paused_until:%H:%M} UTC.",
+            "REQUEST_LIMIT_EXCEEDED",
+        )
+
+
+def credentials_of(sync_user: SyncUser) -> Credentials:
+    """Raises CannotSync when the stored secrets can't be read."""
+    try:
+        stored = sync_user.secrets
+    except secrets.SecretsUnreadable as error:
+        raise CannotSync(str(error), "SECRETS_UNREADABLE") from None
+    return Credentials(
+        method=sync_user.method,  # type: ignore[arg-type]
+        login_url=sync_user.login_url,
+        username=sync_user.username,
+        api_version=sync_user.api_version,
+        **{name: value for name, value in stored.items() if name in SECRET_NAMES},
+    )
+
+
+SECRET_NAMES = ("client_id", "client_secret", "private_key", "password", "security_token")
+
+
+def connect(
+    sync_user: SyncUser,
+    open_session: OpenSession = default_session,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], datetime] = timezone.now,
+    monotonic: Callable[[], float] = time.monotonic,
+    random: Random | None = None,
+    attempts: int = 5,
+    timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+) -> Org:
+    """A connection that reuses the stored session while that is valid and stores a new one.
+
+    ``sleep`` waits between the ``attempts`` at a call that failed in passing.
+    """
+
+    def keep(sign_in: SignIn) -> None:
+        if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
+            raise ConfigurationError(
+                f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
+                f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL or, if a sandbox was "
+                "refreshed, reconnect on the connection's page or with `manage.py reconnectsandbox`.",
+                code="WRONG_ORGANISATION",
+            )
+        sync_user.encrypted_session = secrets.encrypt(
+            {
+                "access_token": sign_in.access_token,
+                "instance_url": sign_in.instance_url,
+                "signed_in_at": sign_in.signed_in_at.isoformat(),
+                "user_id": sign_in.user_id,
+                "organisation_id": sign_in.organisation_id,
+            }
+        )
+        sync_user.instance_url = sign_in.instance_url
+        if sync_user.pk:
+            sync_user.save(update_fields=["encrypted_session", "instance_url"])
+
+    def forbid() -> None:
+        """The switch works at once, also for a cycle or an action that has begun."""
+        if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
+            raise ConfigurationError(WRITES_STOPPED, code="WRITES_STOPPED")
+
+    installation.check()
+    try:
+        credentials = credentials_of(sync_user)
+        session = open_session(sync_user.login_url)
+        return Org(
+            credentials,
+            session,
+            saved=_saved(sync_user),
+            on_sign_in=keep,
+            before_write=forbid,
+            allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
+            sleep=sleep,
+            now=now,
+            monotonic=monotonic,
+            random=random,
+            attempts=attempts,
+            timeout=timeout,
+        )
+    except ConfigurationError as error:
+        raise CannotSync(str(error), error.code) from None
+
+
+def _saved(sync_user: SyncUser) -> SignIn | None:
+    try:
+        stored = secrets.decrypt(sync_user.encrypted_session)
+    except secrets.SecretsUnreadable:
+        return None
+    if not stored:
+        return None
+    return SignIn(**stored | {"signed_in_at": datetime.fromisoformat(stored["signed_in_at"])})
+
+
+def learn_organisation(sync_user: SyncUser, org: Org) -> None:
+    """Store which organisation and user this connection leads to. Asked once; afterwards each sign-in tells it.
+
+    Before any link is made: a link belongs to an organisation.
+    """
+    if sync_user.organisation_id:
+        return
+    organisation, user = org.organisation(), org.user_info()
+    other = SalesforceRecord.objects.exclude(organisation=organisation.id).values_list("organisation", flat=True)
+    if linked := other.first():
+        raise ConfigurationError(
+            f"This connection leads to organisation {organisation.id} ({organisation.name}), but the persons here are "
+            f"linked with {linked}. Nothing was written.",
+            code="WRONG_ORGANISATION",
+        )
+    sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
+    sync_user.user_id = user.id
+    sync_user.save(update_fields=["organisation_id", "organisation_name", "user_id"])
+
+
+@contextmanager
+def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
+    """Turn what the edge raises into CannotSync, remember states that stop the sync, and book the API calls."""
+    try:
+        yield
+    except SignInRefused as error:
+        sync_user.set_state(SyncUserState.REFUSED, str(error))
+        raise CannotSync(f"Salesforce refused the sign-in: {error}", error.code) from error
+    except RequestLimitExceeded as error:
+        sync_user.set_state(SyncUserState.LIMITED, str(error), timezone.now() + LIMIT_PAUSE)
+        raise CannotSync(f"The organisation's daily API limit is used up: {error}", error.code) from error
+    except SalesforceError as error:
+        raise CannotSync(str(error), error.code) from error
+    except ReserveReached:
+        _works_again(sync_user)
+        raise
+    else:
+        _works_again(sync_user)
+    finally:
+        book_api_calls(sync_user, org)
+
+
+def _works_again(sync_user: SyncUser) -> None:
+    if sync_user.state in (SyncUserState.REFUSED, SyncUserState.LIMITED):
+        sync_user.set_state(SyncUserState.READY)

@@ -1,0 +1,1 @@
+"""Between a person's fields and Salesforce's."""

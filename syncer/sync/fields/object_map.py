@@ -1,0 +1,187 @@
+"""The mapped fields of an object as the engine uses them: which are read, how values cross, which rules they obey."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import models
+
+from syncer.models import Direction, FieldMapping, Person, SyncUser
+from syncer.salesforce import values
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.salesforce.values import BadValue
+from syncer.sync.fields.defaults import ACCOUNT_PATH, CONSENT_FIELDS, RELATED_NAMES, RELATED_OBJECTS, SYSTEM_FIELDS
+from syncer.sync.fields.state_country import partners
+from syncer.sync.merge import FieldRule, Value
+
+PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
+    field.name: field
+    for field in Person._meta.concrete_fields
+    if field.name not in Person.BOOKKEEPING and field.name != "custom"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """One mapped field: where its value is on either side, and the rule of its merge."""
+
+    person_field: str
+    salesforce_field: str  # may be a path such as Account.Name
+    describe: FieldDescribe
+    rule: FieldRule
+    createable: bool
+
+    @property
+    def is_column(self) -> bool:
+        return self.person_field in PERSON_COLUMNS
+
+    def there(self, record: Mapping[str, Any]) -> Value:
+        """The canonical value in a record as Salesforce answered it. Raises ``BadValue``."""
+        raw: Any = record
+        for part in self.salesforce_field.split("."):
+            raw = raw.get(part) if raw else None
+        return values.from_wire(self.describe, raw)
+
+    def here(self, person: Mapping[str, Any]) -> Value:
+        """The canonical value in a person's columns. Raises ``BadValue`` for what Salesforce's type can't hold."""
+        raw = person[self.person_field] if self.is_column else person["custom"].get(self.person_field)
+        return values.from_text(self.describe, raw)
+
+    def to_column(self, value: Value) -> Any:
+        """A canonical value as it is stored on the person. Raises ``BadValue`` when the column can't hold it."""
+        if not self.is_column:
+            return value
+        field = PERSON_COLUMNS[self.person_field]
+        if isinstance(field, models.BooleanField):
+            return (
+                value if isinstance(value, bool) or value is None else _refuse(self, value, "is not a checkbox value")
+            )
+        if isinstance(field, models.IntegerField):
+            if value is None:
+                return None
+            whole, _, fraction = str(value).partition(".")
+            digits = whole.lstrip("-")
+            if isinstance(value, bool) or not digits.isdigit() or fraction.strip("0") or len(digits) > 18:
+                return _refuse(self, value, "is not a whole number that can be stored here")
+            return int(whole)
+        text = "" if value is None else str(value)
+        if field.max_length and len(text) > field.max_length:
+            return _refuse(self, value, f"is longer than the {field.max_length} characters that are stored here")
+        return text
+
+    def to_wire(self, value: Value) -> Any:
+        return values.to_wire(self.describe, value)
+
+
+def _refuse(field: MappedField, value: Value, reason: str) -> Any:
+    raise BadValue(field.describe, value, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMap:
+    """All mapped fields of one object that the sync user can see, and what a query has to ask for."""
+
+    object: str
+    fields: tuple[MappedField, ...]
+    select: tuple[str, ...]
+    external_id_field: str | None  # the unique external id that carries the person's UUID, when there is one
+    together: Mapping[str, str]  # a state and its country, where they are picklists
+
+    @property
+    def rules(self) -> tuple[FieldRule, ...]:
+        return tuple(field.rule for field in self.fields)
+
+    def field(self, person_field: str) -> MappedField | None:
+        return next((f for f in self.fields if f.person_field == person_field), None)
+
+    def only(self, salesforce_fields: Iterable[str]) -> ObjectMap:
+        """The map of these fields alone."""
+        wanted = set(salesforce_fields)
+        fields = tuple(f for f in self.fields if f.salesforce_field in wanted)
+        names = [f.salesforce_field for f in fields]
+        names += ["AccountId"] if ACCOUNT_PATH in names else []  # by which the name is followed from then on
+        select = ("Id", "SystemModstamp", *dict.fromkeys(names))
+        return replace(self, fields=fields, select=select)
+
+    def there(self, record: Mapping[str, Any]) -> dict[str, Value]:
+        """The record's values by person field; a value that can't be read is left out, and so not touched."""
+        found: dict[str, Value] = {}
+        for field in self.fields:
+            try:
+                found[field.person_field] = field.there(record)
+            except BadValue:
+                continue
+        return found
+
+    def here(self, person: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, BadValue]]:
+        """The person's values by field, and the fields whose value is none that Salesforce's type can hold."""
+        found: dict[str, Value] = {}
+        bad: dict[str, BadValue] = {}
+        for field in self.fields:
+            try:
+                found[field.person_field] = field.here(person)
+            except BadValue as error:
+                bad[field.person_field] = error
+        return found, bad
+
+
+def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
+    """The map of an object from its stored mappings and describe."""
+    stored = sync_user.described.filter(name=sobject).first()
+    known = ObjectDescribe.from_dict(stored.description).fields if stored else {}
+    mappings = sync_user.mappings.filter(object=sobject, enabled=True, readable=True, problem="")
+    fields = tuple(_mapped_field(sync_user, mapping) for mapping in mappings)
+    external = known.get(sync_user.external_id_field)
+    usable = bool(external and external.external_id and external.unique and external.createable)
+    return ObjectMap(
+        object=sobject,
+        fields=fields,
+        select=_select(
+            sobject, fields, known, sync_user.external_id_field if external else None, unseen_objects(sync_user)
+        ),
+        external_id_field=sync_user.external_id_field if usable else None,
+        together=partners(known, {f.salesforce_field: f.person_field for f in fields if f.rule.send}),
+    )
+
+
+def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
+    describe = FieldDescribe.from_dict(mapping.described)
+    return MappedField(
+        person_field=mapping.person_field,
+        salesforce_field=mapping.salesforce_field,
+        describe=describe,
+        createable=mapping.createable and mapping.direction != Direction.RECEIVE,
+        rule=FieldRule(
+            field=mapping.person_field,
+            receive=mapping.direction != Direction.SEND,
+            send=mapping.updateable and mapping.direction != Direction.RECEIVE,
+            winner=mapping.winner or sync_user.winner_for(mapping.object),
+            keep_filled=mapping.keep_filled,
+            boolean=describe.type == "boolean",
+            unfilled=not mapping.filled,
+            consent=mapping.person_field in CONSENT_FIELDS,
+        ),
+    )
+
+
+def unseen_objects(sync_user: SyncUser) -> set[str]:
+    """The related objects that Salesforce does not show to the sync user: their description is kept, empty."""
+    return set(sync_user.described.filter(name__in=RELATED_OBJECTS).values_list("name", flat=True))
+
+
+def _select(
+    sobject: str,
+    fields: Iterable[MappedField],
+    known: Mapping[str, FieldDescribe],
+    external_id: str | None,
+    unseen: Container[str],
+) -> tuple[str, ...]:
+    names = ["Id", "SystemModstamp"]
+    names += [name for name in SYSTEM_FIELDS[sobject] if name in known]
+    if "User" not in unseen:
+        names += [path for reference, paths in RELATED_NAMES.items() if reference in known for path in paths]
+    names += [external_id] if external_id else []
+    names += [field.salesforce_field for field in fields]
+    return tuple(dict.fromkeys(names))

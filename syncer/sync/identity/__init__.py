@@ -1,0 +1,1 @@
+"""Who is who: the only place that says which record is whose."""

@@ -1,0 +1,112 @@
+"""Records that somebody may choose from: those that look like a person's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from syncer.models import SalesforceRecord
+from syncer.salesforce import soql
+from syncer.salesforce.client import Subrequest
+from syncer.salesforce.errors import SalesforceError
+from syncer.sync.context import Work
+from syncer.sync.fields.defaults import PREFIXES
+from syncer.sync.persons.person_state import PersonState
+
+
+def owners(work: Work, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Which persons records are linked with: record id → (person id, name)."""
+    rows = SalesforceRecord.objects.filter(organisation=work.organisation, record_id__in=list(record_ids)).values_list(
+        "record_id", "person_id", "person__first_name", "person__last_name"
+    )
+    return {record: (person, f"{first} {last}".strip()) for record, person, first, last in rows}
+
+
+def address(person: PersonState) -> str:
+    text = str(person.values["email"]).strip().lower()
+    return text if askable(text) else ""
+
+
+def askable(value: Any) -> bool:
+    """A value that there is, and that a query can carry: no SOQL has a NUL, and SQLite keeps one."""
+    return bool(value) and "\0" not in str(value)
+
+
+#: Fields by which somebody recognises a record in a list of them.
+SHOWN = {
+    "Lead": ("Id", "FirstName", "LastName", "Email", "Phone", "Company"),
+    "Contact": ("Id", "FirstName", "LastName", "Email", "Phone", "Account.Name"),
+}
+#: Records shown to choose from, of each object, for all the persons of one call.
+MOST_SIMILAR = 200
+
+
+def similar(
+    work: Work, persons: Mapping[int, tuple[Mapping[str, Any], Sequence[str]]]
+) -> dict[int, list[dict[str, Any]]]:
+    """What a duplicate rule may have found for persons: values that were refused, and the ids that the answer names.
+
+    The answer to a collection names none, so records with the same e-mail address, telephone number or full name are
+    looked for. One API call; what can't be read is left out: it only helps to decide.
+    """
+    if not persons:
+        return {}
+    ids = {record_id for _, named in persons.values() for record_id in named}
+    requests = []
+    for sobject, prefix in PREFIXES.items():
+        known = [path for path in SHOWN[sobject] if path in work.maps[sobject].select]
+        wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if pk.startswith(prefix))) else []
+        wanted += [c for values, named in persons.values() if not named and (c := _looks_like(known, values))]
+        if wanted:
+            where = soql.or_(*wanted)
+            if sobject == "Lead" and "IsConverted" in work.maps[sobject].select:
+                where = soql.and_(where, soql.equals("IsConverted", False))
+            text = soql.select(known, sobject, where=where, limit=MOST_SIMILAR)
+            requests.append(Subrequest("GET", soql.query_path(text), sobject))
+    if not requests:
+        return {}
+    try:
+        answer = work.org.composite(requests, safe=True)
+    except SalesforceError:
+        return {}
+    rows = [
+        (r.reference, row) for r in requests if answer[r.reference].ok for row in answer[r.reference].body["records"]
+    ]
+    owned = owners(work, [row["Id"] for _, row in rows])
+    found: dict[int, list[dict[str, Any]]] = {}
+    for sobject, row in rows:
+        shown = {
+            "id": row["Id"],
+            "object": sobject,
+            "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
+            "email": row.get("Email") or "",
+            "company": row.get("Company") or (row.get("Account") or {}).get("Name") or "",
+            "person": owned.get(row["Id"], (None, ""))[0],
+        }
+        for person_id, (values, named) in persons.items():
+            if row["Id"] in named or (not named and _is_like(row, values)):
+                found.setdefault(person_id, []).append(shown)
+    return found
+
+
+#: What makes two records look alike: all the fields of one of these groups are equal.
+ALIKE = ({"Email": "email"}, {"Phone": "phone"}, {"FirstName": "first_name", "LastName": "last_name"})
+
+
+def _looks_like(known: Sequence[str], values: Mapping[str, Any]) -> str | None:
+    conditions = [
+        soql.and_(*(soql.equals(name, values[key]) for name, key in group.items()))
+        for group in ALIKE
+        if all(name in known and askable(values.get(key)) for name, key in group.items())
+    ]
+    return soql.or_(*conditions) if conditions else None
+
+
+def _is_like(row: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return any(
+        all(
+            values.get(key) and str(row.get(name) or "").lower() == str(values[key]).lower()
+            for name, key in group.items()
+        )
+        for group in ALIKE
+    )

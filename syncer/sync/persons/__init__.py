@@ -1,0 +1,1 @@
+"""Both sides, loaded: persons as the engine sees them, records as Salesforce answered them."""

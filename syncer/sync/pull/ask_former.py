@@ -1,0 +1,112 @@
+"""Ids of records that were converted or merged away before a person here was linked with them.
+
+They are kept as former ids of whom they became, so that an old id still finds its person. What a cycle reads of such
+records it tells here (``Work.gone``). What was gone before the first cycle is asked for once, ids alone, when both
+objects have been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syncer.models import SyncCursor
+from syncer.salesforce import soql
+from syncer.salesforce.client import Page, Subrequest
+from syncer.salesforce.ids import to_18
+from syncer.sync.connection import pages, runs
+from syncer.sync.context import Work
+from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.persons.record import Gone
+from syncer.sync.store.cursors import store_cursor
+from syncer.sync.store.former_ids import keep
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One question about the time before the first cycle. ``name`` is that of its cursor."""
+
+    name: str
+    object: str
+    field: str
+    reason: str
+    condition: str
+    deleted: bool
+
+    @property
+    def reference(self) -> str:
+        return self.name.replace(" ", "")
+
+    def query(self, cursor: SyncCursor) -> str:
+        after = f"Id > {soql.literal(cursor.resume_id)}" if cursor.resume_id else None
+        where = soql.and_(self.condition, f"{self.field} != null", after)
+        return soql.select(["Id", self.field], self.object, where=where, order_by=["Id"])
+
+
+PAST = (
+    Past("converted Lead", "Lead", "ConvertedContactId", "converted", "IsConverted = true", deleted=False),
+    Past("merged Lead", "Lead", "MasterRecordId", "merged", "IsDeleted = true", deleted=True),
+    Past("merged Contact", "Contact", "MasterRecordId", "merged", "IsDeleted = true", deleted=True),
+)
+
+
+def learn(work: Work) -> None:
+    """Keep the former ids that this cycle has seen, and once those of the past."""
+    if work.plan is not None:
+        return
+    keep(work, work.gone)
+    work.gone.clear()
+    cursors = {c.object: c for c in SyncCursor.objects.filter(sync_user=work.sync_user)}
+    if any(name not in cursors or cursors[name].read_to is None for name in OBJECTS):
+        return
+    asked = {p.name: cursors.get(p.name) or SyncCursor(sync_user=work.sync_user, object=p.name) for p in PAST}
+    left = [p for p in PAST if asked[p.name].read_to is None]
+    for past in left:
+        if past.field not in work.maps[past.object].select:  # not to be seen: nothing to ask for
+            _finish(work, asked[past.name])
+    left = [p for p in left if asked[p.name].read_to is None]
+    if left:
+        _read(work, left, asked)
+
+
+def _read(work: Work, questions: Sequence[Past], cursors: Mapping[str, SyncCursor]) -> None:
+    """All in one call, and then page by page; goes on where it was broken off."""
+    requests = [
+        Subrequest("GET", soql.query_path(past.query(cursors[past.name]), past.deleted), past.reference)
+        for past in questions
+    ]
+    work.checkpoint()
+    answer = work.org.composite(requests, safe=True)
+    work.checkpoint()
+    for past in questions:
+        response, cursor = answer[past.reference], cursors[past.name]
+        if response.error() is not None:
+            continue  # asked again by the next cycle; it stops nothing else
+        body = response.body
+        first = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+        done = 0
+        for page in pages.pages(work, first):
+            keep(work, [_gone(past, row) for row in page.records])
+            done += len(page.records)
+            _move(work, cursor, page)
+            if done:
+                runs.report(work, "Former ids", done, max(done, page.total))
+            if page.next_url:
+                work.next_batch()
+        _finish(work, cursor)
+
+
+def _finish(work: Work, cursor: SyncCursor) -> None:
+    cursor.read_to, cursor.resume_id = work.now(), ""
+    store_cursor(work, cursor)
+
+
+def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
+    return Gone(past.object, to_18(row["Id"]), to_18(row[past.field]), past.reason)
+
+
+def _move(work: Work, cursor: SyncCursor, page: Page) -> None:
+    if page.records:
+        cursor.resume_id = page.records[-1]["Id"]
+        store_cursor(work, cursor)

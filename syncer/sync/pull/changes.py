@@ -1,0 +1,109 @@
+"""Receiving: how far an object was read, what to ask for next, and the pages of what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Min
+
+from syncer.models import CreateIntent, SalesforceRecord, SyncCursor
+from syncer.salesforce import soql
+from syncer.salesforce.client import Page
+from syncer.sync.connection import runs
+from syncer.sync.connection.pages import pages
+from syncer.sync.context import Work
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.persons.record import OVERLAP, Reading, parse_stamp
+from syncer.sync.pull.records import receive_records
+from syncer.sync.pull.visibility import ask_for_unseen, read_again
+from syncer.sync.store.cursors import cursor_for, store_cursor
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeQuery:
+    """What is asked for to receive an object's changes, and whether deleted records are asked for, too."""
+
+    soql: str
+    deleted: bool
+
+
+def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -> ChangeQuery:
+    """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
+
+    The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too; so
+    does the first one for what changed since the first persons have had records.
+    ``full``: everything, whenever it changed, from the beginning.
+    """
+    conditions = []
+    first = cursor.read_to is None
+    if cursor.resume_stamp is not None and not full:
+        conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
+    elif cursor.read_to is not None and not full:
+        conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
+    known_since = _first_known(cursor) if first else None
+    if first:
+        alive = ["IsConverted = false"] if fields.object == "Lead" and "IsConverted" in fields.select else []
+        if known_since is not None:
+            alive.append("IsDeleted = false")
+        changed = soql.changed_since(known_since - OVERLAP) if known_since else None
+        conditions.append(soql.or_(soql.and_(*alive), changed))
+    where = soql.and_(*conditions) or None
+    text = soql.select(list(fields.select), fields.object, where=where, order_by=["SystemModstamp", "Id"])
+    return ChangeQuery(text, deleted=not first or known_since is not None)
+
+
+def _first_known(cursor: SyncCursor) -> datetime | None:
+    """Since when records have persons here although their object was not read to the end yet: a read that was broken
+    off has made some, and leads have been made for others."""
+    intents = CreateIntent.objects.filter(person__sfdc_type="").aggregate(first=Min("asked_at"))
+    links = SalesforceRecord.objects.filter(object=cursor.object).aggregate(first=Min("read_at"))
+    return min((at for at in (cursor.reading_since, intents["first"], links["first"]) if at), default=None)
+
+
+def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
+    """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them.
+
+    All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
+    """
+    cursor = cursor_for(work, sobject)
+    if cursor.reading_since is None or work.full:
+        cursor.reading_since = first.asked_at
+    reading = Reading(sequence, first.asked_at)
+    done = 0
+    for page in pages(work, first):
+        postponed = receive_records(work, sobject, page.records, reading)
+        _move(work, cursor, page.records, postponed)
+        done += len(page.records)
+        runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
+        if page.next_url:
+            work.next_batch()
+    cursor.read_to, cursor.reading_since = cursor.reading_since, None
+    cursor.resume_stamp, cursor.resume_id = None, ""
+    cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
+    store_cursor(work, cursor)
+    if work.full:
+        ask_for_unseen(work, cursor, sequence)
+
+
+def _move(work: Work, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
+    """Store how far the read has come, and which records it had to leave."""
+    if rows:
+        cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
+    cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
+    store_cursor(work, cursor)
+
+
+def _not_read_yet(work: Work, cursor: SyncCursor, sequence: int) -> list[str]:
+    """The postponed records that this very read has not merged after all."""
+    waiting = list(cursor.postponed)
+    if work.plan is not None:
+        moved = [pk for pk, person in work.plan.moved.items() if not work.plan.is_decided(person.id)]
+        waiting += moved if cursor.object == "Contact" else []
+    read = SalesforceRecord.objects.filter(
+        organisation=work.organisation, record_id__in=waiting, weak_base=False, read_sequence=sequence
+    )
+    done = set(read.values_list("record_id", flat=True))
+    return [record_id for record_id in waiting if record_id not in done]

@@ -1,0 +1,236 @@
+"""What the sync user can access: the describe of each object, and the field mappings that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor, SyncUser
+from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
+from syncer.salesforce.errors import Refused
+from syncer.sync.context import Work
+from syncer.sync.fields.defaults import ACCOUNT_NAME, ACCOUNT_PATH, DEFAULT_FIELDS, OBJECTS
+from syncer.sync.fields.object_map import unseen_objects
+from syncer.sync.fields.types import COMPOUND, NUMBERS, RECEIVE_ONLY, lossless, why_not_kept
+from syncer.sync.store import outbox
+
+
+@dataclass(slots=True)
+class SchemaChange:
+    """What a describe changed: fields that appeared (and are to be filled for all), went, or changed in any way; of
+    the latter, those that may no longer be edited, may be edited now, or are suspended (with the reason of each)."""
+
+    object: str
+    added: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    suspended: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.hidden or self.changed)
+
+    def sentences(self, *, first: bool) -> Iterator[str]:
+        """What a run's notes say of it. With the ``first`` describe of an object every field is new."""
+        if self.added and not first:
+            yield f"{self.object}: appeared, and received for all records: {_named(self.added)}."
+        if self.hidden:
+            yield f"{self.object}: no longer visible to the sync user, kept here and not synced: {_named(self.hidden)}."
+        if self.locked:
+            yield f"{self.object}: the sync user may no longer edit {_named(self.locked)}."
+        if self.opened:
+            yield f"{self.object}: the sync user may now edit {_named(self.opened)}."
+        for name, problem in self.suspended.items():
+            yield f"{self.object}: {name} is suspended. {problem}"
+
+
+#: As many fields are named in one sentence.
+NAMED = 8
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(sorted(names)[:NAMED]) + more
+
+
+def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime) -> SchemaChange:
+    """Keep a fresh describe and bring the mappings of its object in line with it, in one transaction."""
+    with transaction.atomic():
+        SalesforceObject.objects.update_or_create(
+            sync_user=sync_user,
+            name=described.name,
+            defaults={
+                "description": described.to_dict(),
+                "last_modified": described.last_modified or "",
+                "described_at": at,
+            },
+        )
+        change = _bring_in_line(sync_user, described)
+        if change:
+            outbox.retry_object(described.name)
+        return change
+
+
+def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
+    change = SchemaChange(described.name)
+    # The first read of an object brings all of its fields; what appears later has to be filled in for all records.
+    begun = Q(read_to__isnull=False) | Q(reading_since__isnull=False)
+    unread = not SyncCursor.objects.filter(begun, sync_user=sync_user, object=described.name).exists()
+    visible = dict(described.fields)
+    if described.name == "Contact" and "AccountId" in visible and "Account" not in unseen_objects(sync_user):
+        visible[ACCOUNT_PATH] = ACCOUNT_NAME
+    mappings = {m.salesforce_field: m for m in sync_user.mappings.filter(object=described.name)}
+    taken = {m.person_field for m in mappings.values()}
+
+    for name, mapping in mappings.items():
+        seen = visible.get(name)
+        before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
+        was_readable = mapping.readable
+        if seen is None:
+            mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
+        else:
+            take_over(mapping, seen)
+            mapping.filled = mapping.filled or (unread and not was_readable)
+        after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
+        if before == after:
+            continue
+        mapping.save()
+        if seen is None:
+            change.hidden.append(name)
+            continue
+        (change.changed if was_readable else change.added).append(name)
+        if was_readable and before[2] != mapping.updateable:
+            (change.opened if mapping.updateable else change.locked).append(name)
+        if mapping.problem not in ("", before[4]):
+            change.suspended[name] = mapping.problem
+
+    for name, person_field in _wanted(sync_user, described, visible).items():
+        if name in mappings or person_field in taken:
+            continue
+        mapping = FieldMapping(
+            sync_user=sync_user,
+            object=described.name,
+            salesforce_field=name,
+            person_field=person_field,
+            direction=Direction.RECEIVE if visible[name].type in RECEIVE_ONLY else Direction.TWO_WAY,
+            automatic=True,
+            filled=unread,
+        )
+        take_over(mapping, visible[name])
+        mapping.save()
+        taken.add(person_field)
+        change.added.append(name)
+        if mapping.problem:
+            change.suspended[name] = mapping.problem
+    return change
+
+
+def _wanted(sync_user: SyncUser, described: ObjectDescribe, visible: dict[str, FieldDescribe]) -> dict[str, str]:
+    """The mappings that the application makes by itself: the default ones, the score, every custom field."""
+    wanted = {name: person for name, person in DEFAULT_FIELDS[described.name].items() if name in visible}
+    custom = [f for f in visible.values() if f.custom and f.type not in COMPOUND]
+    custom = [f for f in custom if f.name != sync_user.external_id_field]
+    score = next((f for f in custom if f.type in NUMBERS and f.label.strip().lower() == "lead score"), None)
+    other = "Contact" if described.name == "Lead" else "Lead"
+    elsewhere = {m.salesforce_field: m for m in sync_user.mappings.filter(object=other)}
+    for f in custom:
+        if f is score:
+            wanted[f.name] = "person_score"
+        elif f.name in elsewhere and not lossless(elsewhere[f.name].described, f):
+            wanted[f.name] = f"{described.name}.{f.name}"
+        else:
+            wanted[f.name] = f.name
+    return wanted
+
+
+def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
+    """What the describe says of a mapped field. A changed type suspends the mapping rather than lose data."""
+    earlier = FieldDescribe.from_dict(mapping.described) if mapping.described else None
+    mapping.label = seen.label
+    mapping.readable = True
+    mapping.createable = seen.createable and not seen.calculated
+    mapping.updateable = seen.updateable and not seen.calculated
+    if earlier and earlier.type != seen.type and not lossless(earlier.to_dict(), seen):
+        # The describe that the stored values belong to is kept: the mapping stays suspended until a person acts.
+        mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
+        return
+    mapping.described = seen.to_dict()
+    mapping.problem = why_not_kept(mapping.person_field, seen)
+
+
+# -- reading describes ------------------------------------------------------------------------------------------------
+
+
+def describe_requests(work: Work, *, conditional: bool) -> list[Subrequest]:
+    """One describe of each object, answered by 304 when nothing changed since the last one (``conditional``)."""
+    known = {row.name: row.last_modified for row in work.sync_user.described.all()} if conditional else {}
+    return [describe_request(f"describe{name}", name, known.get(name) or None) for name in OBJECTS]
+
+
+def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
+    """Bring the mappings in line with the describes in an answer; gives what changed. An object that the sync user
+    does not see at all is left out, with nothing changed here."""
+    changes = []
+    known = set(work.sync_user.described.values_list("name", flat=True))
+    for name in OBJECTS:
+        response = answer[f"describe{name}"]
+        if response.not_modified:
+            continue
+        if (error := response.error()) is not None:
+            raise Refused(
+                f"The sync user can't see the object {name}: {error.message}", code=error.code, fields=error.fields
+            )
+        change = store_describe(
+            work.sync_user, parse_object(response.body, response.header("Last-Modified")), work.now()
+        )
+        changes.append(change)
+        for sentence in change.sentences(first=name not in known):
+            work.note(sentence)
+    if any(changes):
+        work.load_maps()
+    return [change for change in changes if change]
+
+
+def take_related(work: Work, seen: Mapping[str, bool]) -> list[SchemaChange]:
+    """Keep which related objects (accounts, users) the sync user sees, and bring the mappings of the fields that are
+    read through them in line; gives what changed. Without it, a query for such a field would be refused for ever."""
+    unseen = unseen_objects(work.sync_user)
+    moved = [name for name, visible in seen.items() if visible == (name in unseen)]
+    if not moved:
+        return []
+    with transaction.atomic():
+        for name in moved:
+            if seen[name]:
+                work.sync_user.described.filter(name=name).delete()
+            else:
+                SalesforceObject.objects.create(sync_user=work.sync_user, name=name, described_at=work.now())
+        stored = work.sync_user.described.filter(name__in=OBJECTS)
+        changes = [_bring_in_line(work.sync_user, ObjectDescribe.from_dict(row.description)) for row in stored]
+    for change in changes:
+        for sentence in change.sentences(first=False):
+            work.note(sentence)
+    return [change for change in changes if change]
+
+
+def refresh(work: Work) -> list[SchemaChange]:
+    """Read the describes in full. One API call."""
+    work.checkpoint()
+    answer = work.org.composite(describe_requests(work, conditional=False), safe=True)
+    work.checkpoint()
+    changes = take_describes(work, answer)
+    work.load_maps()
+    return changes
+
+
+def ensure(work: Work) -> None:
+    """The maps are loaded; Salesforce is asked only if it never was."""
+    if work.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
+        refresh(work)
+    else:
+        work.load_maps()

@@ -1,0 +1,268 @@
+"""Follows accounts and users: a contact's company is its account's name, a record's owner is a user, and renaming one
+of those moves no stamp on the person's record.
+
+The cycle's one request asks for those that changed, each object with a cursor of its own. Its first cycle reads no
+history: what the records are called now comes with the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+from syncer.models import FieldMapping, Person, SalesforceRecord, SyncCursor
+from syncer.models.triggers import agreeing_writes
+from syncer.salesforce import soql
+from syncer.salesforce.client import Answer, Page
+from syncer.salesforce.errors import Action, Refused, policy_for
+from syncer.salesforce.ids import to_18
+from syncer.sync.connection import runs
+from syncer.sync.context import Work, next_sequence
+from syncer.sync.fields.defaults import ACCOUNT_PATH, OBJECTS, RELATED_OBJECTS
+from syncer.sync.fields.object_map import ObjectMap, unseen_objects
+from syncer.sync.persons import person_state
+from syncer.sync.persons.record import OVERLAP, Reading, parse, parse_stamp
+from syncer.sync.pull import describes, records
+from syncer.sync.pull.write import Merged, apply
+from syncer.sync.store import bulk_sql, cursors
+from syncer.sync.store.cursors import postpone, store_cursor
+
+#: What is read of each object, besides Id and SystemModstamp.
+FIELDS = {"Account": ("Name",), "User": ("Name", "Email")}
+#: What is missing when an object can't be read.
+MISSING = {"Account": "The companies of contacts are not followed", "User": "The names of owners are not followed"}
+#: Pages of 2,000 rows that one cycle reads of each object. A nightly job that touches 500,000 accounts is spread over
+#: many cycles, so that it uses up neither the day's API calls nor the time of the records.
+PAGES_A_CYCLE = 10
+#: Persons in one transaction.
+BATCH = 2000
+
+
+def queries(work: Work, objects: Iterable[str]) -> dict[str, str]:
+    """What to ask for in the cycle's request, by object."""
+    return {name: _query(name, cursors.cursor_for(work, name)) for name in _followed(work, objects)}
+
+
+def _followed(work: Work, objects: Iterable[str]) -> list[str]:
+    """An object that the sync user does not see is asked for again each time, so that it is noticed when he does."""
+    followed = list(RELATED_OBJECTS)
+    if "Contact" not in objects:
+        followed.remove("Account")
+    elif not _company(work).fields and "Account" not in unseen_objects(work.sync_user):
+        # Nothing is received from accounts. When that changes, the names are filled in and followed from then on.
+        followed.remove("Account")
+        if work.plan is None:
+            SyncCursor.objects.filter(sync_user=work.sync_user, object="Account").delete()
+    return followed
+
+
+def _company(work: Work) -> ObjectMap:
+    """The map of the account's name alone, with no field when it is not received."""
+    fields = work.maps["Contact"].only([ACCOUNT_PATH])
+    return fields if any(field.rule.receive for field in fields.fields) else fields.only([])
+
+
+def _query(name: str, cursor: SyncCursor) -> str:
+    select = ["Id", "SystemModstamp", *FIELDS[name]]
+    if cursor.read_to is None:
+        return soql.select(select, name, limit=1)  # only whether the sync user may see it
+    after = (cursor.resume_stamp, cursor.resume_id) if cursor.resume_stamp is not None else None
+    where = soql.changed_since(cursor.read_to - OVERLAP, after)
+    return soql.select(select, name, where=where, order_by=["SystemModstamp", "Id"])
+
+
+def take_access(work: Work, answer: Answer, asked: Iterable[str]) -> list[describes.SchemaChange]:
+    """Learn from an answer which of the objects the sync user sees; gives what that changed in the mappings."""
+    seen = {}
+    for name in asked:
+        error = answer[f"changes{name}"].error()
+        if error is None or policy_for(error.code).action is Action.REFRESH_FIELDS:
+            seen[name] = error is None
+    return describes.take_related(work, seen)
+
+
+def begin(work: Work, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
+    """The first pages of the objects whose changes are to be followed now, before any record is merged; an object that
+    was never read is followed from now on. What Salesforce refuses of it stops nothing else."""
+    pages = {}
+    for name in asked:
+        response = answer[f"changes{name}"]
+        if (error := response.error()) is not None:
+            unseen = policy_for(error.code).action is Action.REFRESH_FIELDS
+            why = f"the sync user can't see the object {name}" if unseen else error.message
+            work.note(f"{MISSING[name]}: {why} ({error.code}).")
+            continue
+        cursor = cursors.cursor_for(work, name)
+        if cursor.read_to is None:
+            cursor.read_to = answer.asked_at
+            store_cursor(work, cursor)
+            if name == "Account" and work.plan is None and cursors.cursor_for(work, "Contact").read_to is not None:
+                # The contacts were read before their accounts were followed: the filling in tells which they are.
+                FieldMapping.objects.filter(
+                    sync_user=work.sync_user, object="Contact", salesforce_field=ACCOUNT_PATH
+                ).update(filled=False)
+            continue
+        body = response.body
+        pages[name] = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+    return pages
+
+
+def receive(work: Work, name: str, first: Page, sequence: int) -> None:
+    """Apply what changed, page by page, and move the cursor with each; what is beyond the budget is left to the next
+    cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list that was opened
+    before a long read of records."""
+    cursor = cursors.cursor_for(work, name)
+    cursor.reading_since = cursor.reading_since or first.asked_at
+    page, done = first, 0
+    for number in range(1, PAGES_A_CYCLE + 1):
+        if page.records:
+            renamed = _APPLY[name](work, page.records, Reading(sequence, page.asked_at))
+            last = page.records[-1]
+            cursor.resume_stamp, cursor.resume_id = parse_stamp(last["SystemModstamp"]), last["Id"]
+            done += len(page.records)
+            if renamed or page.next_url:
+                runs.report(work, f"Following {name}s", done, max(done, page.total))
+        if not page.next_url:
+            cursor.read_to, cursor.reading_since = cursor.reading_since, None
+            cursor.resume_stamp, cursor.resume_id = None, ""
+        store_cursor(work, cursor)
+        if not page.next_url:
+            return
+        if number == PAGES_A_CYCLE:
+            work.note(f"More {name}s changed than one cycle reads; the next ones go on.")
+            return
+        work.next_batch()
+        work.checkpoint()
+        sequence = next_sequence()
+        try:
+            page = work.org.query(_query(name, cursor))
+        except Refused as error:
+            work.note(f"The next cycle goes on reading {name}s: {error.message}")
+            return
+        work.checkpoint()
+
+
+# -- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
+    """Merge the names of accounts into the persons whose contact belongs to them, where the last agreed name is another
+    one; gives how many they are. Nobody else is loaded."""
+    fields = _company(work)
+    if not fields.fields:
+        return 0
+    accounts = {to_18(row["Id"]): row for row in rows}
+    [company] = fields.fields
+    ids = bulk_sql.matching(
+        SalesforceRecord,
+        "person_id",
+        ["account_id", "owner_name"],  # the name is a text like any other
+        [[key, company.there({"Account": row})] for key, row in accounts.items()],
+        where=f"""t."account_id" = s.c0 AND NOT (t."account_id" = '') AND t."organisation" = %s
+            AND NOT t."weak_base" AND t."hidden_since" IS NULL AND {_AGREED_DIFFERS[connection.vendor]}""",
+        params=[work.organisation, _agreed_path(company.person_field)],
+    )
+    for start in range(0, len(ids), BATCH):
+        left: Iterable[int] = ids[start : start + BATCH]
+        stale: list[Merged] = []
+        for _ in range(records.TRIES):
+            merged = _merged(work, fields, accounts, left)
+            applied = apply(work, fields, reading, merged)
+            work.received["updated"] += len(applied.changed)
+            stale += applied.stale
+            left = [m.person.id for m in applied.again]
+            if not left:
+                break
+        busy = [person.link.record_id for person in person_state.by_ids(left).values() if person.link] if left else []
+        postpone(work, "Contact", [*(m.remote.id for m in stale), *busy])
+        work.give_up_in_time()
+    return len(ids)
+
+
+#: The name agreed last is not the account's.
+_AGREED_DIFFERS = {
+    "postgresql": '(t."base" ->> %s) IS DISTINCT FROM s.c1',
+    "sqlite": 'json_extract(t."base", %s) IS NOT s.c1',
+}
+
+
+def _agreed_path(person_field: str) -> str:
+    return person_field if connection.vendor == "postgresql" else f'$."{person_field}"'
+
+
+def _merged(
+    work: Work, fields: ObjectMap, accounts: Mapping[str, Mapping[str, Any]], ids: Iterable[int]
+) -> list[Merged]:
+    """The persons as they are now, merged with the name of their account, as far as that changes anything."""
+    found = []
+    for person in person_state.by_ids(ids).values():
+        link = person.link
+        account = accounts.get(link.account_id) if link is not None else None
+        if link is None or account is None or link.object != "Contact" or person.sfdc_is_deleted:
+            continue
+        if link.weak_base or link.hidden_since:
+            continue  # it is read whole, when it can be
+        if work.plan is not None and work.plan.is_decided(person.id):
+            continue  # its record was read in this dry run, and brought the name with it
+        row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], "Account": account}
+        merged = records.merge_with(work, fields, person, parse(fields, row), filling=True)
+        if merged.merge.base_after_reading(link.base) != link.base:
+            found.append(merged)
+    return found
+
+
+# -- users ------------------------------------------------------------------------------------------------------------
+
+
+def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
+    """Write the names and addresses of users to the records that they own, where another one stands; gives to how many.
+    They are no value of a person: a dry run has nothing to tell of them."""
+    if work.plan is not None:
+        return 0
+    users = {to_18(row["Id"]): [row["Name"] or "", row["Email"] or ""] for row in rows}
+    ids = bulk_sql.matching(
+        SalesforceRecord,
+        "person_id",
+        ["owner_id", "owner_name", "owner_email"],
+        [[key, *names] for key, names in users.items()],
+        where="""t."owner_id" = s.c0 AND NOT (t."owner_id" = '') AND t."organisation" = %s
+            AND (t."owner_name" <> s.c1 OR t."owner_email" <> s.c2)""",
+        params=[work.organisation],
+    )
+    for start in range(0, len(ids), BATCH):
+        left = _write_owners(work, users, ids[start : start + BATCH], reading)
+        for sobject in OBJECTS:
+            postpone(work, sobject, [record_id for name, record_id in left if name == sobject])
+        work.give_up_in_time()
+    return len(ids)
+
+
+def _write_owners(
+    work: Work, users: Mapping[str, list[str]], ids: Iterable[int], reading: Reading
+) -> list[tuple[str, str]]:
+    """One statement for the records of a batch of persons; gives object and id of those that have to be read anew,
+    because their person is being edited right now or a newer request has read them."""
+    batch = list(ids)
+    with agreeing_writes():
+        work.fence()
+        persons = Person.objects.filter(id__in=batch).order_by("id")
+        free = set(persons.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True))
+        links = SalesforceRecord.objects.filter(person_id__in=batch, owner_id__in=users).values_list(
+            "person_id", "owner_id", "read_sequence", "object", "record_id"
+        )
+        written, left = [], []
+        for person, owner, sequence, sobject, record_id in links:
+            if person in free and sequence <= reading.sequence:
+                written.append([person, owner, *users[owner]])
+            else:
+                left.append((sobject, record_id))
+        bulk_sql.update(SalesforceRecord, ["owner_name", "owner_email"], written, keys=("person_id", "owner_id"))
+    return left
+
+
+_APPLY: dict[str, Callable[[Work, Sequence[Mapping[str, Any]], Reading], int]] = {
+    "Account": _apply_accounts,
+    "User": _apply_users,
+}

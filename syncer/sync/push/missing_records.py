@@ -1,0 +1,70 @@
+"""Updates that were refused because the record is not what it was: one reading finds out, and no error is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from syncer.salesforce.errors import Action, policy_for
+from syncer.salesforce.ids import to_18
+from syncer.salesforce.rows import RowError
+from syncer.sync.context import Work, next_sequence
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.persons import person_state
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.record import Reading
+from syncer.sync.pull import records, visibility
+from syncer.sync.push.after_update import Sent, record
+from syncer.sync.push.failures import is_about_fields
+from syncer.sync.store import outbox
+
+
+def may_be_gone(errors: Sequence[RowError], unseen: bool) -> bool:
+    """Refused because the record is not what it was, or refused and not shown by the reading before (``unseen``)."""
+    if any(is_about_fields(error) for error in errors):
+        return False
+    return bool(errors) and (unseen or any(policy_for(error.code).action is Action.GONE for error in errors))
+
+
+def find_out(work: Work, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
+    """Read the records of refused updates by id: what was deleted, merged or converted is followed, what is not
+    answered is hidden. Only where the record is plainly there the refusal stands."""
+    by_record = {s.sending.person.link.record_id: s for s in lost if s.sending.person.link}
+    rows: list[dict[str, Any]] = []
+    ids = list(by_record)
+    for start in range(0, len(ids), visibility.IDS_A_QUERY):
+        part = ids[start : start + visibility.IDS_A_QUERY]
+        found, reading = visibility.ask_for(work, fields.object, part)
+        records.receive_records(work, fields.object, found, reading, by_value=True)
+        answered = {to_18(row["Id"]) for row in found}
+        visibility.hide(work, reading, [by_record[i].sending.person.id for i in part if i not in answered])
+        rows += found
+    alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
+    after = person_state.by_ids(s.sending.person.id for s in lost)
+    outbox.keep(work.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
+    outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
+    standing = [
+        replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
+        for i, s in by_record.items()
+        if i in alive and s.sending.person.id in after
+    ]
+    return outcomes | record(work, fields, Reading(next_sequence(), work.now()), standing)
+
+
+def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:
+    """What has become of a person whose record is not what it was."""
+    before = s.sending.person
+    now = after.get(before.id)
+    where = f"{before.sfdc_type} {before.sfdc_id}"
+    if now is None:
+        return outcome(before, Result.REFUSED, f"{where} was merged into another record, and so was this person.")
+    if now.sfdc_is_deleted:
+        message = f"{where} was deleted in Salesforce. Changes stay here only."
+        return outcome(now, Result.NEEDS_DECISION, message, "DELETED_IN_SFDC")
+    if now.link is not None and now.link.hidden_since is not None:
+        message = f"{where} is no longer visible to the sync user. Nothing was changed."
+        return outcome(now, Result.REFUSED, message, "NOT_VISIBLE")
+    message = f"{where} has just become another record in Salesforce; the next cycle goes on with that one."
+    return outcome(now, Result.BUSY, message, "BUSY")

@@ -1,0 +1,76 @@
+"""A refused update in two parts: the fields that Salesforce named wait, the others are sent.
+
+That is the connection's option *send the other fields, hold the refused one* (``SyncUser.hold_refused_fields``).
+Without it the whole record waits, but for an opt-out, which is sent whatever else is refused. What is held is not sent
+again before it, its record, its mapping or the describe changes, somebody asks for it, or at night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncer.salesforce.errors import Action, policy_for
+from syncer.salesforce.rows import RowError
+from syncer.sync.context import Work
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.merge import Value
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.push.after_update import Held, Sending, Sent
+
+
+def still_refused(work: Work, fields: ObjectMap, person: PersonState, to_send: Mapping[str, Value]) -> dict[str, Value]:
+    """The values to be sent that are those refused before. Of a state and its country both have to be."""
+    if not work.sync_user.hold_refused_fields:
+        return {}
+    same = {name: value for name, value in person.held.items() if name in to_send and to_send[name] == value}
+    return {n: v for n, v in same.items() if (partner := fields.together.get(n)) not in to_send or partner in same}
+
+
+def earlier(fields: ObjectMap, person: PersonState, waiting: Mapping[str, Value]) -> Held | None:
+    """Why they are held: the stored refusals that name them."""
+    if not waiting:
+        return None
+    names = {f.salesforce_field for f in fields.fields if f.person_field in waiting}
+    about = tuple(error for error in person.errors if names & set(error.fields))
+    return Held(waiting, about or person.errors or (RowError("UNKNOWN", "Salesforce refused it before."),), new=False)
+
+
+def with_unsendable(
+    person: PersonState, unsent: Held | None, values: Mapping[str, Value], errors: Sequence[RowError]
+) -> Held:
+    """Values that Salesforce's types can't hold wait with what it refused."""
+    before = unsent or Held({}, (), new=False)
+    new = any(person.held.get(name) != value for name, value in values.items())
+    return Held({**before.values, **values}, (*errors, *before.errors), new)
+
+
+def without_refused(work: Work, fields: ObjectMap, s: Sent) -> Sending | None:
+    """What can be sent of a refused update after all; None when all of it waits."""
+    if not s.errors or any(policy_for(error.code).action is not Action.WAIT_FOR_CHANGE for error in s.errors):
+        return None
+    values = s.sending.values
+    names = {f.salesforce_field: f.person_field for f in fields.fields}
+    named = [{names[name] for name in error.fields if name in names} & set(values) for error in s.errors]
+    refused = {name for group in named for name in group}
+    refused |= {fields.together[name] for name in refused if fields.together.get(name) in values}
+    waiting: dict[str, Value] = {}
+    if work.sync_user.hold_refused_fields and all(named):
+        waiting = {name: values[name] for name in refused}
+        rest = {name: value for name, value in values.items() if name not in refused}
+    else:
+        consent = {rule.field for rule in fields.rules if rule.consent} - refused
+        rest = {name: value for name, value in values.items() if name in consent and value is True}
+    if not rest or len(rest) == len(values):
+        return None
+    before = s.sending.held or Held({}, (), new=False)
+    return replace(
+        s.sending, values=rest, held=Held({**before.values, **waiting}, (*s.errors, *before.errors), new=True)
+    )
+
+
+def together(whole: Sent, rest: Sent) -> Sent:
+    """What came of the update and of its repetition without the refused fields."""
+    if rest.errors:
+        return replace(whole, errors=(*rest.errors, *whole.errors))
+    return rest

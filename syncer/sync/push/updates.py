@@ -1,0 +1,313 @@
+"""Sending: what waits in the outbox goes to Salesforce, hundreds of records in one Composite request.
+
+The request reads the fields to be sent, updates them, and reads them again. What *before* shows beyond the base was
+edited by somebody meanwhile: a conflict like any other. What *after* shows becomes the base, so that values which
+Salesforce normalised, and our own echo, are known at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from syncer.models import PendingState
+from syncer.models.triggers import agreeing_writes
+from syncer.salesforce import soql, writing
+from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
+from syncer.salesforce.rows import RowError
+from syncer.salesforce.values import BadValue
+from syncer.sync.connection import pages, runs
+from syncer.sync.context import Work, next_sequence
+from syncer.sync.errors import FieldsChanged, OutOfTime
+from syncer.sync.fields.object_map import MappedField, ObjectMap
+from syncer.sync.merge import Merge, Value, merge
+from syncer.sync.outcomes import PersonOutcome, Result, busy, outcome
+from syncer.sync.persons import person_state
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.record import Reading, parse_stamp
+from syncer.sync.plan import Plan, Planned
+from syncer.sync.push import missing_records, refused_fields
+from syncer.sync.push.after_update import Sending, Sent, record
+from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure
+from syncer.sync.store import outbox
+from syncer.sync.store.activity import Journal
+from syncer.sync.store.locking import lock
+
+#: Records in one Composite request: three collections of 200 between two queries (at most five of them in all).
+RECORDS_A_CALL = 3 * writing.MOST_ROWS
+#: Fields of a wide record, and characters of a long text: Salesforce answers fewer of those in one page.
+MANY_FIELDS, LONG_TEXT = 100, 255
+#: Passes over the outbox in one cycle, for what failed in passing.
+PASSES = 6
+#: Passes in a row with a request whose outcome stayed unknown, after which the cycle gives up.
+UNKNOWN_IN_A_ROW = 3
+
+
+def send_waiting(work: Work) -> None:
+    """The cycle's sending phase: everything that waited when it began, batch by batch.
+
+    What failed in passing, or with an unknown outcome, is tried again a few times; the next cycles do the rest.
+    """
+    if work.plan is not None:
+        _plan_waiting(work, work.plan)
+        return
+    outbox.wake(work.now())
+    until = outbox.newest()
+    if until is None:
+        return
+    progress = [0, outbox.waiting(work.now())]
+    unknown: list[OutcomeUnknown] = []
+    for attempt in range(PASSES):
+        broken = _send_all(work, until, progress)
+        unknown = [*unknown, broken] if broken else []
+        if len(unknown) >= UNKNOWN_IN_A_ROW:
+            raise unknown[-1]
+        again = work.now() if broken else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, work.now())
+        if again is None or attempt == PASSES - 1:
+            break
+        wait = (again - work.now()).total_seconds() + work.random.random()
+        work.checkpoint()
+        work.pause(max(wait, 0.0))
+        work.checkpoint()
+
+
+def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
+    """One pass over the outbox; gives the error of a request whose outcome is unknown. Updates can be repeated: the
+    next try reads first, and finds what was carried out."""
+    after, unknown = 0, None
+    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after, until=until):
+        work.next_batch()
+        after = ids[-1]
+        claimed = outbox.claim(ids, work.claim)
+        try:
+            send(work, claimed, retry=False)
+        except OutcomeUnknown as error:
+            unknown = error
+        finally:
+            runs.discard_interrupted_connection()
+            outbox.let_go(work.claim)
+        progress[0] += len(claimed)
+        runs.report(work, "Sending", progress[0], max(progress))
+    return unknown
+
+
+def _plan_waiting(work: Work, told: Plan) -> None:
+    """What would be sent of persons whose record was not read in this cycle; of the others it is decided already."""
+    for ids in _due_batches(work):
+        for person in person_state.by_ids(ids).values():
+            link = person.link
+            fields = work.maps.get(link.object) if link else None
+            if link is None or fields is None or told.is_decided(person.id) or person.sfdc_is_deleted:
+                continue
+            here, bad = fields.here(person.values)
+            if bad:
+                why = "; ".join(str(error) for error in bad.values())
+                told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
+            else:
+                merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
+                if person.pending != PendingState.FAILED:
+                    waiting = refused_fields.still_refused(work, fields, person, merged.to_send)
+                    merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))
+                told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
+
+
+def _due_batches(work: Work) -> Iterator[list[int]]:
+    """What waits, then what would be woken for its nightly retry."""
+    after = 0
+    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
+        after = ids[-1]
+        yield ids
+    after = 0
+    asleep = outbox.asleep(work.now()).order_by("person_id").values_list("person_id", flat=True)
+    while ids := list(asleep.filter(person_id__gt=after)[:RECORDS_A_CALL]):
+        after = ids[-1]
+        yield ids
+
+
+def send(work: Work, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
+    """Send what differs from the base, of persons that this worker has claimed; gives the outcome of each.
+
+    ``retry``: also values that were refused before and are held (``held``), because somebody asks for it.
+    Raises what the edge raises for the call as a whole; then the claims are still held.
+    """
+    outcomes: dict[int, PersonOutcome] = {}
+    persons = person_state.by_ids(claimed)
+    for sobject, fields in work.maps.items():
+        batch = []
+        for person in persons.values():
+            if person.link is None or person.link.object != sobject:
+                continue
+            planned = plan(work, fields, person, retry=retry)
+            if isinstance(planned, Sending):
+                batch.append(planned)
+            else:
+                outcomes[person.id] = planned
+        while batch:
+            size = _records_a_call(work, fields, batch)
+            outcomes |= _send_batch(work, fields, batch[:size])
+            batch = batch[size:]
+    return outcomes
+
+
+def _records_a_call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> int:
+    """What *before* does not show is not noticed, so its rows have to come in one page. Salesforce shortens the pages
+    of wide records, and of those with several long texts, to no less than 200 rows ("Changing the Batch Size in
+    Queries", SOAP API Developer Guide)."""
+    names = {name for sending in batch[:RECORDS_A_CALL] for name in sending.values}
+    sent = [f for f in fields.fields if f.person_field in names]
+    long_texts = sum(f.describe.length > LONG_TEXT for f in sent)
+    wide = work.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
+    return writing.MOST_ROWS if wide else RECORDS_A_CALL
+
+
+def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
+    """What is to be sent of a person, by the merge of its values with the base. Persons that can't be are let go."""
+    link = person.link
+    if link is None or person.sfdc_is_deleted or link.weak_base:
+        return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
+    if link.hidden_since is not None:
+        message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
+        return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
+    here, bad = fields.here(person.values)
+    merged = merge(
+        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=work.sending
+    )
+    if bad and not (work.sync_user.hold_refused_fields and merged.to_send):
+        return _refuse_values(work, fields, person, bad)
+    waiting = {} if retry else refused_fields.still_refused(work, fields, person, merged.to_send)
+    values = {name: value for name, value in merged.to_send.items() if name not in waiting}
+    values |= {partner: here[partner] for n in values if (partner := fields.together.get(n)) in here}
+    unsent = refused_fields.earlier(fields, person, waiting)
+    if bad:
+        unsent = refused_fields.with_unsendable(
+            person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad)
+        )
+    return Sending(person, values, merged.received, unsent)
+
+
+def _send_batch(work: Work, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
+    # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
+    # go over the new one.
+    mine = outbox.hold(work.claim, [sending.person.id for sending in planned])
+    batch = [sending for sending in planned if sending.person.id in mine]
+    to_send = [sending for sending in batch if sending.values]
+    quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
+    reading, results = _call(work, fields, to_send)
+    gone = [s for s in results if s.lost]
+    parts = {
+        id(s): part
+        for s in results
+        if not s.lost and (part := refused_fields.without_refused(work, fields, s)) is not None
+    }
+    told = [s for s in results if not s.lost and not s.about_fields and id(s) not in parts]
+    outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in mine}
+    outcomes |= record(work, fields, reading, [*told, *quiet])
+    if gone:
+        outcomes |= missing_records.find_out(work, fields, gone)
+    if parts:
+        again, rest = _call(work, fields, list(parts.values()))
+        whole = [s for s in results if id(s) in parts]
+        outcomes |= record(
+            work, fields, again, [refused_fields.together(*pair) for pair in zip(whole, rest, strict=True)]
+        )
+    if any(s.about_fields for s in results):
+        raise FieldsChanged
+    return outcomes
+
+
+def _call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
+    """Read, update and read again, in one Composite request; what came of each record, in the order of the batch."""
+    reading = Reading(next_sequence(), work.now())
+    if not batch:
+        return reading, []
+    names = {name for sending in batch for name in sending.values}
+    mapped = [f for f in fields.fields if f.person_field in names]
+    outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in batch])
+    work.checkpoint()
+    answer = work.org.composite(_requests(work, fields, mapped, batch), safe=False)
+    work.checkpoint()
+    if answer["before"].ok and answer["before"].body.get("nextRecordsUrl"):
+        work.short_pages = True
+    return Reading(reading.sequence, answer.asked_at), _results(work, fields, mapped, batch, answer)
+
+
+def _requests(
+    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]
+) -> list[Subrequest]:
+    ids = [s.person.link.record_id for s in batch if s.person.link]
+    names = ["Id", "SystemModstamp", *(f.salesforce_field for f in mapped)]
+    path = soql.query_path(soql.select(names, fields.object, where=soql.in_("Id", ids)))
+    rows = [sending.body(fields) for sending in batch]
+    size = writing.MOST_ROWS
+    save = writing.ALLOW_DUPLICATES if work.save_duplicates else {}
+    headers = {**writing.AUTO_ASSIGN_OFF, **save}
+    updates = [
+        writing.update(f"update{start // size}", fields.object, rows[start : start + size], headers)
+        for start in range(0, len(rows), size)
+    ]
+    return [Subrequest("GET", path, "before"), *updates, Subrequest("GET", path, "after")]
+
+
+def _results(
+    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
+) -> list[Sent]:
+    before = _records(answer["before"].body["records"] if answer["before"].ok else [])
+    try:
+        after = _records(pages.all_rows(work, answer["after"].body) if answer["after"].ok else [])
+    except (SalesforceError, OutOfTime):
+        after = {}  # what was sent is the base, and the record is read again
+    results = []
+    for start in range(0, len(batch), writing.MOST_ROWS):
+        results += writing.results(answer[f"update{start // writing.MOST_ROWS}"])
+    sent = []
+    for sending, result in zip(batch, results, strict=True):
+        record_id = sending.person.link.record_id if sending.person.link else ""
+        seen = [rows.get(record_id) for rows in (before, after)]
+        values = [_values(mapped, row, sending.values) if row else None for row in seen]
+        stamps = [parse_stamp(row["SystemModstamp"]) if row else None for row in seen]
+        gone = missing_records.may_be_gone(result.errors, seen[0] is None and answer["before"].ok)
+        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], lost=gone))
+    return sent
+
+
+def _records(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["Id"]: row for row in rows}
+
+
+def _values(mapped: Sequence[MappedField], row: Mapping[str, Any], wanted: Mapping[str, Value]) -> dict[str, Value]:
+    return {f.person_field: f.there(row) for f in mapped if f.person_field in wanted}
+
+
+def _nothing_sent(sending: Sending) -> Sent:
+    return Sent(sending, (), None, None, None, None)
+
+
+def _refuse_values(work: Work, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> PersonOutcome:
+    """Values that Salesforce's types can't hold are refused here, without asking Salesforce."""
+    errors = _unsendable_errors(fields, bad)
+    values = _unsendable(fields, person, bad)
+    journal = Journal(work)
+    with agreeing_writes():
+        work.fence()
+        if lock(work, {person.id: person.revision}):
+            outbox.fail(work.claim, [result := failure(work, fields, person, errors, values, journal)])
+            journal.write()
+        else:
+            return outcome(person, Result.BUSY, "The person was being edited; it is sent next time.")
+    work.sent["failed"] += 1
+    return failed_outcome(person, result)
+
+
+def _unsendable_errors(fields: ObjectMap, bad: Mapping[str, BadValue]) -> list[RowError]:
+    mapped = {f.person_field: f.salesforce_field for f in fields.fields}
+    return [RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", str(e), (mapped[name],)) for name, e in bad.items()]
+
+
+def _unsendable(fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> dict[str, Value]:
+    return {f.person_field: str(_raw(person, f)) for f in fields.fields if f.person_field in bad}
+
+
+def _raw(person: PersonState, field: MappedField) -> Any:
+    return person.values[field.person_field] if field.is_column else person.values["custom"].get(field.person_field)

@@ -1,0 +1,173 @@
+"""Entries for the activity log, the conflicts and the before-images, collected for a batch and written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
+from syncer.sync.context import Work
+from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.merge import Decision, Value
+from syncer.sync.store import bulk_sql
+
+
+class Journal:
+    """What a batch has to tell. ``write`` inserts it in three statements, in the caller's transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._at = work.now()
+        self._entries: list[tuple[Any, ...]] = []
+        self._conflicts: list[tuple[Any, ...]] = []
+        self._images: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    @property
+    def conflict_count(self) -> int:
+        return len(self._conflicts)
+
+    def entry(
+        self,
+        person_id: int,
+        name: str,
+        kind: ActivityType,
+        summary: str,
+        *,
+        actor: str = "",
+        field: str = "",
+        code: str = "",
+        failed: bool = False,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        status = ActivityStatus.FAILED if failed else ActivityStatus.OK
+        self._entries.append(
+            (
+                person_id,
+                name[:255],
+                str(kind),
+                self._at,
+                (actor or self._work.actor)[:150],
+                self._work.run.pk,
+                str(status),
+                field[:100],
+                code[:80],
+                summary,
+                dict(detail or {}),
+            )
+        )
+
+    def received(self, person_id: int, name: str, decision: Decision, actor: str) -> None:
+        """A value that came from Salesforce."""
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CHANGE_DATA_VALUE,
+            f"{label(decision.field)}: {shown(decision.here)} → {shown(decision.there)}",
+            actor=actor,
+            field=decision.field,
+            detail={
+                "old": decision.here,
+                "new": decision.there,
+                "source": "Salesforce",
+                "reason": decision.reason,
+            },
+        )
+        self._image(person_id)[0][decision.field] = [decision.here, decision.there]
+
+    def sent(self, person_id: int, field: str, before: Value, after: Value) -> None:
+        self._image(person_id)[1][field] = [before, after]
+
+    def conflict(self, person_id: int, name: str, decision: Decision) -> None:
+        """A value that lost, with the one that won."""
+        kept, lost = ("ours", "Salesforce's") if decision.winner == "marketo" else ("Salesforce's", "ours")
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CONFLICT,
+            f"{label(decision.field)}: {kept}, {shown(decision.value)}, was kept; "
+            f"{lost}, {shown(decision.loser)}, was overwritten.",
+            field=decision.field,
+            detail={
+                "base": decision.base if decision.has_base else None,
+                "here": decision.here,
+                "there": decision.there,
+                "lost": decision.loser,
+                "winner": decision.winner,
+                "reason": decision.reason,
+            },
+        )
+        self._conflicts.append(
+            (
+                person_id,
+                name[:255],
+                self._work.run.pk,
+                self._at,
+                decision.field[:100],
+                decision.base if decision.has_base else None,
+                decision.here,
+                decision.there,
+                decision.winner,
+                decision.reason[:255],
+            )
+        )
+
+    def doubt(self, person_id: int, name: str, field: str, value: Value, reason: str = "The answer was lost.") -> None:
+        """An update arrived although its answer was lost, or a part of it, and with that what the record had before."""
+        what = reason[0].lower() + reason[1:-1]
+        self.entry(
+            person_id,
+            name,
+            ActivityType.CONFLICT,
+            f"{label(field)}: {shown(value)} was sent, and {what}. If somebody had changed the field in "
+            "Salesforce just before, that value was overwritten and can't be told; see the field history there.",
+            field=field,
+            detail={"here": value, "there": None, "lost": None, "winner": "marketo", "reason": reason},
+        )
+
+    def write(self) -> None:
+        bulk_sql.insert(
+            ActivityLogEntry,
+            [
+                "person_id",
+                "person_name",
+                "type",
+                "at",
+                "actor",
+                "run_id",
+                "status",
+                "field",
+                "code",
+                "summary",
+                "detail",
+            ],
+            self._entries,
+        )
+        bulk_sql.insert(
+            Conflict,
+            ["person_id", "person_name", "run_id", "at", "field", "base", "here", "there", "winner", "reason"],
+            self._conflicts,
+        )
+        bulk_sql.insert(
+            BeforeImage,
+            ["run_id", "person_id", "here", "there"],
+            [(self._work.run.pk, person, here, there) for person, (here, there) in self._images.items()],
+        )
+
+    def _image(self, person_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._images.setdefault(person_id, ({}, {}))
+
+
+def label(person_field: str) -> str:
+    """A field of the person as people know it; a custom field by its own name."""
+    column = PERSON_COLUMNS.get(person_field)
+    name = str(column.verbose_name) if column is not None else person_field
+    return name[:1].upper() + name[1:]
+
+
+def shown(value: Value) -> str:
+    """A value in a sentence."""
+    if value is None:
+        return "(empty)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"“{value}”" if len(value) <= 80 else f"“{value[:77]}…”"

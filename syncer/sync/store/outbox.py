@@ -1,0 +1,277 @@
+"""The outbox: who waits, who is being sent, who failed. Claims are one conditional statement and commit alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Max, Q, QuerySet
+from django.db.models.functions import Now
+
+from syncer.models import PendingChange, PendingState, Person
+from syncer.sync.store import bulk_sql
+
+#: Parameters of one statement; SQLite takes some 32,000.
+IDS_A_STATEMENT = 10_000
+#: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
+CLAIM_LASTS = timedelta(seconds=120)
+
+
+def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = None) -> list[int]:
+    """Persons that have something to send now, in the order of their ids, behind the person ``after``.
+
+    ``until``: only who waited at this time (``newest``) already. What is edited while a cycle sends is the next
+    cycle's; otherwise the sending has no end while people edit faster than it sends.
+    """
+    rows = PendingChange.objects.filter(
+        Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
+        Q(claim="") | Q(claimed_until__lt=Now()),
+        state=PendingState.PENDING,
+        person_id__gt=after,
+        person__record__weak_base=False,
+        person__record__hidden_since__isnull=True,
+    )
+    if until is not None:
+        # SQLite compares times as text, and its own clock writes "05.000" where Django writes "05".
+        rows = rows.filter(since__lt=until + timedelta(milliseconds=1))
+    return list(rows.order_by("person_id").values_list("person_id", flat=True)[:limit])
+
+
+def newest() -> datetime | None:
+    """Since when the last one waits, by the database's clock; None when nobody does."""
+    waiting = PendingChange.objects.filter(state=PendingState.PENDING)
+    found: datetime | None = waiting.aggregate(newest=Max("since"))["newest"]
+    return found
+
+
+def next_try_within(wait: timedelta, tries: int, now: datetime) -> datetime | None:
+    """The first repeated try that is due within this time from now, of those tried at most so many times."""
+    rows = PendingChange.objects.filter(
+        state=PendingState.PENDING, attempts__lte=tries, next_attempt__gt=now, next_attempt__lte=now + wait
+    )
+    return rows.order_by("next_attempt").values_list("next_attempt", flat=True).first()
+
+
+# -- trying again what failed -----------------------------------------------------------------------------------------
+
+#: Refusals that only a person can settle: no other day and no other field list changes them.
+DECISIONS = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN", "DELETED_IN_SFDC", "CONTACT_AND_QUEUE", "NOT_VISIBLE"})
+
+
+def asleep(now: datetime) -> QuerySet[PendingChange]:
+    """What failed and whose nightly retry has come."""
+    return PendingChange.objects.filter(state=PendingState.FAILED, next_attempt__lte=now)
+
+
+def wake(now: datetime) -> int:
+    """The nightly retry: what is due waits again. What it costs depends on those that are due, by an index."""
+    return _put_back(asleep(now), attempts=F("attempts"))
+
+
+def retry(persons: QuerySet[Person] | Iterable[int] | None = None, codes: Iterable[str] = ()) -> int:
+    """Somebody wants it tried again: put failed rows of these persons (None: of all), with these error codes (empty:
+    with any), back among those that wait, as if they had not been tried yet. Gives how many."""
+    failed = PendingChange.objects.filter(state=PendingState.FAILED)
+    wanted = list(codes)
+    if wanted:
+        failed = failed.filter(error_code__in=wanted)
+    if persons is None:
+        return _put_back(failed)
+    if isinstance(persons, QuerySet):
+        return _put_back(failed.filter(person__in=persons.order_by().values("pk")))
+    ids = list(persons)
+    parts = [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
+    return sum(_put_back(failed.filter(person_id__in=part)) for part in parts)
+
+
+def retry_object(sobject: str) -> int:
+    """The describe or a mapping of this object changed: what Salesforce refused may be accepted now, also of persons
+    who are not in Salesforce yet, for whom a Lead is made."""
+    types = ["Lead", ""] if sobject == "Lead" else [sobject]
+    failed = PendingChange.objects.filter(state=PendingState.FAILED, person__sfdc_type__in=types)
+    return _put_back(failed.exclude(error_code__in=DECISIONS))
+
+
+def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
+    return rows.update(**{"state": PendingState.PENDING, "attempts": 0, "next_attempt": None, "held": {}} | columns)
+
+
+# -- sending ----------------------------------------------------------------------------------------------------------
+
+
+def doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Before the call: the values that it sends, so that a lost answer or a killed process leaves a trace."""
+    rows = [[pk, token, values] for pk, values in sending]
+    bulk_sql.update(PendingChange, ["in_doubt"], rows, keys=("person_id", "claim"))
+
+
+def waiting(now: datetime) -> int:
+    return PendingChange.objects.filter(
+        Q(next_attempt__isnull=True) | Q(next_attempt__lte=now), state=PendingState.PENDING
+    ).count()
+
+
+def claim(person_ids: Iterable[int], token: str) -> set[int]:
+    """Take persons for one worker, making outbox rows where there are none; gives those that were free.
+
+    One statement, in a transaction of its own: the row count of a conditional upsert decides, on both databases.
+    """
+    ids = sorted(person_ids)
+    if not ids:
+        return set()
+    try:
+        return _claim(ids, token)
+    except IntegrityError:  # somebody has deleted one of them meanwhile
+        return claim(Person.objects.filter(id__in=ids).values_list("id", flat=True), token)
+
+
+def _claim(ids: Sequence[int], token: str) -> set[int]:
+    table = PendingChange._meta.db_table
+    now = _DATABASE_NOW[connection.vendor]
+    with transaction.atomic(durable=True):
+        # A row made only to carry the claim has revision 0: it goes with the claim.
+        taken = bulk_sql.insert(
+            PendingChange,
+            ["person_id", "revision", "state", "claim"],
+            [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
+            conflict="(person_id) DO UPDATE SET claim = excluded.claim, "
+            f"state = CASE {table}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
+            f"WHERE {table}.claim IN ('', excluded.claim) OR {table}.claimed_until IS NULL "
+            f"OR {table}.claimed_until < {now}",
+            returning=["person_id"],
+        )
+        claimed = {row[0] for row in taken}
+        PendingChange.objects.filter(person_id__in=claimed, claim=token).update(claimed_until=Now() + CLAIM_LASTS)
+    return claimed
+
+
+def hold(token: str, person_ids: Iterable[int]) -> set[int]:
+    """Before writing there: lengthen claims; gives the persons who are still this worker's."""
+    mine = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
+    mine.update(claimed_until=Now() + CLAIM_LASTS)
+    return set(mine.values_list("person_id", flat=True))
+
+
+def hold_all(token: str) -> None:
+    """Between two tries of a call: several of them take longer than a claim lasts."""
+    PendingChange.objects.filter(claim=token).update(claimed_until=Now() + CLAIM_LASTS)
+
+
+_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
+
+
+def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:
+    """Inside the transaction that locked the persons: rows of ``settled`` persons (nothing left to send at the revision
+    that was handled) go; ``waiting`` ones are to be sent later. The answer has come: nothing is in doubt."""
+    mine = PendingChange.objects.filter(claim=token)
+    mine.filter(person_id__in=list(settled)).delete()
+    mine.filter(person_id__in=list(waiting)).update(
+        state=PendingState.PENDING, claim="", claimed_until=None, in_doubt={}
+    )
+
+
+def keep(token: str, person_ids: Iterable[int]) -> None:
+    """The answer says that the record is not what it was, which is followed: what waits is sent to what it became."""
+    PendingChange.objects.filter(claim=token, person_id__in=list(person_ids)).update(
+        state=PendingState.PENDING,
+        claim="",
+        claimed_until=None,
+        attempts=0,
+        next_attempt=None,
+        in_doubt={},
+        error_code="",
+        error_message="",
+        error_detail={},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a person was not sent. ``failed``: waits for a change, for somebody, or for the night (``retry_at``)."""
+
+    person_id: int
+    code: str
+    message: str
+    detail: dict[str, Any]
+    failed: bool
+    retry_at: datetime | None
+    held: Mapping[str, Any] = field(default_factory=dict)  # refused, while the other fields were sent
+
+
+def fail(token: str, failures: Sequence[Failure]) -> None:
+    """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried; a
+    person that was deleted, or that another worker has taken over, is left alone."""
+    table = PendingChange._meta.db_table
+    held = PendingChange.objects.filter(person_id__in=[f.person_id for f in failures], claim=token)
+    mine = set(held.order_by("person_id").select_for_update().values_list("person_id", flat=True))
+    bulk_sql.insert(
+        PendingChange,
+        [
+            "person_id",
+            "revision",
+            "state",
+            "claim",
+            "attempts",
+            "next_attempt",
+            "in_doubt",
+            "held",
+            "error_code",
+            "error_message",
+            "error_detail",
+        ],
+        [
+            [
+                f.person_id,
+                0,
+                PendingState.FAILED if f.failed else PendingState.PENDING,
+                "",
+                1,
+                f.retry_at,
+                {},
+                dict(f.held),
+                f.code[:80],
+                f.message,
+                f.detail,
+            ]
+            for f in failures
+            if f.person_id in mine
+        ],
+        conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
+        f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
+        f"in_doubt = excluded.in_doubt, held = excluded.held, error_message = excluded.error_message, "
+        f"error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
+    )
+
+
+def let_go(token: str) -> None:
+    """Give back everything that this worker still holds."""
+    _free(PendingChange.objects.filter(claim=token))
+
+
+def recover(cycles: bool = False) -> None:
+    """Let go of what workers left behind that died: claims that ran out and, for a cycle that has just taken the lease,
+    those of earlier cycles."""
+    dead = Q(claimed_until__lt=Now())
+    if cycles:
+        dead |= Q(claim__startswith=CYCLE_CLAIM)
+    _free(PendingChange.objects.exclude(claim="").filter(dead))
+
+
+def _free(rows: QuerySet[PendingChange]) -> None:
+    """What was claimed waits as before; rows that were made only to carry the claim go. Persons that are not in
+    Salesforce, or were deleted there, have nothing to send, also when they were edited while the row carried the claim;
+    except where a create was refused before: that is tried again."""
+    nowhere = Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)
+    rows.filter(Q(revision=0) | nowhere, error_code="", in_doubt={}).delete()
+    # What was refused goes on waiting as such (a Refresh tried nothing), unless an answer was lost.
+    refused = rows.filter(state=PendingState.FAILED)
+    refused.filter(in_doubt={}).update(claim="", claimed_until=None)
+    refused.update(next_attempt=None)
+    rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
+
+
+#: How the claims of cycles begin: the holder of the lease may take over those of earlier cycles at once.
+CYCLE_CLAIM = "cycle-"

@@ -1,0 +1,53 @@
+"""Looks at a person's record in Salesforce right now, to show both sides. Writes nothing, on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from syncer.models import SalesforceRecord
+from syncer.salesforce import soql
+from syncer.sync.connection.connect import (
+    OpenSession,
+    active_sync_user,
+    check_ready,
+    connect,
+    default_session,
+    one_line_errors,
+)
+from syncer.sync.errors import CannotSync
+from syncer.sync.fields.object_map import object_map
+from syncer.sync.merge import Value
+from syncer.sync.persons.record import parse
+
+#: Seconds that a page waits for Salesforce.
+PATIENCE = (5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The record's values by person field, and when they were read."""
+
+    values: Mapping[str, Value]
+    read_at: datetime
+
+
+def read_record(record: SalesforceRecord, open_session: OpenSession = default_session) -> There:
+    """One API call. Raises CannotSync, with one clear sentence: no connection, or the record is not to be seen."""
+    sync_user = active_sync_user()
+    check_ready(sync_user, timezone.now())
+    org = connect(sync_user, open_session, attempts=1, timeout=PATIENCE)
+    fields = object_map(sync_user, record.object)
+    text = soql.select(list(fields.select), record.object, where=soql.equals("Id", record.record_id))
+    with one_line_errors(sync_user, org):
+        page = org.query(text, deleted=True)
+    if not page.records:
+        raise CannotSync(f"{record.object} {record.record_id} is not visible to the sync user.", "NOT_VISIBLE")
+    found = parse(fields, page.records[0])
+    if found.gone:
+        what = "deleted" if found.is_deleted else "converted"
+        raise CannotSync(f"{record.object} {record.record_id} was {what}; the next cycle follows it.", "GONE")
+    return There(found.values, page.asked_at)

@@ -1,0 +1,306 @@
+"""*Reconnect to a refreshed sandbox*: the organisation has another id, and its records have the ids that they had.
+
+Each pair is checked by its record's id and e-mail address. Those that agree are linked with the new organisation on an
+empty base, so that the next cycle takes new ones by the rules of first contact; the others are let go, and the usual
+matching finds them again. The connection receives only from the first step on: nothing is sent to an organisation whose
+records nobody has compared. Every batch is a transaction, and what is left is found by its old organisation: broken off
+anywhere, it goes on when it is asked for again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from syncer.models import (
+    ActivityType,
+    FormerId,
+    PendingChange,
+    PendingState,
+    Person,
+    RunKind,
+    RunStatus,
+    SalesforceRecord,
+    SfdcType,
+    SyncCursor,
+    SyncMode,
+    SyncRun,
+    SyncUser,
+    SyncUserState,
+    Tombstone,
+)
+from syncer.models.triggers import agreeing_writes
+from syncer.salesforce import soql
+from syncer.salesforce.client import Org, OrganisationInfo
+from syncer.salesforce.errors import ConfigurationError
+from syncer.sync.connection import runs
+from syncer.sync.connection.connect import OpenSession, active_sync_user, connect, default_session, one_line_errors
+from syncer.sync.connection.lease import acquire
+from syncer.sync.context import Progress, Work, no_progress
+from syncer.sync.errors import CannotSync
+from syncer.sync.store import bulk_sql
+from syncer.sync.store.activity import Journal
+
+#: Pairs that are checked with one query.
+BATCH = 500
+#: Links from either end that are looked at before anything is changed.
+SAMPLE = 200
+
+
+@dataclass(slots=True)
+class Reconnected:
+    """What was found: pairs that agree, records that are not there any more, records with another address."""
+
+    organisation: OrganisationInfo
+    agreed: int = 0
+    missing: int = 0
+    other_address: int = 0
+
+    def __str__(self) -> str:
+        where = f"{self.organisation.name} ({self.organisation.id})"
+        if not (self.agreed or self.missing or self.other_address):
+            return f"{where}: no pair was left to check. The connection receives only."
+        return (
+            f"{where}: {self.agreed:,} reconnected, {self.missing:,} not found, {self.other_address:,} with another "
+            "e-mail address. The connection receives only now: the next cycle reads everything and sends nothing."
+        )
+
+
+def reconnect(
+    *,
+    actor: str,
+    run: SyncRun | None = None,
+    open_session: OpenSession = default_session,
+    now: Callable[[], datetime] = timezone.now,
+    pause: Callable[[float], None] = time.sleep,
+    progress: Progress = no_progress,
+) -> Reconnected:
+    """Link the persons with the refreshed sandbox that the connection's sign-in leads to now. Raises CannotSync."""
+    try:
+        sync_user = active_sync_user()
+        lease = acquire(sync_user)
+    except CannotSync as error:
+        if run is not None:
+            runs.refuse(run, error)
+        raise
+    try:
+        org, stranger = _as_a_stranger(sync_user, open_session, now, pause)
+        run = run or start_run(sync_user, actor)
+        # Whoever holds the lease is the only one: earlier ones that say they are running have died.
+        SyncRun.objects.filter(options__reconnect=True, status=RunStatus.RUNNING, pk__lt=run.pk).update(
+            status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word."
+        )
+        work = Work(
+            sync_user=sync_user,
+            org=org,
+            run=run,
+            claim=f"reconnect-{secrets.token_hex(8)}",
+            actor=actor,
+            now=now,
+            fence=lease.renew,
+            checkpoint=lease.renew,
+            progress=progress,
+            pause=pause,
+        )
+        with runs.recorded(work), one_line_errors(sync_user, org):
+            found = Reconnected(_refreshed(sync_user, org))
+            _require_some_pairs(work, found.organisation)
+            _receive_only(sync_user)
+            for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
+                _check_pairs(work, str(sobject), found)
+            _finish(sync_user, stranger, org, found.organisation)
+            run.notes.append(str(found))
+        return found
+    except CannotSync as error:
+        if run is not None and run.finished_at is None:
+            runs.refuse(run, error)
+        raise
+    finally:
+        runs.discard_interrupted_connection()
+        lease.release()
+
+
+def start_run(sync_user: SyncUser, actor: str) -> SyncRun:
+    """The run that says how far it is, and what was found."""
+    return SyncRun.objects.create(
+        sync_user=sync_user, kind=RunKind.PREVIEW, trigger=actor[:150], options={"reconnect": True}
+    )
+
+
+def where_it_leads(open_session: OpenSession = default_session) -> OrganisationInfo:
+    """The refreshed sandbox, before anything is done. Raises CannotSync when it is none."""
+    sync_user = active_sync_user()
+    org, _ = _as_a_stranger(sync_user, open_session, timezone.now, time.sleep)
+    with one_line_errors(sync_user, org):
+        return _refreshed(sync_user, org)
+
+
+def _as_a_stranger(
+    sync_user: SyncUser, open_session: OpenSession, now: Callable[[], datetime], pause: Callable[[float], None]
+) -> tuple[Org, SyncUser]:
+    """A connection with the same credentials that does not insist on the organisation that it knows. What its sign-in
+    gives stays on the copy, which is never stored."""
+    columns = {f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields}
+    stranger = SyncUser(**columns | {"id": None, "organisation_id": "", "encrypted_session": ""})
+    return connect(stranger, open_session, sleep=pause, now=now, attempts=2), stranger
+
+
+def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:
+    org.sign_in()
+    organisation = org.organisation()
+    if not organisation.is_sandbox:
+        raise ConfigurationError(
+            f"{organisation.name} ({organisation.id}) is not a sandbox, so it can't be a refreshed one. Nothing was "
+            "changed.",
+            code="NOT_A_SANDBOX",
+        )
+    others = SalesforceRecord.objects.exclude(organisation=organisation.id)
+    if sync_user.organisation_id in ("", organisation.id) and not others.exists():
+        raise ConfigurationError(
+            f"The connection leads to {organisation.name} ({organisation.id}), as it did before: there is nothing to "
+            "reconnect.",
+            code="SAME_ORGANISATION",
+        )
+    return organisation
+
+
+def _require_some_pairs(work: Work, organisation: OrganisationInfo) -> None:
+    """Of the oldest and the newest links at least one has to agree: an organisation that has none of the records is
+    not a copy of the one that the persons are linked with, and everybody would be let go. Raises ConfigurationError."""
+    links = SalesforceRecord.objects.exclude(person__sfdc_is_deleted=True).select_related("person")
+    if links.filter(organisation=organisation.id).exists():
+        return  # broken off before: some pairs have agreed
+    sample = [*links.order_by("person_id")[:SAMPLE], *links.order_by("-person_id")[:SAMPLE]]
+    for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
+        mine = [link for link in sample if link.object == sobject]
+        addresses = _addresses(work, str(sobject), sorted({link.record_id for link in mine})) if mine else {}
+        if any(_agrees(link, addresses) for link in mine):
+            return
+    if sample:
+        raise ConfigurationError(
+            f"{organisation.name} ({organisation.id}) has none of the records that were looked for, so it is not a "
+            "refreshed copy. Nothing was changed. Check the My Domain URL.",
+            code="OTHER_RECORDS",
+        )
+
+
+def _receive_only(sync_user: SyncUser) -> None:
+    sync_user.mode = SyncMode.RECEIVE_ONLY
+    sync_user.save(update_fields=["mode"])
+
+
+def _check_pairs(work: Work, sobject: str, found: Reconnected) -> None:
+    """Batch by batch, in the order of the persons."""
+    links = SalesforceRecord.objects.exclude(organisation=found.organisation.id).filter(object=sobject)
+    links = links.select_related("person").order_by("person_id")
+    total, after, done = links.count(), 0, 0
+    while batch := list(links.filter(person_id__gt=after)[:BATCH]):
+        after = batch[-1].person_id
+        addresses = _addresses(work, sobject, [link.record_id for link in batch])
+        agreed = [link for link in batch if _agrees(link, addresses)]
+        let_go = [link for link in batch if link not in agreed]
+        # A person whose record was deleted before goes on being one: the record is not there, as was to be expected.
+        still_deleted = [ln for ln in let_go if ln.person.sfdc_is_deleted and ln.record_id not in addresses]
+        let_go = [link for link in let_go if link not in still_deleted]
+        _store(work, found.organisation.id, [*agreed, *still_deleted], let_go, addresses)
+        found.agreed += len(agreed) + len(still_deleted)
+        found.missing += sum(link.record_id not in addresses for link in let_go)
+        found.other_address += sum(link.record_id in addresses for link in let_go)
+        done += len(batch)
+        runs.report(work, f"Checking {sobject}s", done, max(done, total))
+
+
+def _addresses(work: Work, sobject: str, ids: Sequence[str]) -> dict[str, str]:
+    """The e-mail addresses of the records that are there. A converted lead is not: its contact is found by itself."""
+    where = soql.in_("Id", list(ids))
+    if sobject == SfdcType.LEAD:
+        where = soql.and_(where, soql.equals("IsConverted", False))
+    work.checkpoint()
+    page = work.org.query(soql.select(["Id", "Email"], sobject, where))
+    rows = list(page.records)
+    while page.next_url:
+        work.checkpoint()
+        page = work.org.query_more(page.next_url)
+        rows += page.records
+    work.checkpoint()
+    return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in rows}
+
+
+def _agrees(link: SalesforceRecord, addresses: Mapping[str, str]) -> bool:
+    """The record is there, with the address that was last agreed or that the person has now."""
+    known = {str(text or "").strip().lower() for text in (link.base.get("email"), link.person.email)}
+    return addresses.get(link.record_id) in known
+
+
+def _store(
+    work: Work,
+    organisation: str,
+    agreed: Sequence[SalesforceRecord],
+    let_go: Sequence[SalesforceRecord],
+    addresses: Mapping[str, str],
+) -> None:
+    """One batch: links with the new organisation without base and stamp; the others' old ids still find them."""
+    now, ids = work.now(), [link.person_id for link in let_go]
+    kept = [link.person_id for link in agreed]
+    journal = Journal(work)
+    for link in let_go:
+        why = "has another e-mail address there" if link.record_id in addresses else "is not there"
+        journal.entry(
+            link.person_id,
+            str(link.person),
+            ActivityType.LINK,
+            f"No longer linked to {link.object} {link.record_id}: it {why} since the sandbox was refreshed.",
+            detail={"id": link.record_id, "object": link.object, "organisation": link.organisation},
+        )
+    with agreeing_writes():
+        work.fence()
+        SalesforceRecord.objects.filter(person_id__in=kept).exclude(organisation=organisation).update(
+            organisation=organisation, base={}, weak_base=False, system_modstamp=None, read_at=None, merged_into=""
+        )
+        # What was sent without an answer went to the old organisation.
+        PendingChange.objects.filter(person_id__in=kept).update(
+            state=PendingState.PENDING, in_doubt={}, held={}, error_code="", error_message="", error_detail={}
+        )
+        bulk_sql.insert(
+            FormerId,
+            ["person_id", "organisation", "object", "record_id", "reason", "since"],
+            [[ln.person_id, ln.organisation, ln.object, ln.record_id, "sandbox refreshed", now] for ln in let_go],
+            conflict="(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id",
+        )
+        Person.objects.filter(pk__in=ids).update(
+            sfdc_type=SfdcType.NONE, sfdc_id="", sfdc_is_deleted=False, updated_at=now
+        )
+        PendingChange.objects.filter(person_id__in=ids).delete()
+        SalesforceRecord.objects.filter(person_id__in=ids).exclude(organisation=organisation).delete()
+        journal.write()
+
+
+def _finish(sync_user: SyncUser, stranger: SyncUser, org: Org, organisation: OrganisationInfo) -> None:
+    """The connection belongs to the new organisation, and knows nothing of it: everything is read again."""
+    user = org.user_info()
+    with transaction.atomic():
+        Tombstone.objects.exclude(organisation=organisation.id).update(organisation=organisation.id)
+        SyncCursor.objects.filter(sync_user=sync_user).delete()
+        sync_user.described.all().delete()
+        sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
+        sync_user.user_id = user.id
+        sync_user.encrypted_session, sync_user.instance_url = stranger.encrypted_session, stranger.instance_url
+        if sync_user.state == SyncUserState.REFUSED:
+            sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
+        sync_user.save(
+            update_fields=[
+                "organisation_id",
+                "organisation_name",
+                "user_id",
+                "encrypted_session",
+                "instance_url",
+                "state",
+                "state_reason",
+            ]
+        )
