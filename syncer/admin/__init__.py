@@ -1,4 +1,8 @@
-"""The admin: what people see and press."""
+"""The admin: what people see and press.
+
+Rooms: ``ui`` (how things look), ``state`` (what is said of a person's sync), then one for each page that people open:
+``dashboard``, ``persons``, ``actions``, ``log``, ``connections``, ``mappings``, and ``runs``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,12 @@ from syncer.admin.site import SyncAdminSite
 if not isinstance(getattr(admin.site, "_wrapped", None), SyncAdminSite):
     admin.site._wrapped = SyncAdminSite()  # type: ignore[attr-defined]
 
-from syncer.admin import activity, conflicts, mappings, persons, runs, sync_users  # noqa: E402
+# Importing these registers their pages.
+from syncer.admin import runs  # noqa: E402
+from syncer.admin.connections import admin as connections  # noqa: E402
+from syncer.admin.log import admin as log  # noqa: E402
+from syncer.admin.log import conflicts  # noqa: E402
+from syncer.admin.mappings import admin as mappings  # noqa: E402
+from syncer.admin.persons import admin as persons  # noqa: E402
 
-__all__ = ["activity", "conflicts", "mappings", "persons", "runs", "sync_users"]
+__all__ = ["conflicts", "connections", "log", "mappings", "persons", "runs"]

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from syncer.admin import display
-from syncer.admin.readonly import ReadOnlyAdmin
-from syncer.admin.words import run_title, trigger_label
+from syncer.admin.ui import display
+from syncer.admin.ui.base import ReadOnlyAdmin
+from syncer.admin.ui.words import run_title, trigger_label
 from syncer.models import ActivityLogEntry, ActivityStatus, RunKind, RunStatus, SyncRun
 
 KINDS = {

@@ -14,7 +14,7 @@ from django.urls import path
 from django.utils import timezone
 
 from syncer.admin.navigation import navigation
-from syncer.admin.zone import zone_of
+from syncer.admin.ui.zone import zone_of
 
 #: Whoever may edit django-q2's schedules can have the worker run any Python, so its pages are not offered to anybody.
 CLOSED = frozenset({"django_q"})
@@ -37,12 +37,13 @@ class SyncAdminSite(AdminSite):
         super().unregister(_open(model_or_iterable))
 
     def get_urls(self) -> list[Any]:
-        from syncer.admin import dashboard, switches
+        # Here, not above: these pages register with this site, so it has to be in place before they are imported.
+        from syncer.admin.dashboard import page, switches
 
         return [
-            path("status.json", self.admin_view(dashboard.status_json), name="sync_status"),
-            path("sync-now/", self.admin_view(dashboard.sync_now), name="sync_now"),
-            path("retry/", self.admin_view(dashboard.retry), name="sync_retry"),
+            path("status.json", self.admin_view(page.status_json), name="sync_status"),
+            path("sync-now/", self.admin_view(page.sync_now), name="sync_now"),
+            path("retry/", self.admin_view(page.retry), name="sync_retry"),
             path("pause/", self.admin_view(switches.pause), name="sync_pause"),
             path("resume/", self.admin_view(switches.resume), name="sync_resume"),
             path("stop-writing/", self.admin_view(switches.stop_writing), name="sync_stop_writing"),
@@ -52,9 +53,9 @@ class SyncAdminSite(AdminSite):
         ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        from syncer.admin import dashboard
+        from syncer.admin.dashboard import page
 
-        return super().index(request, dashboard.context(request) | (extra_context or {}))
+        return super().index(request, page.dashboard_context(request) | (extra_context or {}))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)

@@ -1,0 +1,131 @@
+"""*Sync Person to SFDC* and its sister actions: on selected persons and on one.
+
+The views that act are POST views of their own, outside of any transaction: the engine commits its intents before it
+asks Salesforce for anything, and holds no lock across a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from django_q.tasks import async_task
+
+from syncer.admin.actions import selection
+from syncer.admin.actions.permissions import require
+from syncer.admin.actions.progress import level_of, sentence_of
+from syncer.models import Person, RunKind, RunStatus, SyncRun
+from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.connection.connect import active_sync_user
+from syncer.sync.errors import CannotSync
+from syncer.sync.options import SYNC, Action, SyncOptions
+from syncer.sync.outcomes import PersonOutcome
+from syncer.tasks import go_on
+
+#: Up to here the page answers with the outcomes; more persons are synced in the background.
+AT_ONCE = 25
+#: Persons of one background run.
+MOST = 10_000
+#: A page does not keep anybody waiting longer than this: the rest goes on in the background.
+PATIENCE = timedelta(seconds=15)
+
+#: What was chosen, as people read it: (name, value).
+Asked = Sequence[tuple[str, str]]
+
+
+def sync_selected(request: HttpRequest, selected: QuerySet[Person], options: SyncOptions = SYNC) -> HttpResponse | None:
+    """The actions of the list that ask for nothing more."""
+    require(request, options.action)
+    ids = _ids(request, selected)
+    return carry_out(request, ids, options) if ids else None
+
+
+def choose_for_selected(request: HttpRequest, selected: QuerySet[Person], action: Action) -> HttpResponse | None:
+    """The actions of the list that lead to a page with choices."""
+    require(request, action)
+    ids = _ids(request, selected)
+    if not ids:
+        return None
+    return HttpResponseRedirect(
+        reverse("admin:syncer_person_choose_selected", args=[selection.keep(request, ids), action])
+    )
+
+
+def _ids(request: HttpRequest, selected: QuerySet[Person]) -> list[int]:
+    ids = list(selected.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+    if len(ids) > MOST:
+        messages.error(request, f"Select at most {MOST:,} persons at a time. Nothing was done.")
+        return []
+    return ids
+
+
+def carry_out(request: HttpRequest, ids: Sequence[int], options: SyncOptions, asked: Asked = ()) -> HttpResponse | None:
+    """Few persons: now, many: in the background. Leads to the run's page; None when it can't be done at all, with the
+    reason among the messages."""
+    try:
+        run = _start(request, len(ids), options, asked)
+        if len(ids) > AT_ONCE:
+            who = request.user.get_username()
+            async_task("syncer.tasks.sync_persons_task", run.pk, list(ids), who, options.to_dict())
+        else:
+            _now(request, run, ids, options)
+    except CannotSync as error:
+        messages.error(request, error.message)
+        return None
+    return HttpResponseRedirect(reverse("admin:syncer_person_sync_run", args=[run.pk]))
+
+
+def carry_out_for_one(request: HttpRequest, person: Person, options: SyncOptions, asked: Asked = ()) -> HttpResponse:
+    """For one person: comes back to its page with the outcome."""
+    page = HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
+    try:
+        run = _start(request, 1, options, asked)
+        outcomes = _now(request, run, [person.pk], options)
+    except CannotSync as error:
+        messages.error(request, error.message)
+        return page
+    if run.status == RunStatus.RUNNING:
+        return HttpResponseRedirect(reverse("admin:syncer_person_sync_run", args=[run.pk]))
+    for outcome in outcomes:
+        messages.add_message(request, level_of(outcome), sentence_of(outcome))
+    return page
+
+
+@require_POST
+def sync_one(request: HttpRequest, person_id: int) -> HttpResponse:
+    """The button on a person's page: syncs and comes back with the outcome."""
+    require(request, Action.SYNC)
+    return carry_out_for_one(request, get_object_or_404(Person, pk=person_id), SYNC)
+
+
+@require_POST
+def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
+    """*Refresh from Salesforce*: receives what changed there, sends nothing."""
+    require(request, Action.REFRESH)
+    person = get_object_or_404(Person, pk=person_id)
+    return carry_out_for_one(request, person, SyncOptions(action=Action.REFRESH))
+
+
+def _start(request: HttpRequest, count: int, options: SyncOptions, asked: Asked) -> SyncRun:
+    told = {"asked": [list(one) for one in asked]} if asked else {}
+    return SyncRun.objects.create(
+        sync_user=active_sync_user(),
+        kind=RunKind.PERSONS,
+        trigger=request.user.get_username()[:150],
+        options={"persons": count, **options.to_dict(), **told},
+    )
+
+
+def _now(request: HttpRequest, run: SyncRun, ids: Sequence[int], options: SyncOptions) -> list[PersonOutcome]:
+    """In real time; what Salesforce is too slow for goes on in the background, as the same run."""
+    who = request.user.get_username()
+    outcomes = sync_persons(ids, actor=who, source="admin", run=run, options=options, budget=PATIENCE)
+    if run.status == RunStatus.RUNNING:
+        go_on(run, who)
+    return outcomes

@@ -1,0 +1,1 @@
+"""The front page: how the sync is doing, and its switches."""

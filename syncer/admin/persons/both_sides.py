@@ -1,0 +1,124 @@
+"""The panel *Last agreed / Here / Salesforce*: for each mapped field what the next cycle does, as the merge decides it.
+
+Opening a page costs no API call: the panel then takes Salesforce to have what both sides agreed on last, and says so.
+*Read Salesforce now* asks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from syncer.admin.state.person_state import pending_of, record_of
+from syncer.admin.state.why import refusal_of
+from syncer.admin.ui import display
+from syncer.admin.ui.words import field_label
+from syncer.models import PendingState, Person, SyncMode, SyncUser
+from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, ObjectMap, object_map
+from syncer.sync.merge import Decision, Outcome, Value, merge
+from syncer.sync.upkeep.read_now import There
+
+UNKNOWN = SafeString('<span class="empty">not yet</span>')
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One field. ``kind``: send, receive, held, ask or equal."""
+
+    label: str
+    name: str
+    agreed: str | SafeString
+    here: str | SafeString
+    there: str | SafeString
+    next: str
+    why: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPanel:
+    """The fields that differ or are undecided, and those that are equal."""
+
+    differing: tuple[FieldRow, ...]
+    equal: tuple[FieldRow, ...]
+    agreed_at: SafeString
+    read_at: SafeString | None  # when Salesforce was asked for its values; None: they are those agreed on last
+
+
+def panel(person: Person, sync_user: SyncUser | None, there: There | None = None) -> FieldPanel | None:
+    """None for a person that does not sync. ``there``: what Salesforce has now."""
+    record = record_of(person)
+    if sync_user is None or record is None or not person.sfdc_type or person.sfdc_is_deleted:
+        return None
+    fields = object_map(sync_user, record.object)
+    values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
+    here, bad = fields.here(values)
+    base: dict[str, Value] = {} if record.weak_base else dict(record.base)
+    sending = sync_user.mode == SyncMode.TWO_WAY
+    # Without asking: what would be decided if Salesforce still had what was last agreed.
+    values_there = there.values if there else {name: value for name, value in base.items() if name in here}
+    known = {name: value for name, value in values_there.items() if name not in bad}
+    weak = there is not None and record.weak_base
+    found = merge(fields.rules, dict(record.base) if weak else base, here, known, weak=weak, sending=sending)
+    decisions = {decision.field: decision for decision in found.decisions}
+    refused, waiting = _refused(person, fields)
+    rows = []
+    for field in fields.fields:
+        name = field.person_field
+        agreed = display.value(base[name]) if name in base else UNKNOWN
+        seen = display.value(values_there[name]) if name in values_there else UNKNOWN
+        if name in bad:
+            rows.append(_row(field, agreed, display.value(bad[name].value), seen, "Held", str(bad[name]), "held"))
+        elif name in decisions and decisions[name].outcome is not Outcome.AGREE and field.salesforce_field in refused:
+            rows.append(_row(field, agreed, display.value(here[name]), seen, "Held", "Salesforce refused it.", "held"))
+        elif name in decisions:
+            rows.append(_decided(field, agreed, seen, decisions[name], name in waiting))
+        elif here[name] is not None:
+            why = "Nothing is agreed yet: decided when Salesforce's value is read."
+            rows.append(_row(field, agreed, display.value(here[name]), seen, "To be read", why, "ask"))
+    return FieldPanel(
+        differing=tuple(row for row in rows if row.kind != "equal"),
+        equal=tuple(row for row in rows if row.kind == "equal"),
+        agreed_at=display.ago(record.agreed_at),
+        read_at=display.moment(there.read_at) if there else None,
+    )
+
+
+def _refused(person: Person, fields: ObjectMap) -> tuple[frozenset[str], frozenset[str]]:
+    """The Salesforce fields that the last refusal named, and the person's fields that wait with them: all of them,
+    unless the others were sent."""
+    pending, refusal = pending_of(person), refusal_of(person)
+    if pending is None or refusal is None or pending.state != PendingState.FAILED:
+        return frozenset(), frozenset()
+    return frozenset(refusal.fields), frozenset(pending.held or (field.person_field for field in fields.fields))
+
+
+def _decided(
+    field: MappedField, agreed: str | SafeString, seen: str | SafeString, decision: Decision, waits: bool
+) -> FieldRow:
+    here = display.value(decision.here)
+    if decision.outcome is Outcome.AGREE:
+        return _row(field, agreed, here, seen, "Equal", "", "equal")
+    if decision.outcome is Outcome.HOLD:
+        return _row(field, agreed, here, seen, "Held", decision.reason, "held")
+    if decision.outcome is Outcome.RECEIVE:
+        return _row(
+            field, agreed, here, seen, f"Receive {display.value_text(decision.there)}", decision.reason, "receive"
+        )
+    if waits:
+        return _row(field, agreed, here, seen, "Waits", "Goes out with the field that Salesforce refused.", "held")
+    return _row(field, agreed, here, seen, f"Send {display.value_text(decision.here)}", decision.reason, "send")
+
+
+def _row(
+    field: MappedField,
+    agreed: str | SafeString,
+    here: str | SafeString,
+    there: str | SafeString,
+    then: str,
+    why: str,
+    kind: str,
+) -> FieldRow:
+    label = field_label(field.person_field) if field.is_column else field.describe.label
+    return FieldRow(label, field.salesforce_field, agreed, here, there, then, why, kind)
