@@ -13,6 +13,8 @@ from markdown_it.token import Token
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+#: The change log tells of times when there were other files.
+OF_NOW = [page for page in PAGES if page.name != "CHANGELOG.md"]
 #: Where pages of the documentation are named, besides those pages.
 CODE = ("syncer", "sandbox", "marketo", "tests", "templates", "benchmarks")
 NAMED_IN = (".py", ".html", ".css", ".js", ".lark")
@@ -73,6 +75,22 @@ def dead_links(page: Path) -> list[str]:
     return dead
 
 
+def missing_files(page: Path, project: Path = PROJECT) -> list[str]:
+    """The Python files that a page names as code and that are not there. A path begins at the project or at
+    ``syncer/``; a name alone can be that of any file."""
+    tokens = [part for token in _MARKDOWN.parse(page.read_text("utf-8")) for part in token.children or ()]
+    named = {
+        part.content for part in tokens if part.type == "code_inline" and re.fullmatch(r"[\w/]+\.py", part.content)
+    }
+    return sorted(name for name in named if not _is_there(name, project))
+
+
+def _is_there(name: str, project: Path) -> bool:
+    if "/" in name or (project / name).exists():
+        return (project / name).exists() or (project / "syncer" / name).exists()
+    return any(found for directory in CODE for found in (project / directory).rglob(name))
+
+
 def dead_references(text: str, project: Path = PROJECT) -> list[str]:
     """What a text names of the documentation and is not there."""
     dead = []
@@ -89,9 +107,7 @@ def dead_references(text: str, project: Path = PROJECT) -> list[str]:
 
 def _naming() -> Iterator[Path]:
     yield from PAGES
-    yield from (
-        path for name in ("Makefile", "pyproject.toml", "manage.py", ".env.example") for path in [PROJECT / name]
-    )
+    yield from (PROJECT / name for name in ("Makefile", "pyproject.toml", "manage.py", ".env.example"))
     for directory in CODE:
         for path in sorted((PROJECT / directory).rglob("*")):
             if path.suffix in NAMED_IN and path != Path(__file__):
@@ -101,6 +117,11 @@ def _naming() -> Iterator[Path]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_no_link_of_a_page_is_dead(page: Path) -> None:
     assert dead_links(page) == []
+
+
+@pytest.mark.parametrize("page", OF_NOW, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    assert missing_files(page) == []
 
 
 def test_every_page_and_section_that_is_named_is_there() -> None:
@@ -171,3 +192,13 @@ def test_a_page_that_is_gone_is_noticed(docs: Path) -> None:
     (docs / "other.md").unlink()
     assert dead_links(docs / "salesforce.md") == ["other.md"]
     assert dead_references("see docs/other.md.", docs.parent) == ["docs/other.md"]
+
+
+def test_a_file_that_is_gone_is_noticed(docs: Path) -> None:
+    (docs.parent / "syncer" / "sync").mkdir(parents=True)
+    (docs.parent / "syncer" / "sync" / "merge.py").touch()
+    page = docs / "other.md"
+    page.write_text(
+        "`syncer/sync/merge.py`, `sync/merge.py`, `merge.py`, `sync/moved.py`, `moved.py`, `manage.py shell`\n"
+    )
+    assert missing_files(page, docs.parent) == ["moved.py", "sync/moved.py"]
