@@ -1,4 +1,4 @@
-"""Bulk API 2.0: many records as CSV, by jobs that Salesforce works on in the background (wire 1.5, 2.9).
+"""Bulk API 2.0: many records as CSV, by jobs that Salesforce works on in the background (docs/salesforce.md 7.1, 7.3).
 
 The steps of a job go through the `Caller`, like every other call, and not through simple-salesforce's ``bulk2``: that
 one waits by itself (5 seconds at least, up to 24 hours, no lease could be renewed meanwhile), never signs in again

@@ -1,4 +1,4 @@
-"""Rows as Bulk API 2.0 takes and gives them: CSV in UTF-8, commas, lines ended by LF (wire 2.9).
+"""Rows as Bulk API 2.0 takes and gives them: CSV in UTF-8, commas, lines ended by LF (docs/salesforce.md 7.2).
 
 What a cell means differs between the two ways. In an upload an empty cell leaves the field alone and ``#N/A`` empties
 it; in a result an empty cell is null and ``#N/A`` is text. Quotes, commas, line ends and any script are Python's csv

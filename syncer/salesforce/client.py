@@ -34,7 +34,7 @@ __all__ = [
     "UserInfo",
 ]
 
-# A GET beyond some 16,000 characters is refused with 414 or 431 (wire 2.4); headers share that room.
+# A GET beyond some 16,000 characters is refused with 414 or 431 (docs/salesforce.md 2.9); headers share that room.
 LONGEST_PATH = 8_000
 
 

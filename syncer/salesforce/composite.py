@@ -166,7 +166,7 @@ def parse(body: object, subrequests: Sequence[Subrequest]) -> dict[str, Subrespo
             raise ValueError("A part of the Composite answer has no status.")
         reference, headers = item.get("referenceId"), item.get("httpHeaders")
         names = {str(k): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
-        if reference is None:  # a refusal of the whole: "can't contain more than 25 operations" (wire 2.8)
+        if reference is None:  # the whole was refused: "can't contain more than 25 operations" (docs/salesforce.md 4.4)
             reference = ""
         status = item["httpStatusCode"]
         found[str(reference)] = Subresponse(str(reference), status, item.get("body"), names, rows.get(reference, 0))

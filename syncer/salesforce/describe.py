@@ -58,7 +58,7 @@ class FieldDescribe:
 
     @property
     def required_on_create(self) -> bool:
-        """Whether a create without it is refused (wire 2.6)."""
+        """Whether a create without it is refused (docs/salesforce.md 3.2)."""
         return self.createable and not self.nillable and not self.defaulted_on_create
 
     @property

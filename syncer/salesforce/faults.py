@@ -1,7 +1,7 @@
 """What a failed request means: did anything leave, may it have been carried out, does it pass by itself.
 
 The decision is made on what is certain. A refused connection, an unknown host name, a failed TLS handshake: nothing
-left. Anything that broke later may have been carried out ("Retryable", wire 2.10).
+left. Anything that broke later may have been carried out ("Retryable", docs/salesforce.md 5.2, 5.3).
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def of_nonsense(problem: str, host: str, *, safe: bool) -> SalesforceError:
 
 
 def is_concurrent_limit(error: RowError) -> bool:
-    """REQUEST_LIMIT_EXCEEDED stands for two limits; that of simultaneous long calls passes in seconds (wire 2.10)."""
+    """REQUEST_LIMIT_EXCEEDED stands for two limits; that of simultaneous long calls passes in seconds
+    (docs/salesforce.md 5.4)."""
     return error.code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" in error.message.lower()
 
 

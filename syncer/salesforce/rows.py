@@ -31,7 +31,7 @@ class RowResult:
     errors: tuple[RowError, ...] = ()
 
 
-# "duplicate value found: F__c duplicates value on record with id: 00Q000000000001" (wire 2.10)
+# "duplicate value found: F__c duplicates value on record with id: 00Q000000000001" (docs/salesforce.md 4.8)
 _RECORD_IN_MESSAGE = re.compile(r"record with id:\s*([A-Za-z0-9]{15,18})")
 
 
@@ -52,7 +52,8 @@ def row_error(item: object, status: int | None = None) -> RowError:
 def errors_of(body: object, status: int | None = None) -> tuple[RowError, ...]:
     """The errors in the body of a refusal: a JSON list, a single object (OAuth), or a text such as an HTML page."""
     if isinstance(body, list) and body:
-        if status == 300 and all(isinstance(item, str) for item in body):  # upsert: several records match (wire 2.7)
+        # An upsert that several records match (docs/salesforce.md 4.7).
+        if status == 300 and all(isinstance(item, str) for item in body):
             ids = tuple(_ids(item.rstrip("/").rpartition("/")[2] for item in body))
             return (RowError("DUPLICATE_EXTERNAL_ID", "More than one record has this external id.", (), ids),)
         return tuple(row_error(item, status) for item in body)

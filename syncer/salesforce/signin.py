@@ -39,8 +39,8 @@ from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, 
 
 Method = Literal["client-credentials", "jwt", "password"]
 
-LAST_SOAP_LOGIN = 64  # SOAP login() exists up to API version 64.0 (wire 2.1)
-OLDEST_VERSION = 46  # since then an upsert tells whether it created (wire 2.7)
+LAST_SOAP_LOGIN = 64  # SOAP login() exists up to API version 64.0 (docs/salesforce.md 1.3)
+OLDEST_VERSION = 46  # since then an upsert tells whether it created (docs/salesforce.md 4.7)
 
 _VERSION = re.compile(r"(\d{2,3})\.0")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in a header

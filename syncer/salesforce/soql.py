@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from urllib.parse import quote
 
-LONGEST_QUERY = 100_000  # characters of a whole statement (wire 2.4)
+LONGEST_QUERY = 100_000  # characters of a whole statement (docs/salesforce.md 2.9)
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _ORDER = re.compile(r"([A-Za-z][A-Za-z0-9_.]*)(?: (?:ASC|DESC))?(?: NULLS (?:FIRST|LAST))?")

@@ -1,7 +1,7 @@
 """Where requests may go, and the session that carries them: time-outs, kept connections, plain http for loopback only.
 
-simple-salesforce builds every URL as https and sets no time-out anywhere (wire 1.1, 1.7.1); both are put right below
-it, in the adapter, so that the client itself stays as it was published.
+simple-salesforce builds every URL as https and sets no time-out anywhere (docs/salesforce.md 1.1); both are put right
+below it, in the adapter, so that the client itself stays as it was published.
 """
 
 from __future__ import annotations

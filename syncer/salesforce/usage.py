@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# "Sforce-Limit-Info: api-usage=18/5000", optionally followed by per-app-api-usage (wire 2.11)
+# "Sforce-Limit-Info: api-usage=18/5000", optionally followed by per-app-api-usage (docs/salesforce.md 5.5)
 _USAGE = re.compile(r"(?:^|[;,\s])api-usage=(\d+)/(\d+)")
 
 

@@ -3,7 +3,7 @@
 Empty text is None (Salesforce stores null). Texts lose blanks at both ends as Salesforce trims them, and line ends
 are ``\\n``: browsers send CRLF for what was typed as one line end. Numbers are decimal text with exactly the field's
 decimal places, never a float: 9999999999999999.99 would become 1e16. Datetimes are UTC to the second, as Salesforce
-keeps them ("Field Types", Object Reference; wire 2.3).
+keeps them ("Field Types", Object Reference; docs/salesforce.md 2.2).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Canonical = None | bool | str
 NUMBERS = frozenset({"int", "double", "currency", "percent", "long"})
 REFERENCES = frozenset({"id", "reference"})
 
-NULL_IN_CSV = "#N/A"  # Bulk API 2.0: sets the field to null; an empty cell leaves it alone (wire 2.9)
+NULL_IN_CSV = "#N/A"  # Bulk API 2.0: sets the field to null; an empty cell leaves it alone (docs/salesforce.md 7.2)
 
 MOST_DIGITS = 40  # Salesforce has 18; beyond this a number is nonsense and would only cost memory
 EARLIEST, LATEST = date(1700, 1, 1), date(4000, 12, 31)  # "Date Fields", SOAP API Developer Guide

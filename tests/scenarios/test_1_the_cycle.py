@@ -1,4 +1,4 @@
-"""behaviour.md 1: the cycle."""
+"""docs/behaviour.md 1: the cycle."""
 
 from __future__ import annotations
 

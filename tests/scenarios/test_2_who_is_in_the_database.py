@@ -1,4 +1,4 @@
-"""behaviour.md 2: who is in the database."""
+"""docs/behaviour.md 2: who is in the database."""
 
 from __future__ import annotations
 

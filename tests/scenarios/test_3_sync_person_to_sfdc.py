@@ -1,4 +1,4 @@
-"""behaviour.md 3: *Sync Person to SFDC*, the flow action."""
+"""docs/behaviour.md 3: *Sync Person to SFDC*, the flow action."""
 
 from __future__ import annotations
 

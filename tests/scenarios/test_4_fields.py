@@ -1,4 +1,4 @@
-"""behaviour.md 4: fields."""
+"""docs/behaviour.md 4: fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""behaviour.md 5: merge and conflict. *Base* is what both sides last agreed on."""
+"""docs/behaviour.md 5: merge and conflict. *Base* is what both sides last agreed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""behaviour.md 6: deletes, merges, conversions."""
+"""docs/behaviour.md 6: deletes, merges, conversions."""
 
 from __future__ import annotations
 

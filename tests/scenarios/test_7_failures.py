@@ -1,4 +1,4 @@
-"""behaviour.md 7: failures."""
+"""docs/behaviour.md 7: failures."""
 
 from __future__ import annotations
 

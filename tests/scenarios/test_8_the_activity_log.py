@@ -1,4 +1,4 @@
-"""behaviour.md 8: the activity log."""
+"""docs/behaviour.md 8: the activity log."""
 
 from __future__ import annotations
 
