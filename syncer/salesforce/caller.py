@@ -1,7 +1,8 @@
 """One call to Salesforce: signed in, repeated when that is harmless, every failure turned into what it means.
 
 The library's own sign-in on expiry is not used: it loses the call's headers and may recurse without end
-(docs/salesforce.md 1.2). `Salesforce` is made from a session id, so it never signs in, and the rules below hold for every call.
+(docs/salesforce.md 1.2). `Salesforce` is made from a session id, so it never signs in, and the rules below hold for
+every call.
 """
 
 from __future__ import annotations
