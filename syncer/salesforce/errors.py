@@ -6,11 +6,11 @@ import html
 import re
 from collections.abc import Iterable
 
-from syncer.salesforce.policies import POLICIES, Action, Explanation, Policy, explain, policy_for
+from syncer.salesforce.policies import POLICIES, Explanation, Policy, Recovery, explain, policy_for
 
 __all__ = [
     "POLICIES",
-    "Action",
+    "Recovery",
     "ConfigurationError",
     "Explanation",
     "OutcomeUnknown",

@@ -10,7 +10,7 @@ from enum import Enum
 from syncer.salesforce.rows import RowError
 
 
-class Action(Enum):
+class Recovery(Enum):
     """What the engine does with a row or call that was refused."""
 
     RETRY_SOON = "retry soon"  # passes by itself: again in this cycle, with backoff
@@ -26,7 +26,7 @@ class Action(Enum):
 class Policy:
     """Texts may hold {fields} {field} {value} {n} {max} {links} {time} {code}; `explain` fills them."""
 
-    action: Action
+    recovery: Recovery
     cause: str
     remedy: str
 
@@ -42,69 +42,69 @@ class Explanation:
 _LOCKED = "Nothing to do: we try again by ourselves (next {time})."
 _SOON = "Salesforce was busy or down for a moment."
 _ACCESS = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     "The sync user may not edit this record, owner or field.",
     "Admin: give Edit on {fields} or share the record. Or set the field to receive-only.",
 )
 _AUTOMATION = Policy(
-    Action.RETRY_LATER,
+    Recovery.RETRY_LATER,
     "An automation in Salesforce failed while saving.",
     "Send the admin this message. We retry at night.",
 )
 _FIELDS = Policy(
-    Action.REFRESH_FIELDS,
+    Recovery.REFRESH_FIELDS,
     "Salesforce no longer shows {fields} to the sync user, or it was renamed or deleted.",
     "Nothing to do: the field list is read again. If the field should sync, the admin gives access to it.",
 )
 _SIGN_IN = Policy(
-    Action.PAUSE,
+    Recovery.PAUSE,
     "Sign-in refused.",
     "Check that the app has a Run-As user and that the My Domain URL is right; we don't try again by ourselves.",
 )
-_PASSING = Policy(Action.RETRY_SOON, _SOON, _LOCKED)
+_PASSING = Policy(Recovery.RETRY_SOON, _SOON, _LOCKED)
 _CONVERTED = Policy(
-    Action.GONE,
+    Recovery.GONE,
     "This lead was converted in Salesforce; we are finding out to which contact.",
     "Nothing to do.",
 )
-_DELETED = Policy(Action.GONE, "Deleted or merged in Salesforce; we are finding out which.", "Nothing to do.")
+_DELETED = Policy(Recovery.GONE, "Deleted or merged in Salesforce; we are finding out which.", "Nothing to do.")
 _EMAIL = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     'Salesforce does not accept "{value}" as an e-mail address.',
     "Correct it; look for spaces, commas, a missing dot.",
 )
 _STATE_COUNTRY = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     '"{value}" is not in Salesforce\'s list, or the state does not belong to that country.',
     "Pick from the list, or ask the admin to add it.",
 )
 _PICKLIST = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     '"{value}" is not allowed in {field}.',
     "Choose an allowed value, or ask the admin to add it to the field (and record type).",
 )
 _TYPE = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     '"{value}" does not fit the type of {field} in Salesforce.',
     "Correct the value.",
 )
 _REFERENCE = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     "{fields} names a record that Salesforce does not know or that the sync user may not see.",
     "Choose another owner or record, or ask the admin to share it.",
 )
 _STORAGE = Policy(
-    Action.PAUSE,
+    Recovery.PAUSE,
     "The Salesforce organisation's data storage is full.",
     "Admin: free storage in Salesforce, then Resume.",
 )
 _DISABLED = Policy(
-    Action.PAUSE,
+    Recovery.PAUSE,
     "This Salesforce organisation or user may not use the API.",
     "Admin: enable the API permission for the sync user (or the API for the organisation's edition).",
 )
 _DUPLICATE_VALUE = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     "Another record in Salesforce already has this unique value: {links}.",
     "Link to that record, or correct the value.",
 )
@@ -112,52 +112,52 @@ _DUPLICATE_VALUE = Policy(
 POLICIES: dict[str, Policy] = {
     # Data that Salesforce refuses
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "A validation rule of your Salesforce refused this. The text is your admin's.",
         "Correct the named field, or ask the admin to exempt the sync user. Then Retry.",
     ),
     "REQUIRED_FIELD_MISSING": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "Salesforce needs {fields}; they are empty here.",
         "Fill them in. For new leads a default last name / company can be set in Settings.",
     ),
     "FIELD_INTEGRITY_EXCEPTION": _STATE_COUNTRY,
     "DUPLICATES_DETECTED": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "A duplicate rule found {n} similar records: {links}.",
         "Link to one, merge in Salesforce, or allow saving when the rule only warns.",
     ),
     "DUPLICATE_VALUE": _DUPLICATE_VALUE,
     "DUPLICATE_EXTERNAL_ID": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "More than one record in Salesforce carries this external id: {links}.",
         "Merge them in Salesforce, or make the external id field unique.",
     ),
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": _PICKLIST,
     "STRING_TOO_LONG": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "{field} has {n} characters; Salesforce takes {max}.",
         "Shorten it. We never cut text.",
     ),
     "INVALID_EMAIL_ADDRESS": _EMAIL,
     "NUMBER_OUTSIDE_VALID_RANGE": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "{value} is too large or too small for {field}.",
         "Correct the number, or ask the admin to widen the field.",
     ),
     "INVALID_TYPE_ON_FIELD_IN_RECORD": _TYPE,
     "JSON_PARSER_ERROR": _TYPE,
     "MALFORMED_ID": Policy(
-        Action.WAIT_FOR_CHANGE, '"{value}" is not an id of the right kind for {field}.', "Choose another record."
+        Recovery.WAIT_FOR_CHANGE, '"{value}" is not an id of the right kind for {field}.', "Choose another record."
     ),
     "INACTIVE_OWNER_OR_USER": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "The owner is an inactive Salesforce user.",
         "Choose an active owner, or ask the admin to activate the user.",
     ),
     "INVALID_CROSS_REFERENCE_TYPE_FOR_FIELD": _REFERENCE,
     "FIELD_FILTER_VALIDATION_EXCEPTION": Policy(
-        Action.WAIT_FOR_CHANGE,
+        Recovery.WAIT_FOR_CHANGE,
         "The lookup filter of {fields} in Salesforce excludes this record.",
         "Choose another record, or ask the admin about the filter.",
     ),
@@ -166,20 +166,22 @@ POLICIES: dict[str, Policy] = {
     "INSUFFICIENT_ACCESS_OR_READONLY": _ACCESS,
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": _ACCESS,
     "CANNOT_UPDATE_CONVERTED_LEAD": _CONVERTED,
-    "INVALID_FIELD_FOR_INSERT_UPDATE": Policy(Action.REFRESH_FIELDS, _ACCESS.cause, _ACCESS.remedy),
+    "INVALID_FIELD_FOR_INSERT_UPDATE": Policy(Recovery.REFRESH_FIELDS, _ACCESS.cause, _ACCESS.remedy),
     "INVALID_FIELD": _FIELDS,
     "INVALID_TYPE": Policy(
-        Action.REFRESH_FIELDS,
+        Recovery.REFRESH_FIELDS,
         "Salesforce does not show this object to the sync user.",
         "Admin: give the sync user Read on the object.",
     ),
     # The record is not what it was
     "ENTITY_IS_DELETED": _DELETED,
     "INVALID_CROSS_REFERENCE_KEY": Policy(
-        Action.GONE, "Salesforce no longer knows this record, or no longer shows it to the sync user.", "Nothing to do."
+        Recovery.GONE,
+        "Salesforce no longer knows this record, or no longer shows it to the sync user.",
+        "Nothing to do.",
     ),
     "NOT_FOUND": Policy(
-        Action.GONE,
+        Recovery.GONE,
         "Salesforce does not know what was asked for, or does not show it to the sync user.",
         "Nothing to do.",
     ),
@@ -188,66 +190,68 @@ POLICIES: dict[str, Policy] = {
     "CANNOT_EXECUTE_FLOW_TRIGGER": _AUTOMATION,
     "APEX_ERROR": _AUTOMATION,
     "LIMIT_EXCEEDED": Policy(
-        Action.RETRY_LATER,
+        Recovery.RETRY_LATER,
         "The request was too large for Salesforce, or an automation there reached a limit.",
         "Nothing to do: we try again with fewer records.",
     ),
     # Passing faults
-    "UNABLE_TO_LOCK_ROW": Policy(Action.RETRY_SOON, "Somebody or something else was saving the same record.", _LOCKED),
+    "UNABLE_TO_LOCK_ROW": Policy(
+        Recovery.RETRY_SOON, "Somebody or something else was saving the same record.", _LOCKED
+    ),
     "SERVER_UNAVAILABLE": _PASSING,
     "UNKNOWN_EXCEPTION": _PASSING,
     "UNAVAILABLE": _PASSING,
-    "QUERY_TIMEOUT": Policy(Action.RETRY_SOON, "Salesforce took too long to answer.", _LOCKED),
+    "QUERY_TIMEOUT": Policy(Recovery.RETRY_SOON, "Salesforce took too long to answer.", _LOCKED),
     "OPERATION_TOO_LARGE": Policy(
-        Action.RETRY_LATER,
+        Recovery.RETRY_LATER,
         "Salesforce found the request too large.",
         "Nothing to do: we try again with less at a time.",
     ),
     "CONCURRENT_REQUEST_LIMIT": Policy(
-        Action.RETRY_SOON, "Too many long requests ran in Salesforce at the same moment.", _LOCKED
+        Recovery.RETRY_SOON, "Too many long requests ran in Salesforce at the same moment.", _LOCKED
     ),
-    "INVALID_SESSION_ID": Policy(Action.RETRY_SOON, "The sign-in to Salesforce had expired.", _LOCKED),
-    "INVALID_QUERY_LOCATOR": Policy(Action.RETRY_SOON, "Salesforce dropped the list while it was read.", _LOCKED),
-    "PROCESSING_HALTED": Policy(Action.RETRY_SOON, "An earlier part of the same request failed.", _LOCKED),
+    "INVALID_SESSION_ID": Policy(Recovery.RETRY_SOON, "The sign-in to Salesforce had expired.", _LOCKED),
+    "INVALID_QUERY_LOCATOR": Policy(Recovery.RETRY_SOON, "Salesforce dropped the list while it was read.", _LOCKED),
+    "PROCESSING_HALTED": Policy(Recovery.RETRY_SOON, "An earlier part of the same request failed.", _LOCKED),
     "ALL_OR_NONE_OPERATION_ROLLED_BACK": Policy(
-        Action.RETRY_SOON, "Another record of the same request failed.", _LOCKED
+        Recovery.RETRY_SOON, "Another record of the same request failed.", _LOCKED
     ),
-    "UNREACHABLE": Policy(Action.RETRY_SOON, "Salesforce could not be reached.", _LOCKED),
+    "UNREACHABLE": Policy(Recovery.RETRY_SOON, "Salesforce could not be reached.", _LOCKED),
     "OUTCOME_UNKNOWN": Policy(
-        Action.RETRY_LATER,
+        Recovery.RETRY_LATER,
         "The connection broke before Salesforce answered: the change may have been saved or not.",
         "Nothing to do: we look it up before anything is tried again.",
     ),
     # The whole connection
     "REQUEST_LIMIT_EXCEEDED": Policy(
-        Action.STOP_FOR_LIMIT,
+        Recovery.STOP_FOR_LIMIT,
         "All of today's API calls are used (by all apps).",
         "We go on when it frees up.",
     ),
     "STORAGE_LIMIT_EXCEEDED": _STORAGE,
     "API_DISABLED_FOR_ORG": _DISABLED,
     "API_CURRENTLY_DISABLED": _DISABLED,
-    "CONFIGURATION": Policy(Action.PAUSE, "The connection's settings can't work.", "Correct them, then Test."),
+    "CONFIGURATION": Policy(Recovery.PAUSE, "The connection's settings can't work.", "Correct them, then Test."),
     "SIGN_IN_REFUSED": _SIGN_IN,
     "invalid_grant": _SIGN_IN,
     "invalid_client": _SIGN_IN,
     "invalid_client_id": _SIGN_IN,
     "INVALID_LOGIN": _SIGN_IN,
     "INVALID_OPERATION_WITH_EXPIRED_PASSWORD": Policy(
-        Action.PAUSE, "The sync user's password has expired.", "Set a new password in Salesforce and enter it here."
+        Recovery.PAUSE, "The sync user's password has expired.", "Set a new password in Salesforce and enter it here."
     ),
     "UNSUPPORTED_API_VERSION": Policy(
-        Action.PAUSE, "Salesforce does not offer this API version.", "Choose another API version in the connection."
+        Recovery.PAUSE, "Salesforce does not offer this API version.", "Choose another API version in the connection."
     ),
 }
 
 _DEFAULT = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     "Salesforce refused this ({code}).",
     "Salesforce's own words stand beside this; correct the data or show them to the admin. Then Retry.",
 )
 _GENERAL_INTEGRITY = Policy(
-    Action.WAIT_FOR_CHANGE,
+    Recovery.WAIT_FOR_CHANGE,
     '"{value}" does not agree with other data in Salesforce.',
     "Correct {fields}, or show the message to the admin.",
 )

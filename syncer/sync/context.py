@@ -31,7 +31,7 @@ def no_progress(phase: str, done: int, total: int | None) -> None:
 
 
 @dataclass(slots=True)
-class Work:
+class Context:
     """``claim`` names this worker in the outbox. ``fence`` is called first in every write transaction: it raises when
     another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce."""
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncCursor, SyncRun, triggers
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page, Subrequest
-from syncer.salesforce.errors import Action, ConfigurationError, Refused, policy_for
+from syncer.salesforce.errors import ConfigurationError, Recovery, Refused, policy_for
 from syncer.sync.actions import auto_create
 from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
 from syncer.sync.connection import runs
@@ -33,7 +33,7 @@ from syncer.sync.connection.connect import (
     one_line_errors,
 )
 from syncer.sync.connection.lease import acquire
-from syncer.sync.context import Progress, Work, next_sequence, no_progress
+from syncer.sync.context import Context, Progress, next_sequence, no_progress
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, OutOfTime, fields_keep_changing
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.plan import Plan
@@ -85,11 +85,11 @@ def run_cycle(
     def wait(seconds: float) -> None:
         """Between two tries of a call lease and claims are renewed: five tries of a minute each outlast them."""
         lease.renew()
-        outbox.hold_all(claim)
+        outbox.renew_all(claim)
         progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
         pause(seconds)
         lease.renew()
-        outbox.hold_all(claim)
+        outbox.renew_all(claim)
 
     try:
         org = connect(sync_user, open_session, sleep=wait, now=now, monotonic=monotonic, random=random)
@@ -100,7 +100,7 @@ def run_cycle(
             trigger=trigger[:150],
             options={"objects": list(options.objects), "full": options.full},
         )
-        work = Work(
+        context = Context(
             sync_user=sync_user,
             org=org,
             run=run,
@@ -118,60 +118,60 @@ def run_cycle(
             plan=options.plan,
             deadline=now() + options.give_up_after if options.give_up_after else None,
         )
-        with runs.recorded(work), one_line_errors(sync_user, org):
+        with runs.recorded(context), one_line_errors(sync_user, org):
             try:
-                _phases(work, options)
+                _phases(context, options)
             except OutOfTime:
                 run.options["unfinished"] = True
             finally:
-                _tell_reserve(work)
+                _tell_reserve(context)
         return run
     finally:
         runs.discard_interrupted_connection()
         lease.release()
 
 
-def _phases(work: Work, options: CycleOptions) -> None:
-    runs.report(work, "Signing in", 0, None)
-    _check_database(work)
-    work.org.sign_in()
-    learn_organisation(work.sync_user, work.org)
-    runs.report(work, "Reading changes", 0, None)
+def _phases(context: Context, options: CycleOptions) -> None:
+    runs.report(context, "Signing in", 0, None)
+    _check_database(context)
+    context.org.sign_in()
+    learn_organisation(context.sync_user, context.org)
+    runs.report(context, "Reading changes", 0, None)
     for attempt in range(DESCRIBE_TRIES):
         try:
-            _receive(work, options)
+            _receive(context, options)
             break
         except FieldsChanged:
             if attempt == DESCRIBE_TRIES - 1:
                 raise fields_keep_changing() from None
-            refresh(work)
-    if work.sending:
+            refresh(context)
+    if context.sending:
         try:
-            _send(work)
+            _send(context)
         except ConfigurationError as error:
             if error.code != "WRITES_STOPPED":
                 raise
-            work.note(error.message)  # stopped while this cycle was at it: what was not sent waits
-    runs.report(work, "Finishing", 1, 1)
+            context.note(error.message)  # stopped while this cycle was at it: what was not sent waits
+    runs.report(context, "Finishing", 1, 1)
 
 
-def _tell_reserve(work: Work) -> None:
-    usage, share = work.org.api_usage, work.sync_user.cycle_share
+def _tell_reserve(context: Context) -> None:
+    usage, share = context.org.api_usage, context.sync_user.cycle_share
     if usage is not None and usage.reaches(share):
-        work.note(
+        context.note(
             f"All apps together have used {usage.used:,} of {usage.limit:,} API calls of 24 hours; from {share} % on, "
             "a cycle only takes what one call brings."
         )
 
 
-def _check_database(work: Work) -> None:
+def _check_database(context: Context) -> None:
     """Triggers that are missing are put back; what earlier cycles left behind is let go."""
-    if work.plan is not None:
+    if context.plan is not None:
         return
-    if work.full:
+    if context.full:
         triggers.compare_everything()
     if triggers.repair():
-        work.note("Triggers of the database were missing. They are back, and every linked person is compared once.")
+        context.note("Triggers of the database were missing. They are back, and every linked person is compared once.")
     outbox.recover(cycles=True)
     recover_intents()
 
@@ -179,124 +179,126 @@ def _check_database(work: Work) -> None:
 # -- receiving --------------------------------------------------------------------------------------------------------
 
 
-def _receive(work: Work, options: CycleOptions) -> None:
+def _receive(context: Context, options: CycleOptions) -> None:
     """Describes and changes of all objects in one request; further pages follow by themselves."""
-    conditional = not _full_describe_is_due(work)
-    if work.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
-        _first_describes(work)
+    conditional = not _full_describe_is_due(context)
+    if context.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
+        _first_describes(context)
     else:
-        work.load_maps()
-    describes = describe_requests(work, conditional=conditional)
-    answer, sequence, related = _ask(work, options, describes)
-    if _take_describes(work, answer, related):
+        context.load_maps()
+    describes = describe_requests(context, conditional=conditional)
+    answer, sequence, related = _ask(context, options, describes)
+    if _take_describes(context, answer, related):
         # Fields came or went: what was just read was asked for with the old list.
-        answer, sequence, related = _ask(work, options)
-    followed = related_names.begin(work, answer, related)
+        answer, sequence, related = _ask(context, options)
+    followed = related_names.begin(context, answer, related)
     for name in options.objects:
-        _take_page(work, name, answer, sequence)
+        _take_page(context, name, answer, sequence)
     for name, page in followed.items():
-        related_names.receive(work, name, page, sequence)
-    ask_former.learn(work)
-    _tell_postponed(work)
+        related_names.receive(context, name, page, sequence)
+    ask_former.learn(context)
+    _tell_postponed(context)
     for name in options.objects:
-        backfill.fill(work, name)
+        backfill.fill(context, name)
 
 
-def _tell_postponed(work: Work) -> None:
+def _tell_postponed(context: Context) -> None:
     """Records whose persons were being edited all the time, or that a newer request had read."""
-    cursors = SyncCursor.objects.filter(sync_user=work.sync_user, object__in=OBJECTS)
+    cursors = SyncCursor.objects.filter(sync_user=context.sync_user, object__in=OBJECTS)
     for name, postponed in cursors.values_list("object", "postponed"):
         if postponed:
-            work.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
+            context.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
 
 
-def _ask(work: Work, options: CycleOptions, requests: Sequence[Subrequest] = ()) -> tuple[Answer, int, Collection[str]]:
+def _ask(
+    context: Context, options: CycleOptions, requests: Sequence[Subrequest] = ()
+) -> tuple[Answer, int, Collection[str]]:
     """The changes of all objects, in one call behind ``requests``: the answer, its place in the sequence, and which
     related objects it tells of. At most four queries; Salesforce takes five."""
     changes = {
-        name: change_query(work.maps[name], cursor_for(work, name), full=options.full) for name in options.objects
+        name: change_query(context.maps[name], cursor_for(context, name), full=options.full) for name in options.objects
     }
     paths = {name: soql.query_path(query.soql, query.deleted) for name, query in changes.items()}
-    related = related_names.queries(work, options.objects)
+    related = related_names.queries(context, options.objects)
     paths |= {name: soql.query_path(text) for name, text in related.items()}
-    work.checkpoint()
+    context.checkpoint()
     sequence = next_sequence()
-    answer = work.org.composite(
+    answer = context.org.composite(
         [*requests, *(Subrequest("GET", path, f"changes{name}") for name, path in paths.items())], safe=True
     )
-    work.checkpoint()
+    context.checkpoint()
     return answer, sequence, related.keys()
 
 
-def _first_describes(work: Work) -> None:
+def _first_describes(context: Context) -> None:
     """Nothing was described before: without it there is nothing to ask for."""
-    work.checkpoint()
-    answer = work.org.composite(describe_requests(work, conditional=False), safe=True)
-    work.checkpoint()
-    _take_describes(work, answer)
+    context.checkpoint()
+    answer = context.org.composite(describe_requests(context, conditional=False), safe=True)
+    context.checkpoint()
+    _take_describes(context, answer)
 
 
-def _take_describes(work: Work, answer: Answer, related: Iterable[str] = ()) -> bool:
+def _take_describes(context: Context, answer: Answer, related: Iterable[str] = ()) -> bool:
     """Whether fields came or went. A dry run looks at the mappings as they would become, and puts them back."""
     with transaction.atomic():
-        changes = take_describes(work, answer)
-        changes += related_names.take_access(work, answer, related)
-        work.load_maps()
-        transaction.set_rollback(work.plan is not None)
+        changes = take_describes(context, answer)
+        changes += related_names.take_access(context, answer, related)
+        context.load_maps()
+        transaction.set_rollback(context.plan is not None)
     return bool(changes)
 
 
-def _take_page(work: Work, name: str, answer: Answer, sequence: int) -> None:
+def _take_page(context: Context, name: str, answer: Answer, sequence: int) -> None:
     """The first page of an object's changes, and from there on all of them."""
     response = answer[f"changes{name}"]
     if (error := response.error()) is not None:
-        if policy_for(error.code).action is Action.REFRESH_FIELDS:
+        if policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
             raise FieldsChanged
         raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
     body = response.body
     page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
-    receive(work, name, page, sequence)
+    receive(context, name, page, sequence)
 
 
-def _full_describe_is_due(work: Work) -> bool:
-    described = list(work.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
-    return len(described) < len(OBJECTS) or min(described) < work.now() - FULL_DESCRIBE
+def _full_describe_is_due(context: Context) -> bool:
+    described = list(context.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
+    return len(described) < len(OBJECTS) or min(described) < context.now() - FULL_DESCRIBE
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
-def _send(work: Work) -> None:
+def _send(context: Context) -> None:
     for attempt in range(DESCRIBE_TRIES):
         try:
-            updates.send_waiting(work)
+            updates.send_waiting(context)
             break
         except FieldsChanged:
             if attempt == DESCRIBE_TRIES - 1:
                 raise fields_keep_changing() from None
-            refresh(work)
-    _create_again(work)
-    auto_create.create_leads(work)
+            refresh(context)
+    _create_again(context)
+    auto_create.create_leads(context)
 
 
-def _create_again(work: Work) -> None:
+def _create_again(context: Context) -> None:
     """Creates that somebody asked for: refused ones that were corrected since, and those whose outcome is unknown."""
     waiting = PendingChange.objects.filter(
-        Q(next_attempt__isnull=True) | Q(next_attempt__lte=work.now()),
+        Q(next_attempt__isnull=True) | Q(next_attempt__lte=context.now()),
         state=PendingState.PENDING,
         person__sfdc_type="",
         claim="",
     )
     ids = set(waiting.values_list("person_id", flat=True)[:BATCH])
-    if work.plan is not None:
-        asleep = outbox.asleep(work.now()).filter(person__sfdc_type="")
+    if context.plan is not None:
+        asleep = outbox.due_for_nightly_retry(context.now()).filter(person__sfdc_type="")
         ids |= set(asleep.values_list("person_id", flat=True)[:BATCH])
     unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
     ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
     for start in range(0, len(ids), BATCH):
-        work.next_batch()
+        context.next_batch()
         part = sorted(ids)[start : start + BATCH]
-        if work.plan is not None:
-            plan_batch(work, work.plan, part)
+        if context.plan is not None:
+            plan_batch(context, context.plan, part)
         else:
-            sync_batch(work, part)
+            sync_batch(context, part)

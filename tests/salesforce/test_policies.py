@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.salesforce.errors import POLICIES, Action, SalesforceError, explain, one_line, policy_for
+from syncer.salesforce.errors import POLICIES, Recovery, SalesforceError, explain, one_line, policy_for
 from syncer.salesforce.rows import RowError
 
 texts = st.text(max_size=60)
@@ -15,27 +15,27 @@ texts = st.text(max_size=60)
 @pytest.mark.parametrize(
     ("code", "action"),
     [
-        ("UNABLE_TO_LOCK_ROW", Action.RETRY_SOON),
-        ("HTTP_503", Action.RETRY_SOON),
-        ("HTTP_429", Action.RETRY_SOON),
-        ("QUERY_LOCATOR_EXPIRED", Action.RETRY_SOON),
-        ("CANNOT_EXECUTE_FLOW_TRIGGER", Action.RETRY_LATER),
-        ("FIELD_CUSTOM_VALIDATION_EXCEPTION", Action.WAIT_FOR_CHANGE),
-        ("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", Action.WAIT_FOR_CHANGE),
-        ("INSUFFICIENT_ACCESS_BUT_NEW", Action.WAIT_FOR_CHANGE),
-        ("SOMETHING_NEW", Action.WAIT_FOR_CHANGE),
-        ("INVALID_FIELD", Action.REFRESH_FIELDS),
-        ("INVALID_FIELD_FOR_INSERT_UPDATE", Action.REFRESH_FIELDS),
-        ("ENTITY_IS_DELETED", Action.GONE),
-        ("CANNOT_UPDATE_CONVERTED_LEAD", Action.GONE),
-        ("INVALID_CROSS_REFERENCE_KEY", Action.GONE),
-        ("REQUEST_LIMIT_EXCEEDED", Action.STOP_FOR_LIMIT),
-        ("invalid_grant", Action.PAUSE),
-        ("INVALID_LOGIN", Action.PAUSE),
+        ("UNABLE_TO_LOCK_ROW", Recovery.RETRY_SOON),
+        ("HTTP_503", Recovery.RETRY_SOON),
+        ("HTTP_429", Recovery.RETRY_SOON),
+        ("QUERY_LOCATOR_EXPIRED", Recovery.RETRY_SOON),
+        ("CANNOT_EXECUTE_FLOW_TRIGGER", Recovery.RETRY_LATER),
+        ("FIELD_CUSTOM_VALIDATION_EXCEPTION", Recovery.WAIT_FOR_CHANGE),
+        ("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", Recovery.WAIT_FOR_CHANGE),
+        ("INSUFFICIENT_ACCESS_BUT_NEW", Recovery.WAIT_FOR_CHANGE),
+        ("SOMETHING_NEW", Recovery.WAIT_FOR_CHANGE),
+        ("INVALID_FIELD", Recovery.REFRESH_FIELDS),
+        ("INVALID_FIELD_FOR_INSERT_UPDATE", Recovery.REFRESH_FIELDS),
+        ("ENTITY_IS_DELETED", Recovery.GONE),
+        ("CANNOT_UPDATE_CONVERTED_LEAD", Recovery.GONE),
+        ("INVALID_CROSS_REFERENCE_KEY", Recovery.GONE),
+        ("REQUEST_LIMIT_EXCEEDED", Recovery.STOP_FOR_LIMIT),
+        ("invalid_grant", Recovery.PAUSE),
+        ("INVALID_LOGIN", Recovery.PAUSE),
     ],
 )
-def test_a_code_tells_what_happens_next(code: str, action: Action) -> None:
-    assert policy_for(code).action is action
+def test_a_code_tells_what_happens_next(code: str, action: Recovery) -> None:
+    assert policy_for(code).recovery is action
 
 
 def said(code: str, sent: Mapping[str, object] | None = None, message: str = "", *fields: str, **more: object) -> str:

@@ -16,7 +16,7 @@ from syncer.salesforce.errors import Refused
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
@@ -42,7 +42,7 @@ class Campaign:
     members: Mapping[str, Member]
 
 
-def add(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]) -> dict[int, PersonOutcome]:
+def add(context: Context, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]) -> dict[int, PersonOutcome]:
     """Add linked persons to the campaigns that were asked for; a member gets the status asked for. Two API calls for
     each campaign and status and up to 200 persons."""
     outcomes: dict[int, PersonOutcome] = {}
@@ -52,16 +52,16 @@ def add(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOpti
         if wish.campaign and person.link is not None:
             groups.setdefault((to_18(wish.campaign), wish.member_status), []).append(person)
     for (campaign, status), group in groups.items():
-        if (no := checks.no_writing(work)) is not None:
+        if (no := checks.no_writing(context)) is not None:
             outcomes |= {p.id: outcome(p, Result.REFUSED, *no) for p in group}
         else:
-            outcomes |= _add(work, campaign, status, group)
+            outcomes |= _add(context, campaign, status, group)
     return outcomes
 
 
-def _add(work: Work, campaign: str, status: str, group: Sequence[PersonState]) -> dict[int, PersonOutcome]:
+def _add(context: Context, campaign: str, status: str, group: Sequence[PersonState]) -> dict[int, PersonOutcome]:
     try:
-        known = _read(work, campaign, group)
+        known = _read(context, campaign, group)
     except Refused as error:
         return {p.id: outcome(p, Result.FAILED, str(error), error.code) for p in group}
     name, members = known.name, known.members
@@ -97,17 +97,17 @@ def _add(work: Work, campaign: str, status: str, group: Sequence[PersonState]) -
         requests.append(writing.update("changed", "CampaignMember", [{"Id": pk, "Status": status} for pk in ids]))
     if not requests:
         return outcomes
-    answer = repeatable.repeatable(work, requests)
+    answer = repeatable.repeatable(context, requests)
     if answer is None:
         return outcomes | {p.id: repeatable.unknown(p) for p in (*new, *changed)}
-    journal = Journal(work)
+    journal = Journal(context)
     for reference, persons in (("new", new), ("changed", changed)):
         if persons:
             results = writing.results(answer[reference])
             for person, result in zip(persons, results, strict=True):
                 outcomes[person.id] = _told(journal, person, result, campaign, name, status)
     with agreeing_writes():
-        work.fence()
+        context.fence()
         journal.write()
     return outcomes
 
@@ -129,7 +129,7 @@ def _told(
     return outcome(person, Result.UPDATED, message)
 
 
-def _read(work: Work, campaign: str, group: Sequence[PersonState]) -> Campaign:
+def _read(context: Context, campaign: str, group: Sequence[PersonState]) -> Campaign:
     """The campaign, and who of the group is a member. Raises Refused."""
     names = soql.select(["Id", "Name"], "Campaign", where=soql.equals("Id", campaign))
     labels = soql.select(["Label"], "CampaignMemberStatus", where=soql.equals("CampaignId", campaign))
@@ -143,9 +143,9 @@ def _read(work: Work, campaign: str, group: Sequence[PersonState]) -> Campaign:
             where = soql.and_(soql.equals("CampaignId", campaign), soql.in_(field, ids))
             text = soql.select(["Id", field, "Status"], "CampaignMember", where=where)
             requests.append(Subrequest("GET", soql.query_path(text), f"members{sobject}"))
-    work.checkpoint()
-    answer = work.org.composite(requests, safe=True)
-    work.checkpoint()
+    context.checkpoint()
+    answer = context.org.composite(requests, safe=True)
+    context.checkpoint()
     for request in requests[1:]:
         if (error := answer[request.reference].error()) is not None:
             raise Refused(

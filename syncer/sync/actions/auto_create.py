@@ -10,23 +10,23 @@ from __future__ import annotations
 from syncer.models import Person, SfdcType
 from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
 from syncer.sync.connection import runs
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 
 
-def create_leads(work: Work) -> None:
+def create_leads(context: Context) -> None:
     """All of them, batch by batch, in the order of their ids. Raises OutOfTime at the end of a batch."""
-    if not work.sync_user.create_leads or "Lead" not in work.run.options.get("objects", ("Lead",)):
+    if not context.sync_user.create_leads or "Lead" not in context.run.options.get("objects", ("Lead",)):
         return
     done = after = 0
     while ids := _never_there(after):
         after = ids[-1]
-        if work.plan is not None:
-            plan_batch(work, work.plan, ids)
+        if context.plan is not None:
+            plan_batch(context, context.plan, ids)
             continue
-        work.next_batch()
-        sync_batch(work, ids)
+        context.next_batch()
+        sync_batch(context, ids)
         done += len(ids)
-        runs.report(work, "Creating leads", done, None)
+        runs.report(context, "Creating leads", done, None)
 
 
 def _never_there(after: int) -> list[int]:

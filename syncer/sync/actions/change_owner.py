@@ -11,7 +11,7 @@ from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.ids import to_18
 from syncer.sync.actions import checks, repeatable
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.create import refusals
 from syncer.sync.options import QUEUE_PREFIX, Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
@@ -20,7 +20,9 @@ from syncer.sync.store import bulk_sql
 from syncer.sync.store.activity import Journal
 
 
-def give(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]) -> dict[int, PersonOutcome]:
+def give(
+    context: Context, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
+) -> dict[int, PersonOutcome]:
     """Give the records of linked persons to the owner that was asked for; persons without such a wish are left out.
 
     A record that was just read, and has that owner, is not written. One API call for up to 200 persons.
@@ -37,22 +39,22 @@ def give(work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOpt
             wanted[person.id] = (person, owner)
     if not wanted:
         return outcomes
-    no = checks.no_writing(work)
+    no = checks.no_writing(context)
     if no is not None:
         return outcomes | {p.id: outcome(p, Result.REFUSED, *no) for p, _ in wanted.values()}
     groups = {
         name: group
-        for name in work.maps
+        for name in context.maps
         if (group := [(p, owner) for p, owner in wanted.values() if p.link and p.link.object == name])
     }
     sequence = next_sequence()  # what was read before shows the owners of before
     answer = repeatable.repeatable(
-        work, [request for name, group in groups.items() for request in _requests(name, group)]
+        context, [request for name, group in groups.items() for request in _requests(name, group)]
     )
     if answer is None:
         return outcomes | {p.id: repeatable.unknown(p) for p, _ in wanted.values()}
     for name, group in groups.items():
-        outcomes |= _record(work, group, name, answer, sequence)
+        outcomes |= _record(context, group, name, answer, sequence)
     return outcomes
 
 
@@ -68,12 +70,12 @@ def _requests(sobject: str, group: Sequence[tuple[PersonState, str]]) -> list[Su
 
 
 def _record(
-    work: Work, group: Sequence[tuple[PersonState, str]], sobject: str, answer: Answer, sequence: int
+    context: Context, group: Sequence[tuple[PersonState, str]], sobject: str, answer: Answer, sequence: int
 ) -> dict[int, PersonOutcome]:
     """Keep the new owners with the records, and log them. The rest of a record may have changed with its owner (flows,
     sharing): its stamp is forgotten, so that the next cycle reads it."""
     outcomes: dict[int, PersonOutcome] = {}
-    journal = Journal(work)
+    journal = Journal(context)
     response = answer[f"after{sobject}"]
     after: dict[str, Any] = {row["Id"]: row for row in response.body["records"]} if response.ok else {}
     rows = []
@@ -102,7 +104,7 @@ def _record(
         )
         outcomes[person.id] = outcome(person, Result.UPDATED, message)
     with agreeing_writes():
-        work.fence()
+        context.fence()
         bulk_sql.update(
             SalesforceRecord,
             ["owner_id", "owner_name", "owner_email", "system_modstamp", "read_sequence"],

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from syncer.salesforce.ids import is_salesforce_id
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.create.refusals import contact_and_queue, deleted
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
 
 
-def no_writing(work: Work) -> tuple[str, str] | None:
+def no_writing(context: Context) -> tuple[str, str] | None:
     """Why nothing may be written there, as a sentence and a code; None when it may."""
-    if work.sending:
+    if context.sending:
         return None
     return "The connection receives only, so nothing is made or changed in Salesforce.", "RECEIVE_ONLY"
 
 
-def before_asking(work: Work, person: PersonState, options: SyncOptions) -> PersonOutcome | None:
+def before_asking(context: Context, person: PersonState, options: SyncOptions) -> PersonOutcome | None:
     """The refusal of an action that can't be carried out for this person, whatever Salesforce says."""
     action = options.action
     if action is Action.REFRESH and not person.linked:
@@ -31,7 +31,7 @@ def before_asking(work: Work, person: PersonState, options: SyncOptions) -> Pers
         return outcome(
             person, Result.REFUSED, "This person is not in Salesforce: there is nothing to delete.", "NOT_LINKED"
         )
-    if action in (Action.OWNER, Action.CAMPAIGN, Action.DELETE) and (no := no_writing(work)) is not None:
+    if action in (Action.OWNER, Action.CAMPAIGN, Action.DELETE) and (no := no_writing(context)) is not None:
         return outcome(person, Result.REFUSED, *no)
     for what, chosen in (
         ("a user or queue", options.owner),

@@ -8,7 +8,7 @@ from syncer.models import ActivityType, FormerId, PendingChange, Person, Salesfo
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import writing
 from syncer.sync.actions import repeatable
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
@@ -20,17 +20,17 @@ from syncer.sync.store.locking import lock
 GONE = frozenset({"ENTITY_IS_DELETED"})
 
 
-def delete(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonOutcome]:
+def delete(context: Context, persons: Sequence[PersonState]) -> dict[int, PersonOutcome]:
     """Delete the records of linked persons in Salesforce. One API call for up to 200 persons."""
     linked = [p for p in persons if p.link is not None]
     if not linked:
         return {}
     sequence = next_sequence()  # what was read before still shows the records
-    answer = repeatable.repeatable(work, [writing.delete("delete", [p.link.record_id for p in linked if p.link])])
+    answer = repeatable.repeatable(context, [writing.delete("delete", [p.link.record_id for p in linked if p.link])])
     if answer is None:
         return {p.id: repeatable.unknown(p) for p in linked}
     outcomes: dict[int, PersonOutcome] = {}
-    journal = Journal(work)
+    journal = Journal(context)
     done = []
     for person, result in zip(linked, writing.results(answer["delete"]), strict=True):
         if not result.success and result.errors[0].code not in GONE:
@@ -44,28 +44,28 @@ def delete(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonOutcom
         outcomes[person.id] = outcome(person, Result.UPDATED, message)
     ids = [p.id for p in done]
     with agreeing_writes():
-        work.fence()
+        context.fence()
         list(Person.objects.filter(id__in=ids).order_by("id").select_for_update(of=("self",)).values_list("id"))
-        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
+        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=context.now())
         PendingChange.objects.filter(person_id__in=ids).delete()
         SalesforceRecord.objects.filter(person_id__in=ids).update(system_modstamp=None, read_sequence=sequence)
         journal.write()
     return outcomes
 
 
-def forget_record(work: Work, persons: Sequence[PersonState]) -> dict[int, PersonState]:
+def forget_record(context: Context, persons: Sequence[PersonState]) -> dict[int, PersonState]:
     """Persons whose record was deleted there become persons who are not in Salesforce; the old id still finds them.
 
     Gives those that are free now, by id; one that is being edited is left out.
     """
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {p.id: p.revision for p in persons})
+        context.fence()
+        free = lock(context, {p.id: p.revision for p in persons})
         bulk_sql.insert(
             FormerId,
             ["person_id", "organisation", "object", "record_id", "reason", "since"],
             [
-                [p.id, p.link.organisation, p.link.object, p.link.record_id, "deleted", work.now()]
+                [p.id, p.link.organisation, p.link.object, p.link.record_id, "deleted", context.now()]
                 for p in persons
                 if p.id in free and p.link
             ],

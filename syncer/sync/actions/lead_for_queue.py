@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 
 from syncer.models import ActivityType, Person, SfdcType
 from syncer.models.triggers import agreeing_writes
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.identity.similar import address
 from syncer.sync.options import Action, SyncOptions
@@ -22,22 +22,22 @@ from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store.activity import Journal
 
-SyncBatch = Callable[[Work, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
+SyncBatch = Callable[[Context, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
 
 
 def leads_beside(
-    work: Work, contacts: Sequence[PersonState], options: SyncOptions, sync_batch: SyncBatch
+    context: Context, contacts: Sequence[PersonState], options: SyncOptions, sync_batch: SyncBatch
 ) -> dict[int, PersonOutcome]:
     """Give a lead to the queue for each contact's person; the outcome is told of the contact's person.
 
     The lead belongs to a person of its own, with the same values, which is created like any other and so at most once.
     One that is there already, of an earlier try, is taken.
     """
-    if not contacts or not work.sending:
+    if not contacts or not context.sending:
         return {}
-    twins = _twins(work, contacts)
+    twins = _twins(context, contacts)
     made = replace(options, action=Action.SYNC, create_anyway=True, lead_for_contact=False)
-    inner = replace(work, claim=f"{work.claim}-beside"[:40])
+    inner = replace(context, claim=f"{context.claim}-beside"[:40])
     told = sync_batch(inner, sorted(twins.values()), made)
     return {
         person.id: replace(
@@ -51,7 +51,7 @@ def leads_beside(
     }
 
 
-def _twins(work: Work, contacts: Sequence[PersonState]) -> dict[int, int]:
+def _twins(context: Context, contacts: Sequence[PersonState]) -> dict[int, int]:
     """The second person of each contact's person, made where there is none."""
     addresses = {address(person) for person in contacts} - {""}
     unaddressed = {person.values["last_name"].lower() for person in contacts if not address(person)}
@@ -73,7 +73,7 @@ def _twins(work: Work, contacts: Sequence[PersonState]) -> dict[int, int]:
             continue
         values = {name: person.values[name] for name in PERSON_COLUMNS}
         new.append((person, Person(**values, custom=dict(person.values["custom"]))))
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
         Person.objects.bulk_create([twin for _, twin in new])
         for person, twin in new:

@@ -9,7 +9,7 @@ from syncer.models import ActivityType
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, explain
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
@@ -19,17 +19,17 @@ from syncer.sync.store.activity import Journal
 ROUNDS = 3
 
 
-def repeatable(work: Work, requests: Sequence[Subrequest]) -> Answer | None:
+def repeatable(context: Context, requests: Sequence[Subrequest]) -> Answer | None:
     """Make a call, again while its outcome is unknown; None when it stays so."""
     for attempt in range(ROUNDS):
         if attempt:
-            work.pause(min(2.0**attempt, 8.0) * (0.5 + work.random.random() / 2))
-        work.checkpoint()
+            context.pause(min(2.0**attempt, 8.0) * (0.5 + context.random.random() / 2))
+        context.checkpoint()
         try:
-            answer = work.org.composite(requests, safe=False)
+            answer = context.org.composite(requests, safe=False)
         except OutcomeUnknown:
             continue
-        work.checkpoint()
+        context.checkpoint()
         return answer
     return None
 

@@ -27,7 +27,7 @@ from syncer.sync.connection.connect import (
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.context import Progress, Work, no_progress
+from syncer.sync.context import Context, Progress, no_progress
 from syncer.sync.create import link, refusals
 from syncer.sync.create.after_create import Creation
 from syncer.sync.create.at_most_once import create_leads, prepare
@@ -81,9 +81,9 @@ def sync_persons(
     def wait(seconds: float) -> None:
         if deadline is not None and now() + timedelta(seconds=seconds) > deadline:
             raise OutOfTime
-        outbox.hold_all(claim)
+        outbox.renew_all(claim)
         pause(seconds)
-        outbox.hold_all(claim)
+        outbox.renew_all(claim)
 
     longest = READ_TIMEOUT if budget is None else min(READ_TIMEOUT, budget.total_seconds())
     try:
@@ -110,7 +110,7 @@ def sync_persons(
         trigger=(source or actor)[:150],
         options={"persons": len(person_ids), **options.to_dict()},
     )
-    work = Work(
+    context = Context(
         sync_user=sync_user,
         org=org,
         run=run,
@@ -129,61 +129,61 @@ def sync_persons(
     earlier = list(run.options.get("outcomes") or [])
     run.options["left"] = ids
     try:
-        with runs.recorded(work), one_line_errors(sync_user, org):
+        with runs.recorded(context), one_line_errors(sync_user, org):
             learn_organisation(sync_user, org)
-            describes.ensure(work)
-            runs.report(work, TITLES[options.action], 0, len(ids))
+            describes.ensure(context)
+            runs.report(context, TITLES[options.action], 0, len(ids))
             for start in range(0, len(ids), BATCH):
                 if SyncRun.objects.filter(pk=run.pk, status=RunStatus.INTERRUPTED).exists():
                     raise Stopped
                 check_reserve(sync_user, org)
                 batch = ids[start : start + BATCH]
-                outcomes |= sync_batch(work, batch, options)
+                outcomes |= sync_batch(context, batch, options)
                 run.options["left"] = ids[start + BATCH :]
                 run.options["outcomes"] = earlier + [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
-                runs.report(work, TITLES[options.action], len(outcomes), len(ids))
+                runs.report(context, TITLES[options.action], len(outcomes), len(ids))
     except (OutOfTime, Stopped):
         pass  # what is done is stored, and who is left
     return [outcomes[pk] for pk in ids if pk in outcomes]
 
 
-def sync_batch(work: Work, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
+def sync_batch(context: Context, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
     """Claim persons, act, let go of them. A field that was lost meanwhile leads to one fresh describe."""
     persons = person_state.by_ids(ids)
-    claimed = outbox.claim(persons, work.claim)
+    claimed = outbox.claim(persons, context.claim)
     outcomes = {pk: busy(person) for pk, person in persons.items() if pk not in claimed}
     earlier: dict[int, PersonOutcome] = {}
     try:
         for attempt in range(DESCRIBE_TRIES):
             left = [pk for pk in claimed if pk not in outcomes]
             try:
-                _act(work, left, outcomes, options)
+                _act(context, left, outcomes, options)
                 break
             except FieldsChanged:
                 if attempt == DESCRIBE_TRIES - 1:
                     raise fields_keep_changing() from None
-                describes.refresh(work)
+                describes.refresh(context)
                 # Who was at it when the others were stopped goes on, too. Whoever was refused because of the field has
                 # been let go of.
                 for pk in [pk for pk in claimed if pk in outcomes and outcomes[pk].ok]:
                     earlier[pk] = _then(earlier.get(pk), outcomes.pop(pk))
-                claimed = outbox.claim(person_state.by_ids(pk for pk in claimed if pk not in outcomes), work.claim)
+                claimed = outbox.claim(person_state.by_ids(pk for pk in claimed if pk not in outcomes), context.claim)
     finally:
         runs.discard_interrupted_connection()
-        outbox.let_go(work.claim)
+        outbox.let_go(context.claim)
     return outcomes | {pk: _then(first, outcomes[pk]) if pk in outcomes else first for pk, first in earlier.items()}
 
 
-def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
+def plan_batch(context: Context, plan: Plan, ids: Sequence[int]) -> None:
     """What a dry run tells of creates that would be tried again."""
     persons = [p for p in person_state.by_ids(ids).values() if not p.linked]
     asked = {p.id: SyncOptions.from_dict(p.asked) for p in persons}
-    found = find(work, persons)
-    matched = decide.match(work, persons, found, asked)
-    told = {**matched.told, **matched.refused, **link.link(work, matched.links, found)}
+    found = find(context, persons)
+    matched = decide.match(context, persons, found, asked)
+    told = {**matched.told, **matched.refused, **link.link(context, matched.links, found)}
     refused = [(one.person_id, one.name, one.message) for one in told.values() if not one.ok]
     for person in matched.to_create:
-        prepared = prepare(work, work.maps["Lead"], person, asked[person.id])
+        prepared = prepare(context, context.maps["Lead"], person, asked[person.id])
         if isinstance(prepared, Creation):
             fields = sent_fields(prepared.values)
             plan.add(Planned("create lead", person.id, person.name, "Lead", "", fields=fields))
@@ -193,32 +193,32 @@ def plan_batch(work: Work, plan: Plan, ids: Sequence[int]) -> None:
         plan.add(Planned("refuse", person_id, name, "", "", why))
 
 
-def _act(work: Work, ids: Sequence[int], outcomes: dict[int, PersonOutcome], options: SyncOptions) -> None:
+def _act(context: Context, ids: Sequence[int], outcomes: dict[int, PersonOutcome], options: SyncOptions) -> None:
     """One action for one batch: what can't be done, then the sync, then owner and campaign, or the deletion."""
     persons = list(person_state.by_ids(ids).values())
     asked = {p.id: SyncOptions.from_dict(p.asked) if options == SYNC and not p.linked else options for p in persons}
     for person in persons:
-        if (refused := checks.before_asking(work, person, asked[person.id])) is not None:
+        if (refused := checks.before_asking(context, person, asked[person.id])) is not None:
             outcomes[person.id] = refused
     if options.lead_for_contact and options.to_queue:
         to_queue = [p for p in persons if p.id in outcomes and outcomes[p.id].code == "CONTACT_AND_QUEUE"]
-        outcomes |= lead_for_queue.leads_beside(work, to_queue, options, sync_batch)
+        outcomes |= lead_for_queue.leads_beside(context, to_queue, options, sync_batch)
     persons = [p for p in persons if p.id not in outcomes]
 
     if options.action is Action.DELETE:
-        _delete(work, persons, outcomes)
+        _delete(context, persons, outcomes)
         return
     stays_as_it_is = options.action in (Action.OWNER, Action.CAMPAIGN)
-    _sync(work, [p for p in persons if not (stays_as_it_is and p.linked)], outcomes, asked)
+    _sync(context, [p for p in persons if not (stays_as_it_is and p.linked)], outcomes, asked)
 
     now = person_state.by_ids(p.id for p in persons)
     there = [p for p in now.values() if p.linked and (p.id not in outcomes or outcomes[p.id].ok)]
-    work.give_up_in_time()
+    context.give_up_in_time()
     made = {pk for pk, told in outcomes.items() if told.result is Result.CREATED}  # with the owner
-    for pk, told in change_owner.give(work, [p for p in there if p.id not in made], asked).items():
+    for pk, told in change_owner.give(context, [p for p in there if p.id not in made], asked).items():
         outcomes[pk] = _then(outcomes.get(pk), told)
     there = [p for p in there if p.id not in outcomes or outcomes[p.id].ok]
-    for pk, told in add_to_campaign.add(work, there, asked).items():
+    for pk, told in add_to_campaign.add(context, there, asked).items():
         outcomes[pk] = _then(outcomes.get(pk), told)
 
 
@@ -232,13 +232,13 @@ def _then(first: PersonOutcome | None, told: PersonOutcome) -> PersonOutcome:
     return replace(first, message=both)
 
 
-def _delete(work: Work, persons: Sequence[PersonState], outcomes: dict[int, PersonOutcome]) -> None:
+def _delete(context: Context, persons: Sequence[PersonState], outcomes: dict[int, PersonOutcome]) -> None:
     """Delete the records that somebody has seen on the page: a lead that was converted since is another one now, and
     deleting it would part the person from its contact."""
     if not persons:
         return
     told: dict[int, PersonOutcome] = {}
-    _receive(work, persons, find(work, persons), told)
+    _receive(context, persons, find(context, persons), told)
     now = person_state.by_ids(p.id for p in persons)
     there = []
     for person in persons:
@@ -253,14 +253,14 @@ def _delete(work: Work, persons: Sequence[PersonState], outcomes: dict[int, Pers
             outcomes[person.id] = told[person.id]
         else:
             there.append(found)
-    outcomes |= delete_record.delete(work, there)
+    outcomes |= delete_record.delete(context, there)
 
 
 # -- the sync itself --------------------------------------------------------------------------------------------------
 
 
 def _sync(
-    work: Work,
+    context: Context,
     persons: Sequence[PersonState],
     outcomes: dict[int, PersonOutcome],
     asked: Mapping[int, SyncOptions],
@@ -268,35 +268,35 @@ def _sync(
     """Receive, link, send and create; gives each person its outcome."""
     if not persons:
         return
-    found = find(work, persons, [to_18(asked[p.id].link_to) for p in persons if asked[p.id].link_to])
-    work.keep_reserve()
-    _receive(work, [p for p in persons if p.linked], found, outcomes)
+    found = find(context, persons, [to_18(asked[p.id].link_to) for p in persons if asked[p.id].link_to])
+    context.keep_reserve()
+    _receive(context, [p for p in persons if p.linked], found, outcomes)
     receiving = {p.id for p in persons if asked[p.id].action is Action.REFRESH}
     sending = [p for p in persons if p.id not in receiving]
 
     strangers = [p for p in sending if not p.linked]
     chosen = [p for p in sending if p.linked and asked[p.id].link_to and _is_deleted(outcomes.get(p.id))]
-    matched = decide.match(work, [*strangers, *chosen], found, asked)
+    matched = decide.match(context, [*strangers, *chosen], found, asked)
     for person in chosen:
         outcomes.pop(person.id, None)
     outcomes |= matched.told | matched.refused
-    refusals.keep(work, list(matched.refused.values()), strangers, matched.candidates, asked)
-    outcomes |= link.link(work, matched.links, found)
+    refusals.keep(context, list(matched.refused.values()), strangers, matched.candidates, asked)
+    outcomes |= link.link(context, matched.links, found)
     again = [p for p in sending if p.linked and asked[p.id].recreate_deleted and _is_deleted(outcomes.get(p.id))]
-    to_create = [*matched.to_create, *_made_anew(work, again, outcomes, asked)]
+    to_create = [*matched.to_create, *_made_anew(context, again, outcomes, asked)]
 
-    work.give_up_in_time()
+    context.give_up_in_time()
     creating = {p.id for p in to_create}
     to_send = [
         p.id
         for p in sending
         if p.id not in creating and (p.id not in outcomes or outcomes[p.id].result in (Result.UPDATED, Result.LINKED))
     ]
-    if (no := checks.no_writing(work)) is None:
-        for pk, sent in send(work, to_send).items():
+    if (no := checks.no_writing(context)) is None:
+        for pk, sent in send(context, to_send).items():
             outcomes[pk] = _both(outcomes.get(pk), sent)
-        work.give_up_in_time()
-        outcomes |= create_leads(work, to_create, asked)
+        context.give_up_in_time()
+        outcomes |= create_leads(context, to_create, asked)
     else:
         outcomes |= {p.id: outcome(p, Result.REFUSED, *no) for p in to_create}
     for person in persons:
@@ -304,16 +304,16 @@ def _sync(
         outcomes.setdefault(person.id, outcome(person, Result.UNCHANGED, equal))
 
 
-def _receive(work: Work, linked: Sequence[PersonState], found: Found, outcomes: dict[int, PersonOutcome]) -> None:
+def _receive(context: Context, linked: Sequence[PersonState], found: Found, outcomes: dict[int, PersonOutcome]) -> None:
     """Merge what changed there into the persons; says what was received."""
     by_record = {person.link.record_id: person for person in linked if person.link}
     postponed: list[str] = []
     seen: set[str] = set()
     for sobject, rows in found.rows.items():
         seen |= {row["Id"] for row in rows}
-        postponed += receive_records(work, sobject, rows, found.reading, by_value=True)
+        postponed += receive_records(context, sobject, rows, found.reading, by_value=True)
     unseen = [p.id for record_id, p in by_record.items() if record_id not in seen and not p.sfdc_is_deleted]
-    visibility.hide(work, found.reading, unseen)
+    visibility.hide(context, found.reading, unseen)
     after = person_state.by_ids([person.id for person in linked])
     for record_id, person in by_record.items():
         now = after.get(person.id)
@@ -356,22 +356,22 @@ def _is_deleted(told: PersonOutcome | None) -> bool:
 
 
 def _made_anew(
-    work: Work,
+    context: Context,
     persons: Sequence[PersonState],
     outcomes: dict[int, PersonOutcome],
     asked: Mapping[int, SyncOptions],
 ) -> list[PersonState]:
     """Persons whose record was deleted there and who are to have a new lead, as if they had never been there: they
     are looked up like everybody else. Linked ones get their outcome; gives those to create."""
-    if not persons or checks.no_writing(work) is not None:
+    if not persons or checks.no_writing(context) is not None:
         return []
-    freed = list(delete_record.forget_record(work, persons).values())
+    freed = list(delete_record.forget_record(context, persons).values())
     for person in persons:
         outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
     for person in freed:
         outcomes.pop(person.id)
-    found = find(work, freed)
-    matched = decide.match(work, freed, found, asked)
-    outcomes |= matched.told | matched.refused | link.link(work, matched.links, found)
-    refusals.keep(work, list(matched.refused.values()), freed, matched.candidates, asked)
+    found = find(context, freed)
+    matched = decide.match(context, freed, found, asked)
+    outcomes |= matched.told | matched.refused | link.link(context, matched.links, found)
+    refusals.keep(context, list(matched.refused.values()), freed, matched.candidates, asked)
     return matched.to_create

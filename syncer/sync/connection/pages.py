@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from syncer.salesforce.client import Page
-from syncer.salesforce.errors import Action, Refused, policy_for
-from syncer.sync.context import Work
+from syncer.salesforce.errors import Recovery, Refused, policy_for
+from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged
 
 
-def all_rows(work: Work, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def all_rows(context: Context, body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of an answer to a query, its further pages included: wide records come in short pages."""
     rows, next_url = list(body["records"]), body.get("nextRecordsUrl")
     while next_url:
-        page = work.org.query_more(next_url)
+        page = context.org.query_more(next_url)
         rows += page.records
         next_url = page.next_url
     return rows
@@ -28,17 +28,17 @@ def field_errors() -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        if policy_for(error.code).action is Action.REFRESH_FIELDS:
+        if policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
             raise FieldsChanged from error
         raise
 
 
-def pages(work: Work, first: Page) -> Iterator[Page]:
+def pages(context: Context, first: Page) -> Iterator[Page]:
     page = first
     yield page
     while page.next_url:
-        work.checkpoint()
+        context.checkpoint()
         with field_errors():
-            page = work.org.query_more(page.next_url)
-        work.checkpoint()
+            page = context.org.query_more(page.next_url)
+        context.checkpoint()
         yield page

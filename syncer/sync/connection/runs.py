@@ -11,36 +11,36 @@ from django.db import connection
 from django.utils import timezone
 
 from syncer.models import RunStatus, SyncRun
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
 from syncer.sync.outcomes import PersonOutcome
 
 
 @contextmanager
-def recorded(work: Work) -> Iterator[None]:
+def recorded(context: Context) -> Iterator[None]:
     """Store how a run ends, whatever ends it."""
     try:
         yield
     except OutOfTime:  # it goes on in the background, as the same run
-        report(work, work.run.phase or "Starting", 0, None)
+        report(context, context.run.phase or "Starting", 0, None)
         raise
     except Stopped:
-        run = SyncRun.objects.get(pk=work.run.pk)
-        _finish(work, RunStatus.INTERRUPTED, run.error_code or "STOPPED", run.error or "Somebody stopped the run.")
+        run = SyncRun.objects.get(pk=context.run.pk)
+        _finish(context, RunStatus.INTERRUPTED, run.error_code or "STOPPED", run.error or "Somebody stopped the run.")
         raise
     except CannotSync as error:
-        _finish(work, RunStatus.FAILED, error.code, error.message)
+        _finish(context, RunStatus.FAILED, error.code, error.message)
         raise
     except Exception as error:
-        _finish(work, RunStatus.FAILED, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+        _finish(context, RunStatus.FAILED, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
         raise
     except BaseException:  # Ctrl-C, a task's time-out, SIGTERM
         _finish(
-            work, RunStatus.INTERRUPTED, "INTERRUPTED", "The run was interrupted. The next one goes on where it was."
+            context, RunStatus.INTERRUPTED, "INTERRUPTED", "The run was interrupted. The next one goes on where it was."
         )
         raise
     else:
-        _finish(work, RunStatus.COMPLETED, "", "")
+        _finish(context, RunStatus.COMPLETED, "", "")
 
 
 #: psycopg.pq.TransactionStatus.ACTIVE: a query is in progress. psycopg is there only with the extra "postgres".
@@ -68,20 +68,20 @@ def refuse(run: SyncRun, error: CannotSync) -> None:
     run.save(update_fields=["status", "error_code", "error", "finished_at"])
 
 
-def report(work: Work, phase: str, done: int, total: int | None) -> None:
+def report(context: Context, phase: str, done: int, total: int | None) -> None:
     """Store where the run is, for pages that watch it, and tell who watches this process."""
-    run = work.run
-    now = work.now()
+    run = context.run
+    now = context.now()
     if not run.phases or run.phases[-1]["name"] != phase:
         _close_phase(run, now.isoformat())
         run.phases.append({"name": phase, "started": now.isoformat(), "finished": None, "done": 0, "total": None})
     run.phases[-1] |= {"done": done, "total": total}
     run.phase, run.heartbeat_at = phase, now
-    _take_counters(work)
+    _take_counters(context)
     run.save(
         update_fields=["phase", "phases", "heartbeat_at", "counters", "conflict_count", "api_calls", "options", "notes"]
     )
-    work.progress(phase, done, total)
+    context.progress(phase, done, total)
 
 
 def outcome_row(outcome: PersonOutcome) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def mark_dead(sync_user_id: int, kind: str) -> None:
     )
 
 
-def _finish(work: Work, status: str, code: str, message: str) -> None:
-    run = work.run
-    run.finished_at = run.heartbeat_at = work.now()
+def _finish(context: Context, status: str, code: str, message: str) -> None:
+    run = context.run
+    run.finished_at = run.heartbeat_at = context.now()
     _close_phase(run, run.finished_at.isoformat())
     run.status, run.error_code, run.error = status, code[:80], message
-    _take_counters(work)
+    _take_counters(context)
     run.save()
 
 
@@ -109,7 +109,7 @@ def _close_phase(run: SyncRun, at: str) -> None:
         run.phases[-1]["finished"] = at
 
 
-def _take_counters(work: Work) -> None:
-    work.run.counters = work.counters()
-    work.run.conflict_count = work.conflicts
-    work.run.api_calls = work.org.api_calls
+def _take_counters(context: Context) -> None:
+    context.run.counters = context.counters()
+    context.run.conflict_count = context.conflicts
+    context.run.api_calls = context.org.api_calls

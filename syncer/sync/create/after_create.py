@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncer.models import ActivityType, Tombstone
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.create.refusals import mark
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.similar import similar
@@ -59,7 +59,9 @@ class Made:
         return f"{self.verb}: {self.record.object} {self.record.id}."
 
 
-def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence[Made]) -> dict[int, PersonOutcome]:
+def link_created(
+    context: Context, fields: ObjectMap, reading: Reading, made: Sequence[Made]
+) -> dict[int, PersonOutcome]:
     """Link persons with the leads that were made for them. What was sent is the base: what Salesforce made of it since
     (normalised values, defaults, the work of its automations) is received."""
     outcomes: dict[int, PersonOutcome] = {}
@@ -67,7 +69,7 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
     persons = {pk: m.creation.person for pk, m in left.items()}
     for attempt in range(TRIES):
         if attempt and left:
-            work.pause(0.05 * attempt)
+            context.pause(0.05 * attempt)
             persons = person_state.by_ids(left)
         for pk in [pk for pk in left if pk in persons and persons[pk].linked]:
             # The cycle has read and linked it meanwhile.
@@ -75,10 +77,10 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
         merged = [_merged(fields, persons[pk], m) for pk, m in left.items() if pk in persons]
         if not merged:
             break
-        done = apply(work, fields, reading, merged, also=_log_of(work, left))
+        done = apply(context, fields, reading, merged, also=_log_of(context, left))
         for one in done.written:
             m = left.pop(one.person.id)
-            work.sent["created"] += 1
+            context.sent["created"] += 1
             told = outcome(one.person, Result.CREATED, m.message)
             outcomes[one.person.id] = replace(
                 told,
@@ -88,7 +90,7 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
                 received=tuple(one.merge.received),
             )
     gone = left.keys() - person_state.by_ids(left).keys() if left else set()
-    _bury(work, [left[pk].record for pk in gone])
+    _bury(context, [left[pk].record for pk in gone])
     for pk in gone:
         message = f"{left[pk].message} This person was deleted here meanwhile; the lead stays."
         outcomes[pk] = outcome(left.pop(pk).creation.person, Result.REFUSED, message, "PERSON_DELETED")
@@ -98,12 +100,12 @@ def link_created(work: Work, fields: ObjectMap, reading: Reading, made: Sequence
     return outcomes
 
 
-def _bury(work: Work, records: Sequence[RemoteRecord]) -> None:
+def _bury(context: Context, records: Sequence[RemoteRecord]) -> None:
     """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
     bulk_sql.insert(
         Tombstone,
         ["organisation", "object", "record_id", "stamp"],
-        [[work.organisation, record.object, record.id, record.stamp] for record in records],
+        [[context.organisation, record.object, record.id, record.stamp] for record in records],
         conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
     )
 
@@ -124,11 +126,11 @@ def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:
     return Merged(person, record, decided, keeps_waiting=bool(bad), created=True)
 
 
-def _log_of(work: Work, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:
+def _log_of(context: Context, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:
     """What is written in the transaction that links persons: their log entries, and the end of their claims."""
 
     def log(written: Sequence[Merged]) -> None:
-        journal = Journal(work)
+        journal = Journal(context)
         for one in written:
             m = made[one.person.id]
             journal.entry(
@@ -144,19 +146,19 @@ def _log_of(work: Work, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]]
                     **m.creation.options.of_create(),
                 },
             )
-        outbox.release(work.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting])
+        outbox.release(context.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting])
         journal.write()
 
     return log
 
 
-def record_refused(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[int, PersonOutcome]:
+def record_refused(context: Context, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[int, PersonOutcome]:
     """Creates fail as a whole: the persons are marked, with Salesforce's words in their log, and the records that a
     duplicate rule found to choose from."""
     if not refused:
         return {}
     found = similar(
-        work,
+        context,
         {
             r.creation.person.id: (r.creation.values, error.duplicates)
             for r in refused
@@ -164,17 +166,17 @@ def record_refused(work: Work, fields: ObjectMap, refused: Sequence[Refusal]) ->
             if error.code in DUPLICATES
         },
     )
-    journal = Journal(work)
+    journal = Journal(context)
     failures: list[Failure] = []
     outcomes: dict[int, PersonOutcome] = {}
     for refusal in refused:
         person, values = refusal.creation.person, refusal.creation.values
-        result = failure(work, fields, person, refusal.errors, values, journal)
+        result = failure(context, fields, person, refusal.errors, values, journal)
         detail = {**result.detail, "candidates": found.get(person.id, [])}
         failures.append(replace(result, failed=result.failed or result.retry_at is None, detail=detail))
         told = outcome(person, Result.FAILED, result.message)
         outcomes[person.id] = replace(told, code=result.code, remedy=result.detail.get("remedy", ""))
     persons = {r.creation.person.id: r.creation.person for r in refused}
-    mark(work, failures, persons, {r.creation.person.id: r.creation.options for r in refused}, journal)
-    work.sent["failed"] += len(refused)
+    mark(context, failures, persons, {r.creation.person.id: r.creation.options for r in refused}, journal)
+    context.sent["failed"] += len(refused)
     return outcomes

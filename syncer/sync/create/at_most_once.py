@@ -14,7 +14,7 @@ from syncer.models import CreateIntent, IntentState
 from syncer.salesforce import writing
 from syncer.salesforce.errors import OutcomeUnknown
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation, Refusal, record_refused
 from syncer.sync.create.leads import create_in_one_call, find_by_uuid, unknown
 from syncer.sync.fields.object_map import ObjectMap
@@ -29,28 +29,28 @@ ROUNDS = 4
 
 
 def create_leads(
-    work: Work, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
+    context: Context, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
 ) -> dict[int, PersonOutcome]:
     """Create Leads for unlinked persons that this worker has claimed and for which nothing was found there."""
-    fields = work.maps["Lead"]
+    fields = context.maps["Lead"]
     outcomes: dict[int, PersonOutcome] = {}
     groups: dict[tuple[bool, bool], list[Creation]] = {}
     refused: list[Refusal] = []
     for person in persons:
-        prepared = prepare(work, fields, person, asked[person.id])
+        prepared = prepare(context, fields, person, asked[person.id])
         if isinstance(prepared, Creation):
             same_headers = (bool(prepared.options.owner), prepared.options.save_duplicate)
             groups.setdefault(same_headers, []).append(prepared)
         elif isinstance(prepared, Refusal):
             refused.append(prepared)
-    outcomes |= record_refused(work, fields, refused)
+    outcomes |= record_refused(context, fields, refused)
     for group in groups.values():
         for start in range(0, len(group), writing.MOST_ROWS):
-            outcomes |= _create(work, fields, group[start : start + writing.MOST_ROWS])
+            outcomes |= _create(context, fields, group[start : start + writing.MOST_ROWS])
     return outcomes
 
 
-def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | Refusal:
+def prepare(context: Context, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | Refusal:
     """What to create with: everything that may be created, the connection's defaults for an empty name or company."""
     here, bad = fields.here(person.values)
     if bad:
@@ -63,25 +63,25 @@ def prepare(work: Work, fields: ObjectMap, person: PersonState, options: SyncOpt
     values: dict[str, Value] = {
         f.person_field: v for f in fields.fields if f.createable and (v := here[f.person_field]) is not None
     }
-    defaults = {"last_name": work.sync_user.default_last_name, "company": work.sync_user.default_company}
+    defaults = {"last_name": context.sync_user.default_last_name, "company": context.sync_user.default_company}
     used = {name: text for name, text in defaults.items() if text and name not in values and fields.field(name)}
     return Creation(person, values | used, frozenset(used), options)
 
 
-def _create(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
-    mine = remember(work, fields, creations)
+def _create(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
+    mine = remember(context, fields, creations)
     left = [creation for creation in creations if creation.person.id in mine]
     outcomes = {c.person.id: busy(c.person) for c in creations if c.person.id not in mine}
     for round_ in range(ROUNDS):
         if round_:
-            work.pause(min(2.0**round_, 8.0) * (0.5 + work.random.random() / 2))
-            found = find_by_uuid(work, fields, left)
+            context.pause(min(2.0**round_, 8.0) * (0.5 + context.random.random() / 2))
+            found = find_by_uuid(context, fields, left)
             outcomes |= found
             left = [creation for creation in left if creation.person.id not in found]
         if not left:
             break
         try:
-            return outcomes | create_in_one_call(work, fields, left, first=not round_)
+            return outcomes | create_in_one_call(context, fields, left, first=not round_)
         except OutcomeUnknown:
             if fields.external_id_field is None:
                 break

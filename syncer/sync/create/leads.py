@@ -12,7 +12,7 @@ from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowResult
 from syncer.sync.connection.pages import all_rows, pages
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.create.after_create import Creation, Made, Refusal, link_created, record_refused
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import ObjectMap
@@ -38,7 +38,7 @@ def unknown(person: PersonState) -> PersonOutcome:
 
 
 def create_in_one_call(
-    work: Work, fields: ObjectMap, creations: Sequence[Creation], *, first: bool
+    context: Context, fields: ObjectMap, creations: Sequence[Creation], *, first: bool
 ) -> dict[int, PersonOutcome]:
     """One Composite request: create, then read what was made. Raises OutcomeUnknown, FieldsChanged.
 
@@ -46,7 +46,7 @@ def create_in_one_call(
     goes wrong behind it leaves one."""
     external = fields.external_id_field
     rows = [_body(fields, creation) for creation in creations]
-    headers = _headers(work, creations[0].options)
+    headers = _headers(context, creations[0].options)
     if external:
         ids = [str(creation.person.uuid) for creation in creations]
         after = soql.select(list(fields.select), "Lead", where=soql.in_(external, ids))
@@ -56,23 +56,23 @@ def create_in_one_call(
         ]
     else:
         requests = [writing.create("create", "Lead", rows, headers)]
-    work.checkpoint()
+    context.checkpoint()
     sequence = next_sequence()
     try:
-        answer = work.org.composite(requests, safe=False)
+        answer = context.org.composite(requests, safe=False)
     except OutcomeUnknown:
         raise
     except (SalesforceError, OutOfTime):
         if first:
             CreateIntent.objects.filter(person_id__in=[c.person.id for c in creations]).delete()
         raise
-    work.checkpoint()
+    context.checkpoint()
     results = writing.results(answer["create"])
     try:
         if external:
-            records = _records(work, fields, answer)
+            records = _records(context, fields, answer)
         else:
-            records, sequence, answer = _read_back(work, fields, results)
+            records, sequence, answer = _read_back(context, fields, results)
     except (SalesforceError, OutOfTime):
         records = {}  # they are made: not to be taken for a create that was not carried out
     outcomes: dict[int, PersonOutcome] = {}
@@ -88,16 +88,16 @@ def create_in_one_call(
             verb = "Created" if result.created is not False else "Found by its external id"
             made.append(Made(creation, record, verb))
     CreateIntent.objects.filter(person_id__in=list(outcomes)).update(state=IntentState.UNKNOWN)
-    outcomes |= link_created(work, fields, Reading(sequence, answer.asked_at), made)
-    outcomes |= record_refused(work, fields, refused)
+    outcomes |= link_created(context, fields, Reading(sequence, answer.asked_at), made)
+    outcomes |= record_refused(context, fields, refused)
     if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
         raise FieldsChanged
     return outcomes
 
 
-def _headers(work: Work, options: SyncOptions) -> dict[str, str]:
+def _headers(context: Context, options: SyncOptions) -> dict[str, str]:
     assign = writing.AUTO_ASSIGN_OFF if options.owner else RUN_ASSIGNMENT_RULES
-    save = writing.ALLOW_DUPLICATES if work.save_duplicates or options.save_duplicate else {}
+    save = writing.ALLOW_DUPLICATES if context.save_duplicates or options.save_duplicate else {}
     return {**assign, **save}
 
 
@@ -114,35 +114,35 @@ def _body(fields: ObjectMap, creation: Creation) -> dict[str, Any]:
     return body
 
 
-def _records(work: Work, fields: ObjectMap, answer: Answer) -> dict[str, RemoteRecord]:
+def _records(context: Context, fields: ObjectMap, answer: Answer) -> dict[str, RemoteRecord]:
     response = answer["after"]
-    rows = all_rows(work, response.body) if response.ok else []
+    rows = all_rows(context, response.body) if response.ok else []
     return {record.id: record for record in (parse(fields, row) for row in rows)}
 
 
 def _read_back(
-    work: Work, fields: ObjectMap, results: Sequence[RowResult]
+    context: Context, fields: ObjectMap, results: Sequence[RowResult]
 ) -> tuple[dict[str, RemoteRecord], int, Answer]:
     ids = [result.id for result in results if result.success and result.id]
     sequence = next_sequence()
     if not ids:
-        return {}, sequence, Answer({}, work.org.org_time())
+        return {}, sequence, Answer({}, context.org.org_time())
     text = soql.select(list(fields.select), "Lead", where=soql.in_("Id", ids))
-    answer = work.org.composite([Subrequest("GET", soql.query_path(text), "after")], safe=True)
-    return _records(work, fields, answer), sequence, answer
+    answer = context.org.composite([Subrequest("GET", soql.query_path(text), "after")], safe=True)
+    return _records(context, fields, answer), sequence, answer
 
 
-def find_by_uuid(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
+def find_by_uuid(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
     """After an unknown outcome: the leads that were made all the same, linked."""
     external = fields.external_id_field
     if external is None:
         return {}
     by_uuid = {str(creation.person.uuid): creation for creation in creations}
     text = soql.select(list(fields.select), "Lead", where=soql.in_(external, list(by_uuid)))
-    work.checkpoint()
+    context.checkpoint()
     sequence = next_sequence()
-    first = work.org.query(text)
-    work.checkpoint()
+    first = context.org.query(text)
+    context.checkpoint()
     reading = Reading(sequence, first.asked_at)
-    records = [parse(fields, row) for page in pages(work, first) for row in page.records]
-    return link_created(work, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])
+    records = [parse(fields, row) for page in pages(context, first) for row in page.records]
+    return link_created(context, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])

@@ -11,7 +11,7 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import Refused
 from syncer.sync.connection.pages import all_rows
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.defaults import PREFIXES
 from syncer.sync.fields.object_map import ObjectMap
@@ -36,7 +36,7 @@ class Found:
     owners: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # record id → person linked to it
 
 
-def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ()) -> Found:
+def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str] = ()) -> Found:
     """Read the linked records of ``persons``, what Salesforce has under the UUID or the e-mail address of the unlinked
     ones, and records that somebody ``chose`` by id, in one API call: at most four queries. Raises FieldsChanged."""
     picked = set(chosen)
@@ -44,7 +44,7 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
     strangers = [p for p in persons if not p.linked]
     addresses = sorted({address(p) for p in strangers} - {""})
     intents = list(CreateIntent.objects.filter(person_id__in=[p.id for p in strangers], external_id=False))
-    for sobject, fields in work.maps.items():
+    for sobject, fields in context.maps.items():
         ids = [p.link.record_id for p in persons if p.linked and p.link and p.link.object == sobject]
         if ids:
             text = soql.select(list(fields.select), sobject, where=soql.in_("Id", ids))
@@ -56,7 +56,7 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
         if prefixed:
             wanted.append(soql.in_("Id", prefixed))
         # What was made for a person is theirs also when it was converted or deleted meanwhile.
-        made = [_like(work, intent) for intent in intents if intent.object == sobject and intent.asked_at]
+        made = [_like(context, intent) for intent in intents if intent.object == sobject and intent.asked_at]
         if strangers and fields.external_id_field:
             made.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in strangers]))
         if wanted or made:
@@ -66,14 +66,14 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
             where = soql.or_(soql.and_(*alive, soql.or_(*wanted)) if wanted else None, *made)
             queries[f"free{sobject}"] = (fields, soql.select(list(fields.select), sobject, where=where), True)
     if not queries:
-        return Found(Reading(next_sequence(), work.now()), {})
-    work.checkpoint()
+        return Found(Reading(next_sequence(), context.now()), {})
+    context.checkpoint()
     sequence = next_sequence()
-    answer = work.org.composite(
+    answer = context.org.composite(
         [Subrequest("GET", soql.query_path(text, deleted), name) for name, (_, text, deleted) in queries.items()],
         safe=True,
     )
-    work.checkpoint()
+    context.checkpoint()
     found = Found(Reading(sequence, answer.asked_at), {})
     candidates: list[RemoteRecord] = []
     for name, (fields, _, _) in queries.items():
@@ -82,34 +82,34 @@ def find(work: Work, persons: Sequence[PersonState], chosen: Iterable[str] = ())
             if is_about_fields(error):
                 raise FieldsChanged
             raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
-        rows = all_rows(work, response.body)
+        rows = all_rows(context, response.body)
         if name.startswith("linked"):
             found.rows[fields.object] = rows
         else:
             records = [parse(fields, row) for row in rows]
-            candidates += without_former(work, records)
+            candidates += without_former(context, records)
             found.spent |= {r.external_id for r in records if r.is_converted and r not in candidates}
     found.chosen = {record.id: record for record in candidates if record.id in picked}
     _sort_in(found, candidates)
     for intent in intents:
-        ours = [r for r in candidates if may_be_of(work, intent, r)]
+        ours = [r for r in candidates if may_be_of(context, intent, r)]
         same = [r for r in ours if is_what_was_sent(r, intent.values_sent)]
         found.by_intent[intent.person_id] = same
-    found.owners = owners(work, [record.id for record in candidates])
+    found.owners = owners(context, [record.id for record in candidates])
     return found
 
 
-def _like(work: Work, intent: CreateIntent) -> str:
+def _like(context: Context, intent: CreateIntent) -> str:
     """The condition for a lead that the sync user has made, since then, with the address that was sent or, without one,
     the name and company."""
     sent = intent.values_sent
     names = {"FirstName": "first_name", "LastName": "last_name", "Company": "company"}
-    if askable(sent.get("email")) and work.maps[intent.object].field("email"):
+    if askable(sent.get("email")) and context.maps[intent.object].field("email"):
         names = {"Email": "email"}
     return soql.and_(
         *(soql.equals(name, sent[key]) for name, key in names.items() if askable(sent.get(key))),
         f"CreatedDate >= {soql.literal(intent.asked_at)}",
-        soql.equals("CreatedById", work.sync_user.user_id) if work.sync_user.user_id else None,
+        soql.equals("CreatedById", context.sync_user.user_id) if context.sync_user.user_id else None,
     )
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from syncer.models import ActivityType, CreateIntent, PendingChange
 from syncer.models.triggers import agreeing_writes
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
@@ -40,7 +40,7 @@ def contact_and_queue(person: PersonState, contact: str) -> PersonOutcome:
 
 
 def keep(
-    work: Work,
+    context: Context,
     refused: Sequence[PersonOutcome],
     persons: Sequence[PersonState],
     candidates: Mapping[int, Sequence[Mapping[str, Any]]],
@@ -48,9 +48,9 @@ def keep(
 ) -> None:
     """Persons that wait for a decision are marked and logged, with the records to choose from (``candidates``, by
     person); they are not tried again until they change."""
-    if not refused or work.plan is not None:
+    if not refused or context.plan is not None:
         return
-    journal = Journal(work)
+    journal = Journal(context)
     failures = []
     for told in refused:
         detail = {"candidates": list(candidates.get(told.person_id, ()))}
@@ -64,11 +64,11 @@ def keep(
             detail=detail,
         )
         failures.append(Failure(told.person_id, told.code, told.message, detail, failed=True, retry_at=None))
-    mark(work, failures, {person.id: person for person in persons}, options, journal)
+    mark(context, failures, {person.id: person for person in persons}, options, journal)
 
 
 def mark(
-    work: Work,
+    context: Context,
     failures: Sequence[Failure],
     persons: Mapping[int, PersonState],
     options: Mapping[int, SyncOptions],
@@ -78,16 +78,16 @@ def mark(
     tried. No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle."""
     ids = [failure.person_id for failure in failures]
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {pk: persons[pk].revision for pk in ids})
-        outbox.fail(work.claim, [failure for failure in failures if failure.person_id in free])
+        context.fence()
+        free = lock(context, {pk: persons[pk].revision for pk in ids})
+        outbox.fail(context.claim, [failure for failure in failures if failure.person_id in free])
         CreateIntent.objects.filter(person_id__in=ids).delete()
         _remember({pk: options[pk] for pk in free})
         journal.write()
     edited = [replace(failure, failed=False, retry_at=None) for failure in failures if failure.person_id not in free]
     if edited:  # in a transaction that holds no person: a user's save is not to wait for it, nor it for that one
         with transaction.atomic():
-            outbox.fail(work.claim, edited)
+            outbox.fail(context.claim, edited)
             _remember({failure.person_id: options[failure.person_id] for failure in edited})
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 
 from syncer.models import CreateIntent, FormerId, Person, Tombstone
 from syncer.salesforce.ids import to_18
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
@@ -28,7 +28,7 @@ class Match:
     made: bool = False  # for this person, by a create whose answer was lost
 
 
-def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
+def match(context: Context, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     """The persons that records without one belong to, by record id: by external id, by an open create, as the survivor
     of a merge, then by e-mail address.
 
@@ -36,10 +36,10 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     persons the most recently changed one. A person is given to one record only, the first one. One query each.
     Records that are converted or deleted belong to the persons that they were made for only.
     """
-    found = _made_for(work, records)
+    found = _made_for(context, records)
     records = [record for record in records if not record.gone]
     taken = {match.person.id for match in found.values()}
-    for record_id, person in _losers(work, [r for r in records if r.id not in found]).items():
+    for record_id, person in _losers(context, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
             found[record_id] = Match(person, "this person's record was merged into it.")
             taken.add(person.id)
@@ -55,41 +55,41 @@ def match(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     return found
 
 
-def _made_for(work: Work, records: Sequence[RemoteRecord]) -> dict[str, Match]:
+def _made_for(context: Context, records: Sequence[RemoteRecord]) -> dict[str, Match]:
     """The unlinked persons that records were made for, by external id or by an open create."""
     found: dict[str, Match] = {}
     taken: set[int] = set()
-    records = without_former(work, records)
+    records = without_former(context, records)
     by_uuid = _by_uuid(records)
     for record in sorted(records, key=lambda record: record.gone):
         person = by_uuid.get(record.external_id)
         if person is not None and not person.linked and person.id not in taken:
             found[record.id] = Match(person, "its external id is this person's UUID.", made=True)
             taken.add(person.id)
-    for record_id, person in _by_intent(work, [r for r in records if r.id not in found]).items():
+    for record_id, person in _by_intent(context, [r for r in records if r.id not in found]).items():
         if person.id not in taken:
             found[record_id] = Match(person, "it was made for this person; the answer had been lost.", made=True)
             taken.add(person.id)
     return found
 
 
-def without_former(work: Work, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
+def without_former(context: Context, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
     """The records without those that are gone and were somebody's before: a lead that was converted, or one that was
     deleted and is made anew."""
     gone = [record.id for record in records if record.gone]
     if not gone:
         return list(records)
-    known = FormerId.objects.filter(organisation=work.organisation, record_id__in=gone)
+    known = FormerId.objects.filter(organisation=context.organisation, record_id__in=gone)
     former = set(known.values_list("record_id", flat=True))
     return [record for record in records if record.id not in former]
 
 
-def buried(work: Work, records: Sequence[RemoteRecord]) -> set[str]:
+def buried(context: Context, records: Sequence[RemoteRecord]) -> set[str]:
     """Records that must not make a person: theirs was deleted here, and they have not changed since."""
     ids = [record.id for record in records]
     stamps = {record.id: record.stamp for record in records}
     gone = set()
-    for record_id, stamp in Tombstone.objects.filter(organisation=work.organisation, record_id__in=ids).values_list(
+    for record_id, stamp in Tombstone.objects.filter(organisation=context.organisation, record_id__in=ids).values_list(
         "record_id", "stamp"
     ):
         if stamp is not None and stamps[record_id] <= stamp:
@@ -109,17 +109,17 @@ def _by_uuid(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     return {wanted[p.uuid]: p for p in person_state.load(Person.objects.filter(uuid__in=list(wanted)))}
 
 
-def _losers(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+def _losers(context: Context, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     """Persons whose record was merged into one of these, which nobody here was linked to."""
     persons = Person.objects.filter(
-        record__organisation=work.organisation,
+        record__organisation=context.organisation,
         record__merged_into__in=[record.id for record in records],
         sfdc_is_deleted=True,
     )
     return {person.link.merged_into: person for person in person_state.load(persons) if person.link}
 
 
-def _by_intent(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+def _by_intent(context: Context, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     """Persons whose lead is being made without an external id, or was, with an unknown outcome."""
     intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
     if not intents:
@@ -130,21 +130,23 @@ def _by_intent(work: Work, records: Sequence[RemoteRecord]) -> dict[str, PersonS
         for intent in intents:
             if (
                 intent.person_id in persons
-                and may_be_of(work, intent, record)
+                and may_be_of(context, intent, record)
                 and is_what_was_sent(record, intent.values_sent)
             ):
                 found.setdefault(record.id, persons[intent.person_id])
     return found
 
 
-def may_be_of(work: Work, intent: CreateIntent, record: RemoteRecord) -> bool:
+def may_be_of(context: Context, intent: CreateIntent, record: RemoteRecord) -> bool:
     """The sync user has made this record, and not before the create was asked for: others have leads with the same
     address, too. Stamps are whole seconds."""
     if record.object != intent.object:
         return False
     if intent.asked_at and record.created_at and record.created_at < intent.asked_at.replace(microsecond=0):
         return False
-    return not (record.created_by and work.sync_user.user_id) or record.created_by == to_18(work.sync_user.user_id)
+    return not (record.created_by and context.sync_user.user_id) or record.created_by == to_18(
+        context.sync_user.user_id
+    )
 
 
 def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:

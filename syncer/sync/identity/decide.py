@@ -10,7 +10,7 @@ from typing import Any
 from syncer.models import CreateIntent, IntentState, Person
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.ids import to_18
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.create import refusals
 from syncer.sync.create.leads import unknown
 from syncer.sync.create.lookup import Found
@@ -41,7 +41,9 @@ class Matched:
         self.links.setdefault(record.object, []).append((person, record, reason))
 
 
-def match(work: Work, strangers: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]) -> Matched:
+def match(
+    context: Context, strangers: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]
+) -> Matched:
     """Find the record of each person: the one that somebody chose; by UUID; by an open create; by e-mail address,
     Contacts before Leads.
 
@@ -54,7 +56,7 @@ def match(work: Work, strangers: Sequence[PersonState], found: Found, options: M
     for person in strangers:
         asked = options[person.id]
         if asked.link_to:
-            _chosen(work, person, asked, found, matched)
+            _chosen(context, person, asked, found, matched)
             continue
         mine = found.by_uuid.get(str(person.uuid))
         if mine is not None and mine.id in found.owners:  # an upsert by it would write over that person's record
@@ -72,18 +74,18 @@ def match(work: Work, strangers: Sequence[PersonState], found: Found, options: M
                 matched.link(person, made[0], "it was made for this person; the answer had been lost.")
                 taken.add(made[0].id)
                 continue
-            if _still_open(work, intent):
+            if _still_open(context, intent):
                 matched.told[person.id] = unknown(person)
                 continue
         if asked.create_anyway:
             matched.to_create.append(person)
         else:
             _by_email(person, asked, found, taken, matched)
-    matched.to_create = _with_new_uuids(work, matched.to_create, found)
+    matched.to_create = _with_new_uuids(context, matched.to_create, found)
     return matched
 
 
-def _chosen(work: Work, person: PersonState, asked: SyncOptions, found: Found, matched: Matched) -> None:
+def _chosen(context: Context, person: PersonState, asked: SyncOptions, found: Found, matched: Matched) -> None:
     """The record that somebody chose for this person."""
     record = found.chosen.get(to_18(asked.link_to))
     owner = found.owners.get(to_18(asked.link_to))
@@ -94,7 +96,7 @@ def _chosen(work: Work, person: PersonState, asked: SyncOptions, found: Found, m
         message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
         matched.told[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
     else:
-        matched.link(person, record, f"chosen by {work.actor}.")
+        matched.link(person, record, f"chosen by {context.actor}.")
 
 
 def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[str], matched: Matched) -> None:
@@ -145,24 +147,24 @@ def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) ->
     return outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
 
 
-def _with_new_uuids(work: Work, to_create: list[PersonState], found: Found) -> list[PersonState]:
+def _with_new_uuids(context: Context, to_create: list[PersonState], found: Found) -> list[PersonState]:
     """Persons whose UUID is the external id of a lead that was converted get another one: Salesforce would take the
     create for an update of that lead, and refuse it for ever."""
     spent = [p for p in to_create if str(p.uuid) in found.spent]
-    if not spent or work.plan is not None:
+    if not spent or context.plan is not None:
         return to_create
     with agreeing_writes():
-        work.fence()
+        context.fence()
         bulk_sql.update(Person, ["uuid"], [[p.id, uuid.uuid4()] for p in spent], keys=("id",))
     now = person_state.by_ids(p.id for p in spent)
     return [now.get(p.id, p) for p in to_create]
 
 
-def _still_open(work: Work, intent: CreateIntent) -> bool:
+def _still_open(context: Context, intent: CreateIntent) -> bool:
     """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
-    if intent.asked_at is None or work.org.org_time() > intent.asked_at + LATE_COMMIT:
+    if intent.asked_at is None or context.org.org_time() > intent.asked_at + LATE_COMMIT:
         return False
-    if work.plan is None:
+    if context.plan is None:
         CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
     return True
 

@@ -9,16 +9,16 @@ from syncer.models import SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import SalesforceError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.defaults import PREFIXES
 from syncer.sync.persons.person_state import PersonState
 
 
-def owners(work: Work, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+def owners(context: Context, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
     """Which persons records are linked with: record id → (person id, name)."""
-    rows = SalesforceRecord.objects.filter(organisation=work.organisation, record_id__in=list(record_ids)).values_list(
-        "record_id", "person_id", "person__first_name", "person__last_name"
-    )
+    rows = SalesforceRecord.objects.filter(
+        organisation=context.organisation, record_id__in=list(record_ids)
+    ).values_list("record_id", "person_id", "person__first_name", "person__last_name")
     return {record: (person, f"{first} {last}".strip()) for record, person, first, last in rows}
 
 
@@ -42,7 +42,7 @@ MOST_SIMILAR = 200
 
 
 def similar(
-    work: Work, persons: Mapping[int, tuple[Mapping[str, Any], Sequence[str]]]
+    context: Context, persons: Mapping[int, tuple[Mapping[str, Any], Sequence[str]]]
 ) -> dict[int, list[dict[str, Any]]]:
     """What a duplicate rule may have found for persons: values that were refused, and the ids that the answer names.
 
@@ -54,25 +54,25 @@ def similar(
     ids = {record_id for _, named in persons.values() for record_id in named}
     requests = []
     for sobject, prefix in PREFIXES.items():
-        known = [path for path in SHOWN[sobject] if path in work.maps[sobject].select]
+        known = [path for path in SHOWN[sobject] if path in context.maps[sobject].select]
         wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if pk.startswith(prefix))) else []
         wanted += [c for values, named in persons.values() if not named and (c := _looks_like(known, values))]
         if wanted:
             where = soql.or_(*wanted)
-            if sobject == "Lead" and "IsConverted" in work.maps[sobject].select:
+            if sobject == "Lead" and "IsConverted" in context.maps[sobject].select:
                 where = soql.and_(where, soql.equals("IsConverted", False))
             text = soql.select(known, sobject, where=where, limit=MOST_SIMILAR)
             requests.append(Subrequest("GET", soql.query_path(text), sobject))
     if not requests:
         return {}
     try:
-        answer = work.org.composite(requests, safe=True)
+        answer = context.org.composite(requests, safe=True)
     except SalesforceError:
         return {}
     rows = [
         (r.reference, row) for r in requests if answer[r.reference].ok for row in answer[r.reference].body["records"]
     ]
-    owned = owners(work, [row["Id"] for _, row in rows])
+    owned = owners(context, [row["Id"] for _, row in rows])
     found: dict[int, list[dict[str, Any]]] = {}
     for sobject, row in rows:
         shown = {

@@ -1,7 +1,7 @@
 """Ids of records that were converted or merged away before a person here was linked with them.
 
 They are kept as former ids of whom they became, so that an old id still finds its person. What a cycle reads of such
-records it tells here (``Work.gone``). What was gone before the first cycle is asked for once, ids alone, when both
+records it tells here (``Context.gone``). What was gone before the first cycle is asked for once, ids alone, when both
 objects have been read.
 """
 
@@ -16,7 +16,7 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Page, Subrequest
 from syncer.salesforce.ids import to_18
 from syncer.sync.connection import pages, runs
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.persons.record import Gone
 from syncer.sync.store.cursors import store_cursor
@@ -51,34 +51,34 @@ PAST = (
 )
 
 
-def learn(work: Work) -> None:
+def learn(context: Context) -> None:
     """Keep the former ids that this cycle has seen, and once those of the past."""
-    if work.plan is not None:
+    if context.plan is not None:
         return
-    keep(work, work.gone)
-    work.gone.clear()
-    cursors = {c.object: c for c in SyncCursor.objects.filter(sync_user=work.sync_user)}
+    keep(context, context.gone)
+    context.gone.clear()
+    cursors = {c.object: c for c in SyncCursor.objects.filter(sync_user=context.sync_user)}
     if any(name not in cursors or cursors[name].read_to is None for name in OBJECTS):
         return
-    asked = {p.name: cursors.get(p.name) or SyncCursor(sync_user=work.sync_user, object=p.name) for p in PAST}
+    asked = {p.name: cursors.get(p.name) or SyncCursor(sync_user=context.sync_user, object=p.name) for p in PAST}
     left = [p for p in PAST if asked[p.name].read_to is None]
     for past in left:
-        if past.field not in work.maps[past.object].select:  # not to be seen: nothing to ask for
-            _finish(work, asked[past.name])
+        if past.field not in context.maps[past.object].select:  # not to be seen: nothing to ask for
+            _finish(context, asked[past.name])
     left = [p for p in left if asked[p.name].read_to is None]
     if left:
-        _read(work, left, asked)
+        _read(context, left, asked)
 
 
-def _read(work: Work, questions: Sequence[Past], cursors: Mapping[str, SyncCursor]) -> None:
+def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, SyncCursor]) -> None:
     """All in one call, and then page by page; goes on where it was broken off."""
     requests = [
         Subrequest("GET", soql.query_path(past.query(cursors[past.name]), past.deleted), past.reference)
         for past in questions
     ]
-    work.checkpoint()
-    answer = work.org.composite(requests, safe=True)
-    work.checkpoint()
+    context.checkpoint()
+    answer = context.org.composite(requests, safe=True)
+    context.checkpoint()
     for past in questions:
         response, cursor = answer[past.reference], cursors[past.name]
         if response.error() is not None:
@@ -86,27 +86,27 @@ def _read(work: Work, questions: Sequence[Past], cursors: Mapping[str, SyncCurso
         body = response.body
         first = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
         done = 0
-        for page in pages.pages(work, first):
-            keep(work, [_gone(past, row) for row in page.records])
+        for page in pages.pages(context, first):
+            keep(context, [_gone(past, row) for row in page.records])
             done += len(page.records)
-            _move(work, cursor, page)
+            _move(context, cursor, page)
             if done:
-                runs.report(work, "Former ids", done, max(done, page.total))
+                runs.report(context, "Former ids", done, max(done, page.total))
             if page.next_url:
-                work.next_batch()
-        _finish(work, cursor)
+                context.next_batch()
+        _finish(context, cursor)
 
 
-def _finish(work: Work, cursor: SyncCursor) -> None:
-    cursor.read_to, cursor.resume_id = work.now(), ""
-    store_cursor(work, cursor)
+def _finish(context: Context, cursor: SyncCursor) -> None:
+    cursor.read_to, cursor.resume_id = context.now(), ""
+    store_cursor(context, cursor)
 
 
 def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
     return Gone(past.object, to_18(row["Id"]), to_18(row[past.field]), past.reason)
 
 
-def _move(work: Work, cursor: SyncCursor, page: Page) -> None:
+def _move(context: Context, cursor: SyncCursor, page: Page) -> None:
     if page.records:
         cursor.resume_id = page.records[-1]["Id"]
-        store_cursor(work, cursor)
+        store_cursor(context, cursor)

@@ -14,7 +14,7 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import pages
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import OVERLAP, Reading, parse_stamp
 from syncer.sync.pull.records import receive_records
@@ -63,47 +63,47 @@ def _first_known(cursor: SyncCursor) -> datetime | None:
     return min((at for at in (cursor.reading_since, intents["first"], links["first"]) if at), default=None)
 
 
-def receive(work: Work, sobject: str, first: Page, sequence: int) -> None:
+def receive(context: Context, sobject: str, first: Page, sequence: int) -> None:
     """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them.
 
     All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
     """
-    cursor = cursor_for(work, sobject)
-    if cursor.reading_since is None or work.full:
+    cursor = cursor_for(context, sobject)
+    if cursor.reading_since is None or context.full:
         cursor.reading_since = first.asked_at
     reading = Reading(sequence, first.asked_at)
     done = 0
-    for page in pages(work, first):
-        postponed = receive_records(work, sobject, page.records, reading)
-        _move(work, cursor, page.records, postponed)
+    for page in pages(context, first):
+        postponed = receive_records(context, sobject, page.records, reading)
+        _move(context, cursor, page.records, postponed)
         done += len(page.records)
-        runs.report(work, f"Receiving {sobject}s", done, max(done, page.total))
+        runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
-            work.next_batch()
+            context.next_batch()
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
-    cursor.postponed = read_again(work, sobject, _not_read_yet(work, cursor, sequence))
-    store_cursor(work, cursor)
-    if work.full:
-        ask_for_unseen(work, cursor, sequence)
+    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, sequence))
+    store_cursor(context, cursor)
+    if context.full:
+        ask_for_unseen(context, cursor, sequence)
 
 
-def _move(work: Work, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
+def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
     """Store how far the read has come, and which records it had to leave."""
     if rows:
         cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
     cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
-    store_cursor(work, cursor)
+    store_cursor(context, cursor)
 
 
-def _not_read_yet(work: Work, cursor: SyncCursor, sequence: int) -> list[str]:
+def _not_read_yet(context: Context, cursor: SyncCursor, sequence: int) -> list[str]:
     """The postponed records that this very read has not merged after all."""
     waiting = list(cursor.postponed)
-    if work.plan is not None:
-        moved = [pk for pk, person in work.plan.moved.items() if not work.plan.is_decided(person.id)]
+    if context.plan is not None:
+        moved = [pk for pk, person in context.plan.moved.items() if not context.plan.is_decided(person.id)]
         waiting += moved if cursor.object == "Contact" else []
     read = SalesforceRecord.objects.filter(
-        organisation=work.organisation, record_id__in=waiting, weak_base=False, read_sequence=sequence
+        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=sequence
     )
     done = set(read.values_list("record_id", flat=True))
     return [record_id for record_id in waiting if record_id not in done]

@@ -13,7 +13,7 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor,
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.defaults import ACCOUNT_NAME, ACCOUNT_PATH, DEFAULT_FIELDS, OBJECTS
 from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.types import COMPOUND, NUMBERS, RECEIVE_ONLY, lossless, why_not_kept
@@ -167,17 +167,17 @@ def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
 # -- reading describes ------------------------------------------------------------------------------------------------
 
 
-def describe_requests(work: Work, *, conditional: bool) -> list[Subrequest]:
+def describe_requests(context: Context, *, conditional: bool) -> list[Subrequest]:
     """One describe of each object, answered by 304 when nothing changed since the last one (``conditional``)."""
-    known = {row.name: row.last_modified for row in work.sync_user.described.all()} if conditional else {}
+    known = {row.name: row.last_modified for row in context.sync_user.described.all()} if conditional else {}
     return [describe_request(f"describe{name}", name, known.get(name) or None) for name in OBJECTS]
 
 
-def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
+def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
     """Bring the mappings in line with the describes in an answer; gives what changed. An object that the sync user
     does not see at all is left out, with nothing changed here."""
     changes = []
-    known = set(work.sync_user.described.values_list("name", flat=True))
+    known = set(context.sync_user.described.values_list("name", flat=True))
     for name in OBJECTS:
         response = answer[f"describe{name}"]
         if response.not_modified:
@@ -187,50 +187,50 @@ def take_describes(work: Work, answer: Answer) -> list[SchemaChange]:
                 f"The sync user can't see the object {name}: {error.message}", code=error.code, fields=error.fields
             )
         change = store_describe(
-            work.sync_user, parse_object(response.body, response.header("Last-Modified")), work.now()
+            context.sync_user, parse_object(response.body, response.header("Last-Modified")), context.now()
         )
         changes.append(change)
         for sentence in change.sentences(first=name not in known):
-            work.note(sentence)
+            context.note(sentence)
     if any(changes):
-        work.load_maps()
+        context.load_maps()
     return [change for change in changes if change]
 
 
-def take_related(work: Work, seen: Mapping[str, bool]) -> list[SchemaChange]:
+def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChange]:
     """Keep which related objects (accounts, users) the sync user sees, and bring the mappings of the fields that are
     read through them in line; gives what changed. Without it, a query for such a field would be refused for ever."""
-    unseen = unseen_objects(work.sync_user)
+    unseen = unseen_objects(context.sync_user)
     moved = [name for name, visible in seen.items() if visible == (name in unseen)]
     if not moved:
         return []
     with transaction.atomic():
         for name in moved:
             if seen[name]:
-                work.sync_user.described.filter(name=name).delete()
+                context.sync_user.described.filter(name=name).delete()
             else:
-                SalesforceObject.objects.create(sync_user=work.sync_user, name=name, described_at=work.now())
-        stored = work.sync_user.described.filter(name__in=OBJECTS)
-        changes = [_bring_in_line(work.sync_user, ObjectDescribe.from_dict(row.description)) for row in stored]
+                SalesforceObject.objects.create(sync_user=context.sync_user, name=name, described_at=context.now())
+        stored = context.sync_user.described.filter(name__in=OBJECTS)
+        changes = [_bring_in_line(context.sync_user, ObjectDescribe.from_dict(row.description)) for row in stored]
     for change in changes:
         for sentence in change.sentences(first=False):
-            work.note(sentence)
+            context.note(sentence)
     return [change for change in changes if change]
 
 
-def refresh(work: Work) -> list[SchemaChange]:
+def refresh(context: Context) -> list[SchemaChange]:
     """Read the describes in full. One API call."""
-    work.checkpoint()
-    answer = work.org.composite(describe_requests(work, conditional=False), safe=True)
-    work.checkpoint()
-    changes = take_describes(work, answer)
-    work.load_maps()
+    context.checkpoint()
+    answer = context.org.composite(describe_requests(context, conditional=False), safe=True)
+    context.checkpoint()
+    changes = take_describes(context, answer)
+    context.load_maps()
     return changes
 
 
-def ensure(work: Work) -> None:
+def ensure(context: Context) -> None:
     """The maps are loaded; Salesforce is asked only if it never was."""
-    if work.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
-        refresh(work)
+    if context.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
+        refresh(context)
     else:
-        work.load_maps()
+        context.load_maps()

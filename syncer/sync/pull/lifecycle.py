@@ -23,7 +23,7 @@ from syncer.models import (
     SyncCursor,
 )
 from syncer.models.triggers import agreeing_writes, to_be_sent
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
@@ -38,23 +38,23 @@ Pair = tuple[PersonState, RemoteRecord]
 UNSEEN = ", to a contact that the sync user can't see."
 
 
-def follow(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
+def follow(context: Context, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
     """Follow records that were deleted, merged away or converted; gives those whose person was busy meanwhile."""
-    if work.plan is not None:
-        _tell(work, work.plan, gone)
+    if context.plan is not None:
+        _tell(context, context.plan, gone)
         return []
     deleted = [(p, r) for p, r in gone if r.is_deleted and not r.master_id]
     merged = [(p, r) for p, r in gone if r.is_deleted and r.master_id]
     converted = [(p, r) for p, r in gone if not r.is_deleted]
-    again = _mark_deleted(work, reading, deleted)
-    again += _merge_away(work, reading, merged)
-    again += _convert(work, reading, converted)
+    again = _mark_deleted(context, reading, deleted)
+    again += _merge_away(context, reading, merged)
+    again += _convert(context, reading, converted)
     return again
 
 
-def _tell(work: Work, plan: Plan, gone: Sequence[Pair]) -> None:
+def _tell(context: Context, plan: Plan, gone: Sequence[Pair]) -> None:
     """What a dry run says of it. The contact of a converted lead is decided when it is read."""
-    owners = person_state.by_record_ids(work.organisation, [r.contact_id for _, r in gone if r.contact_id])
+    owners = person_state.by_record_ids(context.organisation, [r.contact_id for _, r in gone if r.contact_id])
     for person, record in gone:
         if record.is_deleted and person.sfdc_is_deleted:
             continue
@@ -76,19 +76,19 @@ def _tell(work: Work, plan: Plan, gone: Sequence[Pair]) -> None:
 # -- deleted ----------------------------------------------------------------------------------------------------------
 
 
-def _mark_deleted(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
+def _mark_deleted(context: Context, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
     """The persons of deleted records stay; syncing of them stops. A merged record, whose survivor nobody here knows,
     waits like this until the survivor is seen."""
     gone = [(p, r) for p, r in gone if not p.sfdc_is_deleted]
     if not gone:
         return []
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {p.id: p.revision for p, _ in gone})
+        context.fence()
+        free = lock(context, {p.id: p.revision for p, _ in gone})
         ready = [(p, r) for p, r in gone if p.id in free]
         ids = [p.id for p, _ in ready]
-        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=work.now())
+        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=context.now())
         PendingChange.objects.filter(person_id__in=ids).delete()
         links = SalesforceRecord.objects.filter(person_id__in=ids)
         links.update(read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None, hidden_since=None)
@@ -105,36 +105,36 @@ def _mark_deleted(work: Work, reading: Reading, gone: Sequence[Pair]) -> list[Re
                 detail={"id": record.id, "master_id": record.master_id},
             )
         journal.write()
-    _count(work, len(ready))
+    _count(context, len(ready))
     return [r for p, r in gone if p.id not in free]
 
 
 # -- merged -----------------------------------------------------------------------------------------------------------
 
 
-def _merge_away(work: Work, reading: Reading, merged: Sequence[Pair]) -> list[RemoteRecord]:
+def _merge_away(context: Context, reading: Reading, merged: Sequence[Pair]) -> list[RemoteRecord]:
     """The loser's person is merged into the survivor's, following a chain of merges to its end."""
     again: list[RemoteRecord] = []
     unknown: list[Pair] = []
     for loser, record in merged:
-        winner = _survivor(work, record.master_id)
+        winner = _survivor(context, record.master_id)
         if winner is None or winner.id == loser.id:
             unknown.append((loser, record))
         elif not merge_people(
-            work, winner, loser, record, f"{record.object} {record.id} was merged into {winner.sfdc_id}"
+            context, winner, loser, record, f"{record.object} {record.id} was merged into {winner.sfdc_id}"
         ):
             again.append(record)
-    return again + _mark_deleted(work, reading, unknown)
+    return again + _mark_deleted(context, reading, unknown)
 
 
-def _survivor(work: Work, record_id: str) -> PersonState | None:
+def _survivor(context: Context, record_id: str) -> PersonState | None:
     """The person of the last survivor of a chain of merges; None when nobody here is linked to it."""
     seen: set[str] = set()
     while record_id and record_id not in seen:
         seen.add(record_id)
-        person = person_state.by_record_ids(work.organisation, [record_id]).get(record_id)
+        person = person_state.by_record_ids(context.organisation, [record_id]).get(record_id)
         if person is None:
-            former = FormerId.objects.filter(organisation=work.organisation, record_id=record_id).first()
+            former = FormerId.objects.filter(organisation=context.organisation, record_id=record_id).first()
             return person_state.by_ids([former.person_id]).get(former.person_id) if former else None
         if not person.sfdc_is_deleted or not person.link or not person.link.merged_into:
             return person
@@ -142,29 +142,29 @@ def _survivor(work: Work, record_id: str) -> PersonState | None:
     return None
 
 
-def merge_people(work: Work, winner: PersonState, loser: PersonState, record: RemoteRecord, reason: str) -> bool:
+def merge_people(context: Context, winner: PersonState, loser: PersonState, record: RemoteRecord, reason: str) -> bool:
     """Merge two persons into one, in one transaction with the loser's removal; False if one of them is busy.
 
     The winner's values stay. Its blanks are filled from the loser in fields that do not sync with the winner's record;
     the scores are summed. Activities, conflicts and former ids move. The loser's values stay in the log.
     """
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
+        context.fence()
         both = {winner.id: winner.revision, loser.id: loser.revision}
-        if lock(work, both) != set(both):
+        if lock(context, both) != set(both):
             return False
-        filled = _blanks_filled(work, winner, loser)
+        filled = _blanks_filled(context, winner, loser)
         if filled:
             Person.objects.filter(id=winner.id).update(**filled)
         scores = [p.values["person_score"] for p in (winner, loser) if p.values["person_score"] is not None]
         if len(scores) == 2 or (scores and winner.values["person_score"] is None):
             with to_be_sent():
-                Person.objects.filter(id=winner.id).update(person_score=sum(scores), updated_at=work.now())
+                Person.objects.filter(id=winner.id).update(person_score=sum(scores), updated_at=context.now())
         for model in (ActivityLogEntry, Conflict):
             model.objects.filter(person_id=loser.id).update(person_id=winner.id)
         FormerId.objects.filter(person_id=loser.id).update(person_id=winner.id)
-        _keep_former_ids(work, [(winner.id, record)], "converted" if record.is_converted else "merged")
+        _keep_former_ids(context, [(winner.id, record)], "converted" if record.is_converted else "merged")
         journal.entry(
             winner.id,
             winner.name,
@@ -180,12 +180,14 @@ def merge_people(work: Work, winner: PersonState, loser: PersonState, record: Re
         )
         journal.write()
         Person.objects.filter(id=loser.id).delete()
-    _count(work, 1)
+    _count(context, 1)
     return True
 
 
-def _blanks_filled(work: Work, winner: PersonState, loser: PersonState) -> dict[str, Any]:
-    synced = {f.person_field for f in work.maps[winner.sfdc_type].fields} if winner.sfdc_type in work.maps else set()
+def _blanks_filled(context: Context, winner: PersonState, loser: PersonState) -> dict[str, Any]:
+    synced = (
+        {f.person_field for f in context.maps[winner.sfdc_type].fields} if winner.sfdc_type in context.maps else set()
+    )
     filled = {
         name: loser.values[name]
         for name in PERSON_COLUMNS
@@ -202,7 +204,7 @@ def _blanks_filled(work: Work, winner: PersonState, loser: PersonState) -> dict[
 # -- converted --------------------------------------------------------------------------------------------------------
 
 
-def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[RemoteRecord]:
+def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> list[RemoteRecord]:
     """The person of a converted lead becomes the contact; if that is another person's already, the two are merged.
 
     Of several leads that were converted to one contact, the first one's person becomes it, the others join.
@@ -210,55 +212,55 @@ def _convert(work: Work, reading: Reading, converted: Sequence[Pair]) -> list[Re
     again: list[RemoteRecord] = []
     left = list(converted)
     while left:
-        owners = person_state.by_record_ids(work.organisation, [r.contact_id for _, r in left if r.contact_id])
+        owners = person_state.by_record_ids(context.organisation, [r.contact_id for _, r in left if r.contact_id])
         becoming: dict[str, Pair] = {}
         joining: list[Pair] = []
         for person, record in left:
             other = owners.get(record.contact_id)
             if other is not None and other.id != person.id:
                 reason = f"Lead {record.id} was converted to Contact {record.contact_id}"
-                if not merge_people(work, other, person, record, reason):
+                if not merge_people(context, other, person, record, reason):
                     again.append(record)
             elif record.contact_id in becoming:
                 joining.append((person, record))
             else:
                 becoming[record.contact_id or record.id] = (person, record)
-        again += _become_contacts(work, reading, list(becoming.values()))
+        again += _become_contacts(context, reading, list(becoming.values()))
         left = joining
     contacts = [r.contact_id for _, r in converted if r.contact_id]
     if contacts:
         # An existing contact whose fields were all filled was not touched: it has to be asked for.
-        cursor, _ = SyncCursor.objects.get_or_create(sync_user=work.sync_user, object="Contact")
+        cursor, _ = SyncCursor.objects.get_or_create(sync_user=context.sync_user, object="Contact")
         cursor.postponed = list(dict.fromkeys([*cursor.postponed, *contacts]))
         cursor.save(update_fields=["postponed"])
     return again
 
 
-def _become_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+def _become_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
     """Link persons with the contacts of their leads; gives the records of those that could not be now. What was agreed
     with a lead is a weak base: it decides nothing but what was edited here since, so that nothing is blanked and no old
     value is sent over the contact's."""
     if not pairs:
         return []
     try:
-        return _link_to_contacts(work, reading, pairs)
+        return _link_to_contacts(context, reading, pairs)
     except IntegrityError:  # somebody has linked a contact meanwhile: the next try finds whose it is
         if len(pairs) == 1:
             return [pairs[0][1]]
-    return [record for pair in pairs for record in _become_contacts(work, reading, [pair])]
+    return [record for pair in pairs for record in _become_contacts(context, reading, [pair])]
 
 
-def _link_to_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
-    journal = Journal(work)
+def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {p.id: p.revision for p, _ in pairs})
+        context.fence()
+        free = lock(context, {p.id: p.revision for p, _ in pairs})
         ready = [(p, r) for p, r in pairs if p.id in free]
         seen = [(p, r) for p, r in ready if r.contact_id]
         bulk_sql.update(
             Person,
             ["sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at"],
-            [[p.id, "Contact", r.contact_id, False, work.now()] for p, r in seen],
+            [[p.id, "Contact", r.contact_id, False, context.now()] for p, r in seen],
             keys=("id",),
         )
         bulk_sql.update(
@@ -274,7 +276,7 @@ def _link_to_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> li
             read_at=reading.asked_at,
             hidden_since=None,
         )
-        _keep_former_ids(work, [(p.id, r) for p, r in seen], "converted")
+        _keep_former_ids(context, [(p.id, r) for p, r in seen], "converted")
         for person, record in ready:
             if record.contact_id or not (person.link and person.link.weak_base):
                 now = f": now Contact {record.contact_id}." if record.contact_id else UNSEEN
@@ -287,15 +289,15 @@ def _link_to_contacts(work: Work, reading: Reading, pairs: Sequence[Pair]) -> li
                     detail={"lead": record.id, "contact": record.contact_id},
                 )
         journal.write()
-    _count(work, len(seen))
+    _count(context, len(seen))
     return [r for p, r in pairs if p.id not in free]
 
 
-def _keep_former_ids(work: Work, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
+def _keep_former_ids(context: Context, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
     bulk_sql.insert(
         FormerId,
         ["person_id", "organisation", "object", "record_id", "reason", "since"],
-        [[person_id, work.organisation, r.object, r.id, reason, work.now()] for person_id, r in pairs],
+        [[person_id, context.organisation, r.object, r.id, reason, context.now()] for person_id, r in pairs],
         conflict="(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id, "
         "reason = excluded.reason, since = excluded.since",
     )
@@ -305,9 +307,9 @@ def _filled(values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", {})}
 
 
-def _count(work: Work, updated: int) -> None:
-    work.received["updated"] += updated
-    work.received["unchanged"] -= updated
+def _count(context: Context, updated: int) -> None:
+    context.received["updated"] += updated
+    context.received["unchanged"] -= updated
 
 
 def _editor(record: RemoteRecord) -> str:

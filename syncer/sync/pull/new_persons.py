@@ -9,7 +9,7 @@ from django.db import IntegrityError
 
 from syncer.models import ActivityType, Person, SalesforceRecord, Tombstone
 from syncer.models.triggers import agreeing_writes
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.plan import Planned, PlannedField
@@ -19,44 +19,44 @@ from syncer.sync.store.activity import Journal
 
 
 def create_persons(
-    work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
+    context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
 ) -> tuple[int, list[RemoteRecord]]:
     """Make persons of a batch; how many, and the records that have got one from somebody else meanwhile (Sync Person to
     SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
     try:
-        return _insert(work, fields, reading, records), []
+        return _insert(context, fields, reading, records), []
     except IntegrityError:
         if len(records) == 1:
             return 0, list(records)
-    made = [create_persons(work, fields, reading, [record]) for record in records]
+    made = [create_persons(context, fields, reading, [record]) for record in records]
     return sum(count for count, _ in made), [record for _, busy in made for record in busy]
 
 
-def _insert(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
+def _insert(context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
     """Persons, links and `New Person` entries for records that nobody here is linked to. Four statements."""
     if not records:
         return 0
-    if work.plan is not None:
+    if context.plan is not None:
         for record in records:
             received = tuple(
                 PlannedField(name, "here", None, value, "New person.")
                 for name, value in record.values.items()
                 if value is not None
             )
-            work.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
+            context.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
         return len(records)
-    journal = Journal(work)
+    journal = Journal(context)
     names = [*PERSON_COLUMNS, "custom"]
     by_uuid = dict(zip(_uuids(records), records, strict=True))
     rows, problems = [], {}
-    now = work.now()
+    now = context.now()
     for key, record in by_uuid.items():
         columns, bad = new_person_values(fields, record)
         if bad:
             problems[key] = bad
         rows.append([key, 1, *(columns[name] for name in names), record.object, record.id, False, now, now])
     with agreeing_writes():
-        work.fence()
+        context.fence()
         inserted = bulk_sql.insert(
             Person,
             ["uuid", "revision", *names, "sfdc_type", "sfdc_id", "sfdc_is_deleted", "created_at", "updated_at"],
@@ -77,7 +77,7 @@ def _insert(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[R
             links.append(
                 [
                     pk,
-                    work.organisation,
+                    context.organisation,
                     record.object,
                     record.id,
                     base,
@@ -116,7 +116,7 @@ def _insert(work: Work, fields: ObjectMap, reading: Reading, records: Sequence[R
                     detail={"value": values[field], "source": "Salesforce"},
                 )
         bulk_sql.insert(SalesforceRecord, RECORD_COLUMNS, links)
-        Tombstone.objects.filter(organisation=work.organisation, record_id__in=[r.id for r in records]).delete()
+        Tombstone.objects.filter(organisation=context.organisation, record_id__in=[r.id for r in records]).delete()
         journal.write()
     return len(inserted)
 

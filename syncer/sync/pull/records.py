@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from syncer.models import SalesforceRecord
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity import candidates
 from syncer.sync.merge import Merge, merge
@@ -26,33 +26,33 @@ TRIES = 5
 
 
 def receive_records(
-    work: Work, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading, *, by_value: bool = False
+    context: Context, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading, *, by_value: bool = False
 ) -> list[str]:
     """Merge one page of records; gives the ids of those that could not be merged now and have to be read again.
 
     ``by_value``: also records whose stamp says that they were merged before.
     """
-    fields = work.maps[sobject]
-    work.received["unchanged"] += len(rows)
-    records = [parse(fields, row) for row in (rows if by_value or work.full else _not_merged_yet(work, rows))]
+    fields = context.maps[sobject]
+    context.received["unchanged"] += len(rows)
+    records = [parse(fields, row) for row in (rows if by_value or context.full else _not_merged_yet(context, rows))]
     stale: list[str] = []
     for _ in range(TRIES):
         if not records:
             break
-        records = _merge_once(work, fields, reading, records, stale)
-    work.converting |= {record.contact_id for record in records if record.is_converted}
+        records = _merge_once(context, fields, reading, records, stale)
+    context.converting |= {record.contact_id for record in records if record.is_converted}
     return [*stale, *(record.id for record in records)]
 
 
-def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _not_merged_yet(context: Context, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows whose state was not merged before, recognised by id and stamp, without loading a person.
 
-    When everything is re-checked the stamps are not trusted (``Work.full``): a formula changes without moving one.
+    When everything is re-checked the stamps are not trusted (``Context.full``): a formula changes without moving one.
     """
     links = {
         link["record_id"]: link
         for link in SalesforceRecord.objects.filter(
-            organisation=work.organisation, record_id__in=[row["Id"] for row in rows], weak_base=False
+            organisation=context.organisation, record_id__in=[row["Id"] for row in rows], weak_base=False
         ).values("record_id", "system_modstamp", "read_at", "hidden_since", "person__sfdc_is_deleted")
     }
     fresh = []
@@ -68,62 +68,62 @@ def _not_merged_yet(work: Work, rows: Sequence[dict[str, Any]]) -> list[dict[str
 
 
 def _merge_once(
-    work: Work, fields: ObjectMap, reading: Reading, records: list[RemoteRecord], stale: list[str]
+    context: Context, fields: ObjectMap, reading: Reading, records: list[RemoteRecord], stale: list[str]
 ) -> list[RemoteRecord]:
     """Merge records with the persons as they are now; gives those whose person was busy or edited meanwhile.
 
     ``stale`` takes the ids of records that a newer request has read or sent.
     """
-    linked = person_state.by_record_ids(work.organisation, [record.id for record in records])
-    if work.plan is not None:
-        linked = {r.id: work.plan.moved[r.id] for r in records if r.id in work.plan.moved} | linked
-        work.plan.seen.update(person.id for person in linked.values() if work.full)
+    linked = person_state.by_record_ids(context.organisation, [record.id for record in records])
+    if context.plan is not None:
+        linked = {r.id: context.plan.moved[r.id] for r in records if r.id in context.plan.moved} | linked
+        context.plan.seen.update(person.id for person in linked.values() if context.full)
     again: list[RemoteRecord] = []
     gone = [(linked[r.id], r) for r in records if r.gone and r.id in linked]
     if gone:
-        gone, again = _last_values(work, fields, reading, gone)
-        again += lifecycle.follow(work, reading, gone)
+        gone, again = _last_values(context, fields, reading, gone)
+        again += lifecycle.follow(context, reading, gone)
     strangers = [r for r in records if r.id not in linked]
-    if early := {r.id for r in strangers if r.id in work.converting}:
+    if early := {r.id for r in strangers if r.id in context.converting}:
         stale += early  # it gets no person of its own: the lead's person becomes it when it is free
         strangers = [r for r in strangers if r.id not in early]
         records = [r for r in records if r.id not in early]
-    matches = candidates.match(work, strangers) if strangers else {}
-    if asked_more := _asked_more(work, matches):
+    matches = candidates.match(context, strangers) if strangers else {}
+    if asked_more := _asked_more(context, matches):
         stale += asked_more
         records = [r for r in records if r.id not in asked_more]
-    if work.plan is None:
-        work.gone += [became for r in strangers if r.id not in matches and (became := r.became())]
+    if context.plan is None:
+        context.gone += [became for r in strangers if r.id not in matches and (became := r.became())]
     records = [r for r in records if not r.gone or r.id in matches]
     unmatched = [r for r in records if r.id not in linked and r.id not in matches]
-    hidden = candidates.buried(work, unmatched) if unmatched else set()
+    hidden = candidates.buried(context, unmatched) if unmatched else set()
 
     merged: list[Merged] = []
     for record in records:
         if (person := linked.get(record.id)) is not None:
-            merged.append(merge_with(work, fields, person, record))
+            merged.append(merge_with(context, fields, person, record))
         elif (match := matches.get(record.id)) is not None:
-            merged.append(merge_with(work, fields, match.person, record, link_reason=match.reason))
+            merged.append(merge_with(context, fields, match.person, record, link_reason=match.reason))
 
-    applied = apply(work, fields, reading, [m for m in merged if not _is_known(m)])
-    if work.full:
-        _mark_seen(work, reading, [m.person for m in merged if _is_known(m)])
+    applied = apply(context, fields, reading, [m for m in merged if not _is_known(m)])
+    if context.full:
+        _mark_seen(context, reading, [m.person for m in merged if _is_known(m)])
     again += [m.remote for m in applied.again]
-    if work.plan is None:  # a lead of ours that is converted or deleted already: followed now that it has its person
+    if context.plan is None:  # a lead of ours that is converted or deleted already: followed now that it has its person
         again += [m.remote for m in applied.written if m.remote.gone]
     stale += [m.remote.id for m in applied.stale]
-    created, busy = create_persons(work, fields, reading, [r for r in unmatched if r.id not in hidden])
+    created, busy = create_persons(context, fields, reading, [r for r in unmatched if r.id not in hidden])
     again += busy
-    work.received["updated"] += len(applied.changed)
-    work.received["created"] += created
-    work.received["unchanged"] -= len(applied.changed) + created
+    context.received["updated"] += len(applied.changed)
+    context.received["created"] += created
+    context.received["unchanged"] -= len(applied.changed) + created
     return again
 
 
-def _asked_more(work: Work, matches: Mapping[str, candidates.Match]) -> set[str]:
+def _asked_more(context: Context, matches: Mapping[str, candidates.Match]) -> set[str]:
     """Leads of lost answers whose persons are to become members of a campaign: the repetition of the create, at the
     end of the cycle, links them and does the rest, too."""
-    if not work.sending or work.plan is not None:
+    if not context.sending or context.plan is not None:
         return set()
     return {
         record_id
@@ -133,7 +133,7 @@ def _asked_more(work: Work, matches: Mapping[str, candidates.Match]) -> set[str]
 
 
 def merge_with(
-    work: Work,
+    context: Context,
     fields: ObjectMap,
     person: PersonState,
     record: RemoteRecord,
@@ -159,7 +159,7 @@ def merge_with(
         here,
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
-        sending=work.sending if sending is None else sending,
+        sending=context.sending if sending is None else sending,
         first_contact_sends=not filling,
     )
     waits = bool(bad) or decided.waits
@@ -167,7 +167,7 @@ def merge_with(
 
 
 def _last_values(
-    work: Work, fields: ObjectMap, reading: Reading, gone: Sequence[lifecycle.Pair]
+    context: Context, fields: ObjectMap, reading: Reading, gone: Sequence[lifecycle.Pair]
 ) -> tuple[list[lifecycle.Pair], list[RemoteRecord]]:
     """Merge what was last entered on converted leads, before their persons become contacts: a conversion copies only
     some fields. Gives the pairs as they are then, and the records whose person was busy.
@@ -175,17 +175,17 @@ def _last_values(
     Nothing is ever sent to the lead again. So a conflict is decided and logged now, also while nothing is sent: its
     value would be on no record that is read later. A dry run tells only what is sent.
     """
-    sending = work.sending or work.plan is None
+    sending = context.sending or context.plan is None
     pairs = {r.id: (p, r) for p, r in gone}
     converted = [
-        merge_with(work, fields, p, r, sending=sending)
+        merge_with(context, fields, p, r, sending=sending)
         for p, r in gone
         if r.is_converted and not r.is_deleted and p.link and p.link.object == r.object and not p.link.weak_base
     ]
     if not converted:
         return list(gone), []
-    applied = apply(work, fields, reading, converted)
-    if work.plan is not None:
+    applied = apply(context, fields, reading, converted)
+    if context.plan is not None:
         after = {m.person.id: _as_merged(fields, m) for m in applied.written}
     else:
         after = person_state.by_ids(m.person.id for m in applied.written)
@@ -223,13 +223,13 @@ def _is_known(m: Merged) -> bool:
     )
 
 
-def _mark_seen(work: Work, reading: Reading, persons: Sequence[PersonState]) -> None:
+def _mark_seen(context: Context, reading: Reading, persons: Sequence[PersonState]) -> None:
     """What a complete read found as it was: it is there, and was compared."""
-    if work.plan is not None or not persons:
+    if context.plan is not None or not persons:
         return
     with transaction.atomic():
-        work.fence()
-        free = lock(work, {person.id: person.revision for person in persons})
+        context.fence()
+        free = lock(context, {person.id: person.revision for person in persons})
         SalesforceRecord.objects.filter(person_id__in=free, read_sequence__lt=reading.sequence).update(
-            read_sequence=reading.sequence, read_at=reading.asked_at, agreed_at=work.now()
+            read_sequence=reading.sequence, read_at=reading.asked_at, agreed_at=context.now()
         )

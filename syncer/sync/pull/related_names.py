@@ -16,10 +16,10 @@ from syncer.models import FieldMapping, Person, SalesforceRecord, SyncCursor
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page
-from syncer.salesforce.errors import Action, Refused, policy_for
+from syncer.salesforce.errors import Recovery, Refused, policy_for
 from syncer.salesforce.ids import to_18
 from syncer.sync.connection import runs
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.defaults import ACCOUNT_PATH, OBJECTS, RELATED_OBJECTS
 from syncer.sync.fields.object_map import ObjectMap, unseen_objects
 from syncer.sync.persons import person_state
@@ -40,27 +40,27 @@ PAGES_A_CYCLE = 10
 BATCH = 2000
 
 
-def queries(work: Work, objects: Iterable[str]) -> dict[str, str]:
+def queries(context: Context, objects: Iterable[str]) -> dict[str, str]:
     """What to ask for in the cycle's request, by object."""
-    return {name: _query(name, cursors.cursor_for(work, name)) for name in _followed(work, objects)}
+    return {name: _query(name, cursors.cursor_for(context, name)) for name in _followed(context, objects)}
 
 
-def _followed(work: Work, objects: Iterable[str]) -> list[str]:
+def _followed(context: Context, objects: Iterable[str]) -> list[str]:
     """An object that the sync user does not see is asked for again each time, so that it is noticed when he does."""
     followed = list(RELATED_OBJECTS)
     if "Contact" not in objects:
         followed.remove("Account")
-    elif not _company(work).fields and "Account" not in unseen_objects(work.sync_user):
+    elif not _company(context).fields and "Account" not in unseen_objects(context.sync_user):
         # Nothing is received from accounts. When that changes, the names are filled in and followed from then on.
         followed.remove("Account")
-        if work.plan is None:
-            SyncCursor.objects.filter(sync_user=work.sync_user, object="Account").delete()
+        if context.plan is None:
+            SyncCursor.objects.filter(sync_user=context.sync_user, object="Account").delete()
     return followed
 
 
-def _company(work: Work) -> ObjectMap:
+def _company(context: Context) -> ObjectMap:
     """The map of the account's name alone, with no field when it is not received."""
-    fields = work.maps["Contact"].only([ACCOUNT_PATH])
+    fields = context.maps["Contact"].only([ACCOUNT_PATH])
     return fields if any(field.rule.receive for field in fields.fields) else fields.only([])
 
 
@@ -73,35 +73,39 @@ def _query(name: str, cursor: SyncCursor) -> str:
     return soql.select(select, name, where=where, order_by=["SystemModstamp", "Id"])
 
 
-def take_access(work: Work, answer: Answer, asked: Iterable[str]) -> list[describes.SchemaChange]:
+def take_access(context: Context, answer: Answer, asked: Iterable[str]) -> list[describes.SchemaChange]:
     """Learn from an answer which of the objects the sync user sees; gives what that changed in the mappings."""
     seen = {}
     for name in asked:
         error = answer[f"changes{name}"].error()
-        if error is None or policy_for(error.code).action is Action.REFRESH_FIELDS:
+        if error is None or policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
             seen[name] = error is None
-    return describes.take_related(work, seen)
+    return describes.take_related(context, seen)
 
 
-def begin(work: Work, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
+def begin(context: Context, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
     """The first pages of the objects whose changes are to be followed now, before any record is merged; an object that
     was never read is followed from now on. What Salesforce refuses of it stops nothing else."""
     pages = {}
     for name in asked:
         response = answer[f"changes{name}"]
         if (error := response.error()) is not None:
-            unseen = policy_for(error.code).action is Action.REFRESH_FIELDS
+            unseen = policy_for(error.code).recovery is Recovery.REFRESH_FIELDS
             why = f"the sync user can't see the object {name}" if unseen else error.message
-            work.note(f"{MISSING[name]}: {why} ({error.code}).")
+            context.note(f"{MISSING[name]}: {why} ({error.code}).")
             continue
-        cursor = cursors.cursor_for(work, name)
+        cursor = cursors.cursor_for(context, name)
         if cursor.read_to is None:
             cursor.read_to = answer.asked_at
-            store_cursor(work, cursor)
-            if name == "Account" and work.plan is None and cursors.cursor_for(work, "Contact").read_to is not None:
+            store_cursor(context, cursor)
+            if (
+                name == "Account"
+                and context.plan is None
+                and cursors.cursor_for(context, "Contact").read_to is not None
+            ):
                 # The contacts were read before their accounts were followed: the filling in tells which they are.
                 FieldMapping.objects.filter(
-                    sync_user=work.sync_user, object="Contact", salesforce_field=ACCOUNT_PATH
+                    sync_user=context.sync_user, object="Contact", salesforce_field=ACCOUNT_PATH
                 ).update(filled=False)
             continue
         body = response.body
@@ -109,48 +113,48 @@ def begin(work: Work, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
     return pages
 
 
-def receive(work: Work, name: str, first: Page, sequence: int) -> None:
+def receive(context: Context, name: str, first: Page, sequence: int) -> None:
     """Apply what changed, page by page, and move the cursor with each; what is beyond the budget is left to the next
     cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list that was opened
     before a long read of records."""
-    cursor = cursors.cursor_for(work, name)
+    cursor = cursors.cursor_for(context, name)
     cursor.reading_since = cursor.reading_since or first.asked_at
     page, done = first, 0
     for number in range(1, PAGES_A_CYCLE + 1):
         if page.records:
-            renamed = _APPLY[name](work, page.records, Reading(sequence, page.asked_at))
+            renamed = _APPLY[name](context, page.records, Reading(sequence, page.asked_at))
             last = page.records[-1]
             cursor.resume_stamp, cursor.resume_id = parse_stamp(last["SystemModstamp"]), last["Id"]
             done += len(page.records)
             if renamed or page.next_url:
-                runs.report(work, f"Following {name}s", done, max(done, page.total))
+                runs.report(context, f"Following {name}s", done, max(done, page.total))
         if not page.next_url:
             cursor.read_to, cursor.reading_since = cursor.reading_since, None
             cursor.resume_stamp, cursor.resume_id = None, ""
-        store_cursor(work, cursor)
+        store_cursor(context, cursor)
         if not page.next_url:
             return
         if number == PAGES_A_CYCLE:
-            work.note(f"More {name}s changed than one cycle reads; the next ones go on.")
+            context.note(f"More {name}s changed than one cycle reads; the next ones go on.")
             return
-        work.next_batch()
-        work.checkpoint()
+        context.next_batch()
+        context.checkpoint()
         sequence = next_sequence()
         try:
-            page = work.org.query(_query(name, cursor))
+            page = context.org.query(_query(name, cursor))
         except Refused as error:
-            work.note(f"The next cycle goes on reading {name}s: {error.message}")
+            context.note(f"The next cycle goes on reading {name}s: {error.message}")
             return
-        work.checkpoint()
+        context.checkpoint()
 
 
 # -- accounts ---------------------------------------------------------------------------------------------------------
 
 
-def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
+def _apply_accounts(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
     """Merge the names of accounts into the persons whose contact belongs to them, where the last agreed name is another
     one; gives how many they are. Nobody else is loaded."""
-    fields = _company(work)
+    fields = _company(context)
     if not fields.fields:
         return 0
     accounts = {to_18(row["Id"]): row for row in rows}
@@ -162,22 +166,22 @@ def _apply_accounts(work: Work, rows: Sequence[Mapping[str, Any]], reading: Read
         [[key, company.there({"Account": row})] for key, row in accounts.items()],
         where=f"""t."account_id" = s.c0 AND NOT (t."account_id" = '') AND t."organisation" = %s
             AND NOT t."weak_base" AND t."hidden_since" IS NULL AND {_AGREED_DIFFERS[connection.vendor]}""",
-        params=[work.organisation, _agreed_path(company.person_field)],
+        params=[context.organisation, _agreed_path(company.person_field)],
     )
     for start in range(0, len(ids), BATCH):
         left: Iterable[int] = ids[start : start + BATCH]
         stale: list[Merged] = []
         for _ in range(records.TRIES):
-            merged = _merged(work, fields, accounts, left)
-            applied = apply(work, fields, reading, merged)
-            work.received["updated"] += len(applied.changed)
+            merged = _merged(context, fields, accounts, left)
+            applied = apply(context, fields, reading, merged)
+            context.received["updated"] += len(applied.changed)
             stale += applied.stale
             left = [m.person.id for m in applied.again]
             if not left:
                 break
         busy = [person.link.record_id for person in person_state.by_ids(left).values() if person.link] if left else []
-        postpone(work, "Contact", [*(m.remote.id for m in stale), *busy])
-        work.give_up_in_time()
+        postpone(context, "Contact", [*(m.remote.id for m in stale), *busy])
+        context.give_up_in_time()
     return len(ids)
 
 
@@ -193,7 +197,7 @@ def _agreed_path(person_field: str) -> str:
 
 
 def _merged(
-    work: Work, fields: ObjectMap, accounts: Mapping[str, Mapping[str, Any]], ids: Iterable[int]
+    context: Context, fields: ObjectMap, accounts: Mapping[str, Mapping[str, Any]], ids: Iterable[int]
 ) -> list[Merged]:
     """The persons as they are now, merged with the name of their account, as far as that changes anything."""
     found = []
@@ -204,10 +208,10 @@ def _merged(
             continue
         if link.weak_base or link.hidden_since:
             continue  # it is read whole, when it can be
-        if work.plan is not None and work.plan.is_decided(person.id):
+        if context.plan is not None and context.plan.is_decided(person.id):
             continue  # its record was read in this dry run, and brought the name with it
         row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], "Account": account}
-        merged = records.merge_with(work, fields, person, parse(fields, row), filling=True)
+        merged = records.merge_with(context, fields, person, parse(fields, row), filling=True)
         if merged.merge.base_after_reading(link.base) != link.base:
             found.append(merged)
     return found
@@ -216,10 +220,10 @@ def _merged(
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
-def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
+def _apply_users(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
     """Write the names and addresses of users to the records that they own, where another one stands; gives to how many.
     They are no value of a person: a dry run has nothing to tell of them."""
-    if work.plan is not None:
+    if context.plan is not None:
         return 0
     users = {to_18(row["Id"]): [row["Name"] or "", row["Email"] or ""] for row in rows}
     ids = bulk_sql.matching(
@@ -229,24 +233,24 @@ def _apply_users(work: Work, rows: Sequence[Mapping[str, Any]], reading: Reading
         [[key, *names] for key, names in users.items()],
         where="""t."owner_id" = s.c0 AND NOT (t."owner_id" = '') AND t."organisation" = %s
             AND (t."owner_name" <> s.c1 OR t."owner_email" <> s.c2)""",
-        params=[work.organisation],
+        params=[context.organisation],
     )
     for start in range(0, len(ids), BATCH):
-        left = _write_owners(work, users, ids[start : start + BATCH], reading)
+        left = _write_owners(context, users, ids[start : start + BATCH], reading)
         for sobject in OBJECTS:
-            postpone(work, sobject, [record_id for name, record_id in left if name == sobject])
-        work.give_up_in_time()
+            postpone(context, sobject, [record_id for name, record_id in left if name == sobject])
+        context.give_up_in_time()
     return len(ids)
 
 
 def _write_owners(
-    work: Work, users: Mapping[str, list[str]], ids: Iterable[int], reading: Reading
+    context: Context, users: Mapping[str, list[str]], ids: Iterable[int], reading: Reading
 ) -> list[tuple[str, str]]:
     """One statement for the records of a batch of persons; gives object and id of those that have to be read anew,
     because their person is being edited right now or a newer request has read them."""
     batch = list(ids)
     with agreeing_writes():
-        work.fence()
+        context.fence()
         persons = Person.objects.filter(id__in=batch).order_by("id")
         free = set(persons.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True))
         links = SalesforceRecord.objects.filter(person_id__in=batch, owner_id__in=users).values_list(
@@ -262,7 +266,7 @@ def _write_owners(
     return left
 
 
-_APPLY: dict[str, Callable[[Work, Sequence[Mapping[str, Any]], Reading], int]] = {
+_APPLY: dict[str, Callable[[Context, Sequence[Mapping[str, Any]], Reading], int]] = {
     "Account": _apply_accounts,
     "User": _apply_users,
 }

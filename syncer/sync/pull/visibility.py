@@ -15,7 +15,7 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.ids import to_18
 from syncer.sync.connection.pages import field_errors, pages
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.merge import merge
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
@@ -29,20 +29,20 @@ from syncer.sync.store.locking import lock
 # -- no longer visible ------------------------------------------------------------------------------------------------
 
 
-def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
+def hide(context: Context, reading: Reading, person_ids: Iterable[int]) -> int:
     """Records that were asked for by id, deleted ones included, and not answered: not shared any more, or deleted for
     good. Nothing is blanked, made anew or sent; edits made here wait until a read shows the record again.
 
     Gives how many were hidden by this."""
     persons = [p for p in person_state.by_ids(person_ids).values() if p.linked]
-    if work.plan is not None:
+    if context.plan is not None:
         for person in persons:
-            work.plan.add(Planned("no longer visible", person.id, person.name, person.sfdc_type, person.sfdc_id))
+            context.plan.add(Planned("no longer visible", person.id, person.name, person.sfdc_type, person.sfdc_id))
         return len(persons)
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {p.id: p.revision for p in persons})
+        context.fence()
+        free = lock(context, {p.id: p.revision for p in persons})
         links = SalesforceRecord.objects.filter(
             person_id__in=free,
             hidden_since__isnull=True,
@@ -51,10 +51,10 @@ def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
         )
         gone = set(links.values_list("person_id", flat=True))
         SalesforceRecord.objects.filter(person_id__in=gone).update(
-            hidden_since=work.now(), read_sequence=reading.sequence
+            hidden_since=context.now(), read_sequence=reading.sequence
         )
         # What waits only to be compared has nothing to wait for.
-        idle = [p.id for p in persons if p.id in gone and p.pending and not _was_edited(work, p)]
+        idle = [p.id for p in persons if p.id in gone and p.pending and not _was_edited(context, p)]
         PendingChange.objects.filter(person_id__in=idle, claim="").delete()
         for person in persons:
             if person.id in gone:
@@ -71,8 +71,8 @@ def hide(work: Work, reading: Reading, person_ids: Iterable[int]) -> int:
     return len(gone)
 
 
-def _was_edited(work: Work, person: PersonState) -> bool:
-    fields, link = work.maps.get(person.sfdc_type), person.link
+def _was_edited(context: Context, person: PersonState) -> bool:
+    fields, link = context.maps.get(person.sfdc_type), person.link
     if fields is None or link is None:
         return True
     here, bad = fields.here(person.values)
@@ -83,45 +83,47 @@ def _was_edited(work: Work, person: PersonState) -> bool:
 IDS_A_QUERY = 500
 
 
-def read_again(work: Work, sobject: str, ids: Sequence[str]) -> list[str]:
+def read_again(context: Context, sobject: str, ids: Sequence[str]) -> list[str]:
     """Read records that could not be merged in their turn; gives those that still can't, for the next cycle."""
     left: list[str] = []
     for start in range(0, len(ids), IDS_A_QUERY):
-        left += _take_by_id(work, sobject, ids[start : start + IDS_A_QUERY])[0]
+        left += _take_by_id(context, sobject, ids[start : start + IDS_A_QUERY])[0]
     return left
 
 
-def _take_by_id(work: Work, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
+def _take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
     """Merge these records, and hide those that are not answered; gives the ids of those that can't be merged now, and
     how many were hidden."""
-    rows, reading = ask_for(work, sobject, ids)
-    left = receive_records(work, sobject, rows, reading)
+    rows, reading = ask_for(context, sobject, ids)
+    left = receive_records(context, sobject, rows, reading)
     missing = set(ids) - {to_18(row["Id"]) for row in rows}
     if not missing:
         return left, 0
-    return left, hide(work, reading, [p.id for p in person_state.by_record_ids(work.organisation, missing).values()])
+    return left, hide(
+        context, reading, [p.id for p in person_state.by_record_ids(context.organisation, missing).values()]
+    )
 
 
-def ask_for(work: Work, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
+def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
     """Read records by id, deleted ones included. What is not answered is not visible, or was deleted for good."""
-    fields = work.maps[sobject]
+    fields = context.maps[sobject]
     text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids)))
-    work.checkpoint()
+    context.checkpoint()
     sequence = next_sequence()
     with field_errors():
-        first = work.org.query(text, deleted=True)
-    work.checkpoint()
-    rows = [row for page in pages(work, first) for row in page.records]  # wide records come in short pages
+        first = context.org.query(text, deleted=True)
+    context.checkpoint()
+    rows = [row for page in pages(context, first) for row in page.records]  # wide records come in short pages
     return rows, Reading(sequence, first.asked_at)
 
 
-def ask_for_unseen(work: Work, cursor: SyncCursor, sequence: int) -> None:
+def ask_for_unseen(context: Context, cursor: SyncCursor, sequence: int) -> None:
     """After everything was read: the linked records that were not there are asked for by id, and those not answered
     are hidden. Persons that are hidden already cost nothing."""
     sobject = cursor.object
     after = hidden = 0
     links = SalesforceRecord.objects.filter(
-        organisation=work.organisation,
+        organisation=context.organisation,
         object=sobject,
         hidden_since__isnull=True,
         person__sfdc_is_deleted=False,
@@ -129,13 +131,13 @@ def ask_for_unseen(work: Work, cursor: SyncCursor, sequence: int) -> None:
     ).order_by("person_id")
     while batch := list(links.filter(person_id__gt=after).values_list("person_id", "record_id")[:IDS_A_QUERY]):
         after = batch[-1][0]
-        unseen = [record_id for pk, record_id in batch if work.plan is None or pk not in work.plan.seen]
+        unseen = [record_id for pk, record_id in batch if context.plan is None or pk not in context.plan.seen]
         if not unseen:
             continue
-        left, found = _take_by_id(work, sobject, unseen)
+        left, found = _take_by_id(context, sobject, unseen)
         hidden += found
         cursor.postponed += left
-        store_cursor(work, cursor)
-        work.next_batch()
+        store_cursor(context, cursor)
+        context.next_batch()
     if hidden:
-        work.note(f"{hidden} {sobject} records are no longer visible to the sync user.")
+        context.note(f"{hidden} {sobject} records are no longer visible to the sync user.")

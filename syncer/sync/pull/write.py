@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from syncer.models import ActivityType, CreateIntent, FormerId, PendingChange, Person, SalesforceRecord
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.values import BadValue
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap
 from syncer.sync.merge import Merge, Outcome, Value
 from syncer.sync.persons.person_state import PersonState
@@ -75,7 +75,7 @@ class Applied:
 
 
 def apply(
-    work: Work,
+    context: Context,
     fields: ObjectMap,
     reading: Reading,
     merged: Sequence[Merged],
@@ -84,9 +84,9 @@ def apply(
 ) -> Applied:
     """Write persons, links, log and outbox for merged records; ``also`` runs in the same transaction, with those
     that are written."""
-    if work.plan is not None:
+    if context.plan is not None:
         for m in merged:
-            work.plan.add_merge(
+            context.plan.add_merge(
                 m.person.id,
                 m.person.name,
                 m.remote.object,
@@ -97,11 +97,11 @@ def apply(
             )
         return Applied(list(merged), {m.person.id for m in merged if m.merge.received}, [], [])
     try:
-        return _apply(work, fields, reading, merged, also)
+        return _apply(context, fields, reading, merged, also)
     except IntegrityError:  # somebody has linked one of the records, or given one of the persons a link, meanwhile
         if len(merged) == 1:
             return Applied([], set(), list(merged), [])
-    single = [apply(work, fields, reading, [m], also=also) for m in merged]
+    single = [apply(context, fields, reading, [m], also=also) for m in merged]
     return Applied(
         [m for one in single for m in one.written],
         {pk for one in single for pk in one.changed},
@@ -111,26 +111,26 @@ def apply(
 
 
 def _apply(
-    work: Work,
+    context: Context,
     fields: ObjectMap,
     reading: Reading,
     merged: Sequence[Merged],
     also: Callable[[Sequence[Merged]], None] | None,
 ) -> Applied:
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {m.person.id: m.person.revision for m in merged})
+        context.fence()
+        free = lock(context, {m.person.id: m.person.revision for m in merged})
         newer = read_since(free, reading.sequence)
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
-        changed = _write_persons(ready, fields, journal, work)
-        _write_links(ready, reading, work)
-        _log_links(ready, journal, work)
+        changed = _write_persons(ready, fields, journal, context)
+        _write_links(ready, reading, context)
+        _log_links(ready, journal, context)
         _write_outbox(ready)
         journal.write()
         if also is not None:
             also(ready)
-    work.conflicts += journal.conflict_count
+    context.conflicts += journal.conflict_count
     return Applied(
         ready,
         changed,
@@ -163,7 +163,7 @@ def received_columns(person_values: Any, fields: ObjectMap, received: dict[str, 
     return columns
 
 
-def _write_persons(ready: Sequence[Merged], fields: ObjectMap, journal: Journal, work: Work) -> set[int]:
+def _write_persons(ready: Sequence[Merged], fields: ObjectMap, journal: Journal, context: Context) -> set[int]:
     """Write the values received, and the link's columns, in one statement for all; gives who got new values."""
     writes: list[tuple[PersonState, dict[str, Any]]] = []
     changed: set[int] = set()
@@ -199,7 +199,7 @@ def _write_persons(ready: Sequence[Merged], fields: ObjectMap, journal: Journal,
                 "sfdc_id": person.sfdc_id,
                 "sfdc_is_deleted": person.sfdc_is_deleted,
             }
-            updated = work.now() if person.id in changed else person.updated_at
+            updated = context.now() if person.id in changed else person.updated_at
             rows.append([person.id, person.revision, *(columns.get(n, present[n]) for n in names), updated])
         bulk_sql.update(Person, [*names, "updated_at"], rows, keys=("id", "revision"))
     return changed
@@ -229,14 +229,14 @@ def _column_by_column(
     return received_columns(m.person.values, fields, kept), kept
 
 
-def _write_links(ready: Sequence[Merged], reading: Reading, work: Work) -> None:
-    rows = [link_row(m, reading, work) for m in ready]
+def _write_links(ready: Sequence[Merged], reading: Reading, context: Context) -> None:
+    rows = [link_row(m, reading, context) for m in ready]
     bulk_sql.insert(SalesforceRecord, RECORD_COLUMNS, rows, conflict=UPSERT_RECORD)
 
 
-def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
+def link_row(m: Merged, reading: Reading, context: Context) -> list[Any]:
     """The link of a merged record as it is to be stored, in the order of RECORD_COLUMNS."""
-    link, remote, now = m.person.link, m.remote, work.now()
+    link, remote, now = m.person.link, m.remote, context.now()
     same_record = link is not None and link.record_id == remote.id
     of_another = link is not None and not m.partial and (link.weak_base or not same_record)
     base = m.merge.base_after_reading(link.base if link else {}, of_another=of_another)
@@ -251,7 +251,7 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     weak = m.partial and link is not None and link.weak_base
     return [
         m.person.id,
-        work.organisation,
+        context.organisation,
         remote.object,
         remote.id,
         base,
@@ -265,7 +265,7 @@ def link_row(m: Merged, reading: Reading, work: Work) -> list[Any]:
     ]
 
 
-def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
+def _log_links(ready: Sequence[Merged], journal: Journal, context: Context) -> None:
     """Say which persons were linked, came back or changed owner; keep the id that a re-linked person had before."""
     former = []
     CreateIntent.objects.filter(person_id__in=[m.person.id for m in ready if not m.person.linked]).delete()
@@ -292,7 +292,9 @@ def _log_links(ready: Sequence[Merged], journal: Journal, work: Work) -> None:
         if link is None or m.partial:
             continue
         if link.record_id != remote.id:
-            former.append([person.id, link.organisation, link.object, link.record_id, m.link_reason[:40], work.now()])
+            former.append(
+                [person.id, link.organisation, link.object, link.record_id, m.link_reason[:40], context.now()]
+            )
         elif person.sfdc_is_deleted:
             journal.entry(
                 person.id,

@@ -14,7 +14,7 @@ from syncer.models import ActivityType, Person, SalesforceRecord
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
@@ -81,7 +81,7 @@ class Sent:
         return any(is_about_fields(error) for error in self.errors)
 
 
-def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
+def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
     """Store the results. A person that is being edited right now is loaded again and the result recorded then."""
     outcomes: dict[int, PersonOutcome] = {}
     left = list(sent)
@@ -89,20 +89,20 @@ def record(work: Work, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]
         if not left:
             break
         if attempt:
-            work.pause(0.05 * attempt)
+            context.pause(0.05 * attempt)
             persons = person_state.by_ids(s.sending.person.id for s in left)
             left = [
                 replace(s, sending=replace(s.sending, loaded_again=persons[s.sending.person.id]))
                 for s in left
                 if s.sending.person.id in persons
             ]
-        left = _record_once(work, fields, reading, left, outcomes, edited=attempt > 0)
+        left = _record_once(context, fields, reading, left, outcomes, edited=attempt > 0)
     message = "The person is being edited right now, so what came of it is found out by the next cycle."
     return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, "BUSY") for s in left}
 
 
 def _record_once(
-    work: Work,
+    context: Context,
     fields: ObjectMap,
     reading: Reading,
     sent: Sequence[Sent],
@@ -110,12 +110,12 @@ def _record_once(
     *,
     edited: bool,
 ) -> list[Sent]:
-    journal = Journal(work)
+    journal = Journal(context)
     found: dict[int, PersonOutcome] = {}
     counts = {"updated": 0, "failed": 0, "unchanged": 0}
     with agreeing_writes():
-        work.fence()
-        free = lock(work, {s.sending.now.id: s.sending.now.revision for s in sent})
+        context.fence()
+        free = lock(context, {s.sending.now.id: s.sending.now.revision for s in sent})
         overtaken = read_since(free, reading.sequence)
         if not edited:
             free -= overtaken  # loaded again first, with what the newer read has made the base
@@ -128,54 +128,54 @@ def _record_once(
             if s.errors:
                 if s.sending.person.id not in overtaken:  # else the newer read has seen what the record holds
                     noticed += _notice(fields, s, journal)
-                failures.append(_refused(work, fields, s, journal))
+                failures.append(_refused(context, fields, s, journal))
                 found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
                 counts["failed"] += 1
                 continue
-            recorded = _settle(work, fields, s, journal, overtaken=s.sending.person.id in overtaken)
+            recorded = _settle(context, fields, s, journal, overtaken=s.sending.person.id in overtaken)
             done.append(recorded)
             found[s.sending.person.id] = recorded.outcome
             counts["updated" if s.sending.values else "unchanged"] += 1
             if s.sending.held is not None:
                 # What is restored there, or was edited meanwhile, still has to go.
                 waits = recorded.sends_again or edited
-                rest = _held_back(work, fields, s, s.sending.held, journal, waits=waits)
+                rest = _held_back(context, fields, s, s.sending.held, journal, waits=waits)
                 held.append(rest)
                 counts["failed"] += s.sending.held.new
                 found[s.sending.person.id] = _in_part(recorded.outcome, s.sending.held, rest)
-        _write_values(work, fields, [*done, *noticed])
-        _write_bases(work, reading, [*done, *noticed])
+        _write_values(context, fields, [*done, *noticed])
+        _write_bases(context, reading, [*done, *noticed])
         # A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there.
         waiting = [r.person.id for r in done if r.sends_again or edited]
-        outbox.fail(work.claim, held)
+        outbox.fail(context.claim, held)
         let_go = {f.person_id for f in held}
         settled = [r.person.id for r in done if r.person.id not in waiting and r.person.id not in let_go]
-        outbox.release(work.claim, settled, waiting)
+        outbox.release(context.claim, settled, waiting)
         if edited:
-            outbox.release(work.claim, (), [f.person_id for f in failures])
+            outbox.release(context.claim, (), [f.person_id for f in failures])
         else:
-            outbox.fail(work.claim, failures)
+            outbox.fail(context.claim, failures)
         journal.write()
     outcomes |= found
-    work.conflicts += journal.conflict_count
+    context.conflicts += journal.conflict_count
     for name, count in counts.items():
-        work.sent[name] += count
+        context.sent[name] += count
     return [s for s in sent if s.sending.person.id not in free]
 
 
-def _refused(work: Work, fields: ObjectMap, s: Sent, journal: Journal) -> Failure:
+def _refused(context: Context, fields: ObjectMap, s: Sent, journal: Journal) -> Failure:
     """Nothing of it was sent. What was held before waits with it."""
     before = s.sending.held or Held({}, (), new=False)
     found = failure(
-        work, fields, s.sending.person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
+        context, fields, s.sending.person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
     )
     return replace(found, held=before.values)
 
 
-def _held_back(work: Work, fields: ObjectMap, s: Sent, held: Held, journal: Journal, *, waits: bool) -> Failure:
+def _held_back(context: Context, fields: ObjectMap, s: Sent, held: Held, journal: Journal, *, waits: bool) -> Failure:
     """The refused part of an update of which the rest was sent (or nothing else was to be sent)."""
     values = {**held.values, **s.sending.values} if not held.values else held.values
-    found = failure(work, fields, s.sending.person, held.errors, values, journal if held.new else None)
+    found = failure(context, fields, s.sending.person, held.errors, values, journal if held.new else None)
     if waits:
         found = replace(found, failed=False, retry_at=None)
     return replace(found, held=held.values)
@@ -201,7 +201,7 @@ class Recorded:
     outcome: PersonOutcome
 
 
-def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal, *, overtaken: bool) -> Recorded:
+def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, overtaken: bool) -> Recorded:
     """``overtaken``: a newer request has read the record, or sent to it. What that one made the base stands, except
     where this update has taken the place of an edit that it may not have seen."""
     person, link = s.sending.person, s.sending.person.link
@@ -213,7 +213,7 @@ def _settle(work: Work, fields: ObjectMap, s: Sent, journal: Journal, *, overtak
     sends_again = False
     for decision in _restored(s.sending, link.base, here) if not overtaken else ():
         received[decision.field] = decision.there
-        journal.received(person.id, person.name, decision, work.actor)
+        journal.received(person.id, person.name, decision, context.actor)
         journal.conflict(person.id, person.name, decision)
     for name, value in s.sending.values.items():
         rule = next(r for r in fields.rules if r.field == name)
@@ -315,7 +315,7 @@ def _known_stamp(person: PersonState, s: Sent) -> datetime | None:
     return s.after_stamp if undisturbed else None
 
 
-def _write_values(work: Work, fields: ObjectMap, done: Sequence[Recorded]) -> None:
+def _write_values(context: Context, fields: ObjectMap, done: Sequence[Recorded]) -> None:
     writes = []
     for r in done:
         columns: dict[str, Any] = {}
@@ -327,12 +327,12 @@ def _write_values(work: Work, fields: ObjectMap, done: Sequence[Recorded]) -> No
         if columns:
             writes.append((r.person, columns))
     names = sorted({name for _, columns in writes for name in columns})
-    rows = [[p.id, p.revision, *(columns.get(n, p.values[n]) for n in names), work.now()] for p, columns in writes]
+    rows = [[p.id, p.revision, *(columns.get(n, p.values[n]) for n in names), context.now()] for p, columns in writes]
     bulk_sql.update(Person, [*names, "updated_at"], rows, keys=("id", "revision"))
 
 
-def _write_bases(work: Work, reading: Reading, done: Sequence[Recorded]) -> None:
-    now = work.now()
+def _write_bases(context: Context, reading: Reading, done: Sequence[Recorded]) -> None:
+    now = context.now()
     rows = [
         [
             r.person.id,

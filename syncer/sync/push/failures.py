@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from syncer.models import ActivityType
-from syncer.salesforce.errors import Action, explain, policy_for
+from syncer.salesforce.errors import Recovery, explain, policy_for
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
@@ -29,7 +29,7 @@ NIGHT = 2
 
 
 def failure(
-    work: Work,
+    context: Context,
     fields: ObjectMap,
     person: PersonState,
     errors: Sequence[RowError],
@@ -39,7 +39,7 @@ def failure(
     """What a refusal means for a person, with a `Sync failed` entry (``journal`` None: it was told before):
     Salesforce's code and words, the fields named, the values sent, and in plain language what to do."""
     error = errors[0]
-    passing, retry_at = next_try(work, person, policy_for(error.code).action)
+    passing, retry_at = next_try(context, person, policy_for(error.code).recovery)
     sent = {f.salesforce_field: values[f.person_field] for f in fields.fields if f.person_field in values}
     known = {f.salesforce_field: f.describe for f in fields.fields}
     explanation = explain(
@@ -71,18 +71,18 @@ def failure(
     return Failure(person.id, error.code, error.message, detail, failed=not passing, retry_at=retry_at)
 
 
-def next_try(work: Work, person: PersonState, action: Action) -> tuple[bool, datetime]:
+def next_try(context: Context, person: PersonState, action: Recovery) -> tuple[bool, datetime]:
     """Whether a fault still passes by itself, and when it is tried again: soon, with backoff and jitter; in the next
     cycles; in the end, like everything that was refused for good, at night. An automation that failed is left to the
     next cycles at once."""
-    now = work.now()
+    now = context.now()
     attempts = person.attempts
-    if action is Action.RETRY_LATER:
+    if action is Recovery.RETRY_LATER:
         attempts += TRIES_IN_A_CYCLE
-    elif action is not Action.RETRY_SOON:
+    elif action is not Recovery.RETRY_SOON:
         attempts = TRIES_IN_ALL
     if attempts < TRIES_IN_A_CYCLE:
-        return True, now + FIRST_RETRY * 2**attempts * (0.75 + 0.5 * work.random.random())
+        return True, now + FIRST_RETRY * 2**attempts * (0.75 + 0.5 * context.random.random())
     if attempts < TRIES_IN_ALL:
         return True, now + 2 * LONGEST_WAIT
     return False, tonight(now)
@@ -95,7 +95,7 @@ def tonight(now: datetime) -> datetime:
 
 
 def is_about_fields(error: RowError) -> bool:
-    return policy_for(error.code).action is Action.REFRESH_FIELDS
+    return policy_for(error.code).recovery is Recovery.REFRESH_FIELDS
 
 
 def failed_outcome(person: PersonState, result: Failure) -> PersonOutcome:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from syncer.salesforce.errors import Action, policy_for
+from syncer.salesforce.errors import Recovery, policy_for
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
@@ -25,10 +25,10 @@ def may_be_gone(errors: Sequence[RowError], unseen: bool) -> bool:
     """Refused because the record is not what it was, or refused and not shown by the reading before (``unseen``)."""
     if any(is_about_fields(error) for error in errors):
         return False
-    return bool(errors) and (unseen or any(policy_for(error.code).action is Action.GONE for error in errors))
+    return bool(errors) and (unseen or any(policy_for(error.code).recovery is Recovery.GONE for error in errors))
 
 
-def find_out(work: Work, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
+def find_out(context: Context, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
     """Read the records of refused updates by id: what was deleted, merged or converted is followed, what is not
     answered is hidden. Only where the record is plainly there the refusal stands."""
     by_record = {s.sending.person.link.record_id: s for s in lost if s.sending.person.link}
@@ -36,21 +36,21 @@ def find_out(work: Work, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, P
     ids = list(by_record)
     for start in range(0, len(ids), visibility.IDS_A_QUERY):
         part = ids[start : start + visibility.IDS_A_QUERY]
-        found, reading = visibility.ask_for(work, fields.object, part)
-        records.receive_records(work, fields.object, found, reading, by_value=True)
+        found, reading = visibility.ask_for(context, fields.object, part)
+        records.receive_records(context, fields.object, found, reading, by_value=True)
         answered = {to_18(row["Id"]) for row in found}
-        visibility.hide(work, reading, [by_record[i].sending.person.id for i in part if i not in answered])
+        visibility.hide(context, reading, [by_record[i].sending.person.id for i in part if i not in answered])
         rows += found
     alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
     after = person_state.by_ids(s.sending.person.id for s in lost)
-    outbox.keep(work.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
+    outbox.keep(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
     outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
     standing = [
         replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
         for i, s in by_record.items()
         if i in alive and s.sending.person.id in after
     ]
-    return outcomes | record(work, fields, Reading(next_sequence(), work.now()), standing)
+    return outcomes | record(context, fields, Reading(next_sequence(), context.now()), standing)
 
 
 def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:

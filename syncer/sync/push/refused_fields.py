@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from syncer.salesforce.errors import Action, policy_for
+from syncer.salesforce.errors import Recovery, policy_for
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.after_update import Held, Sending, Sent
 
 
-def still_refused(work: Work, fields: ObjectMap, person: PersonState, to_send: Mapping[str, Value]) -> dict[str, Value]:
+def still_refused(
+    context: Context, fields: ObjectMap, person: PersonState, to_send: Mapping[str, Value]
+) -> dict[str, Value]:
     """The values to be sent that are those refused before. Of a state and its country both have to be."""
-    if not work.sync_user.hold_refused_fields:
+    if not context.sync_user.hold_refused_fields:
         return {}
     same = {name: value for name, value in person.held.items() if name in to_send and to_send[name] == value}
     return {n: v for n, v in same.items() if (partner := fields.together.get(n)) not in to_send or partner in same}
@@ -45,9 +47,9 @@ def with_unsendable(
     return Held({**before.values, **values}, (*errors, *before.errors), new)
 
 
-def without_refused(work: Work, fields: ObjectMap, s: Sent) -> Sending | None:
+def without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | None:
     """What can be sent of a refused update after all; None when all of it waits."""
-    if not s.errors or any(policy_for(error.code).action is not Action.WAIT_FOR_CHANGE for error in s.errors):
+    if not s.errors or any(policy_for(error.code).recovery is not Recovery.WAIT_FOR_CHANGE for error in s.errors):
         return None
     values = s.sending.values
     names = {f.salesforce_field: f.person_field for f in fields.fields}
@@ -55,7 +57,7 @@ def without_refused(work: Work, fields: ObjectMap, s: Sent) -> Sending | None:
     refused = {name for group in named for name in group}
     refused |= {fields.together[name] for name in refused if fields.together.get(name) in values}
     waiting: dict[str, Value] = {}
-    if work.sync_user.hold_refused_fields and all(named):
+    if context.sync_user.hold_refused_fields and all(named):
         waiting = {name: values[name] for name in refused}
         rest = {name: value for name, value in values.items() if name not in refused}
     else:

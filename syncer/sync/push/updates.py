@@ -19,7 +19,7 @@ from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
 from syncer.sync.connection import pages, runs
-from syncer.sync.context import Work, next_sequence
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Merge, Value, merge
@@ -45,60 +45,60 @@ PASSES = 6
 UNKNOWN_IN_A_ROW = 3
 
 
-def send_waiting(work: Work) -> None:
+def send_waiting(context: Context) -> None:
     """The cycle's sending phase: everything that waited when it began, batch by batch.
 
     What failed in passing, or with an unknown outcome, is tried again a few times; the next cycles do the rest.
     """
-    if work.plan is not None:
-        _plan_waiting(work, work.plan)
+    if context.plan is not None:
+        _plan_waiting(context, context.plan)
         return
-    outbox.wake(work.now())
+    outbox.requeue_due(context.now())
     until = outbox.newest()
     if until is None:
         return
-    progress = [0, outbox.waiting(work.now())]
+    progress = [0, outbox.waiting(context.now())]
     unknown: list[OutcomeUnknown] = []
     for attempt in range(PASSES):
-        broken = _send_all(work, until, progress)
+        broken = _send_all(context, until, progress)
         unknown = [*unknown, broken] if broken else []
         if len(unknown) >= UNKNOWN_IN_A_ROW:
             raise unknown[-1]
-        again = work.now() if broken else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, work.now())
+        again = context.now() if broken else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, context.now())
         if again is None or attempt == PASSES - 1:
             break
-        wait = (again - work.now()).total_seconds() + work.random.random()
-        work.checkpoint()
-        work.pause(max(wait, 0.0))
-        work.checkpoint()
+        wait = (again - context.now()).total_seconds() + context.random.random()
+        context.checkpoint()
+        context.pause(max(wait, 0.0))
+        context.checkpoint()
 
 
-def _send_all(work: Work, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
+def _send_all(context: Context, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
     """One pass over the outbox; gives the error of a request whose outcome is unknown. Updates can be repeated: the
     next try reads first, and finds what was carried out."""
     after, unknown = 0, None
-    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after, until=until):
-        work.next_batch()
+    while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after, until=until):
+        context.next_batch()
         after = ids[-1]
-        claimed = outbox.claim(ids, work.claim)
+        claimed = outbox.claim(ids, context.claim)
         try:
-            send(work, claimed, retry=False)
+            send(context, claimed, retry=False)
         except OutcomeUnknown as error:
             unknown = error
         finally:
             runs.discard_interrupted_connection()
-            outbox.let_go(work.claim)
+            outbox.let_go(context.claim)
         progress[0] += len(claimed)
-        runs.report(work, "Sending", progress[0], max(progress))
+        runs.report(context, "Sending", progress[0], max(progress))
     return unknown
 
 
-def _plan_waiting(work: Work, told: Plan) -> None:
+def _plan_waiting(context: Context, told: Plan) -> None:
     """What would be sent of persons whose record was not read in this cycle; of the others it is decided already."""
-    for ids in _due_batches(work):
+    for ids in _due_batches(context):
         for person in person_state.by_ids(ids).values():
             link = person.link
-            fields = work.maps.get(link.object) if link else None
+            fields = context.maps.get(link.object) if link else None
             if link is None or fields is None or told.is_decided(person.id) or person.sfdc_is_deleted:
                 continue
             here, bad = fields.here(person.values)
@@ -106,27 +106,27 @@ def _plan_waiting(work: Work, told: Plan) -> None:
                 why = "; ".join(str(error) for error in bad.values())
                 told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
             else:
-                merged = merge(fields.rules, link.base, here, link.base, sending=work.sending)
+                merged = merge(fields.rules, link.base, here, link.base, sending=context.sending)
                 if person.pending != PendingState.FAILED:
-                    waiting = refused_fields.still_refused(work, fields, person, merged.to_send)
+                    waiting = refused_fields.still_refused(context, fields, person, merged.to_send)
                     merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))
                 told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
 
 
-def _due_batches(work: Work) -> Iterator[list[int]]:
+def _due_batches(context: Context) -> Iterator[list[int]]:
     """What waits, then what would be woken for its nightly retry."""
     after = 0
-    while ids := outbox.due(RECORDS_A_CALL, work.now(), after=after):
+    while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after):
         after = ids[-1]
         yield ids
     after = 0
-    asleep = outbox.asleep(work.now()).order_by("person_id").values_list("person_id", flat=True)
+    asleep = outbox.due_for_nightly_retry(context.now()).order_by("person_id").values_list("person_id", flat=True)
     while ids := list(asleep.filter(person_id__gt=after)[:RECORDS_A_CALL]):
         after = ids[-1]
         yield ids
 
 
-def send(work: Work, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
+def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
     """Send what differs from the base, of persons that this worker has claimed; gives the outcome of each.
 
     ``retry``: also values that were refused before and are held (``held``), because somebody asks for it.
@@ -134,35 +134,35 @@ def send(work: Work, claimed: Iterable[int], *, retry: bool = True) -> dict[int,
     """
     outcomes: dict[int, PersonOutcome] = {}
     persons = person_state.by_ids(claimed)
-    for sobject, fields in work.maps.items():
+    for sobject, fields in context.maps.items():
         batch = []
         for person in persons.values():
             if person.link is None or person.link.object != sobject:
                 continue
-            planned = plan(work, fields, person, retry=retry)
+            planned = plan(context, fields, person, retry=retry)
             if isinstance(planned, Sending):
                 batch.append(planned)
             else:
                 outcomes[person.id] = planned
         while batch:
-            size = _records_a_call(work, fields, batch)
-            outcomes |= _send_batch(work, fields, batch[:size])
+            size = _records_a_call(context, fields, batch)
+            outcomes |= _send_batch(context, fields, batch[:size])
             batch = batch[size:]
     return outcomes
 
 
-def _records_a_call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> int:
+def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> int:
     """What *before* does not show is not noticed, so its rows have to come in one page. Salesforce shortens the pages
     of wide records, and of those with several long texts, to no less than 200 rows ("Changing the Batch Size in
     Queries", SOAP API Developer Guide)."""
     names = {name for sending in batch[:RECORDS_A_CALL] for name in sending.values}
     sent = [f for f in fields.fields if f.person_field in names]
     long_texts = sum(f.describe.length > LONG_TEXT for f in sent)
-    wide = work.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
+    wide = context.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
     return writing.MOST_ROWS if wide else RECORDS_A_CALL
 
 
-def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
+def plan(context: Context, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
     """What is to be sent of a person, by the merge of its values with the base. Persons that can't be are let go."""
     link = person.link
     if link is None or person.sfdc_is_deleted or link.weak_base:
@@ -172,11 +172,11 @@ def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = Tr
         return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
     here, bad = fields.here(person.values)
     merged = merge(
-        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=work.sending
+        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.sending
     )
-    if bad and not (work.sync_user.hold_refused_fields and merged.to_send):
-        return _refuse_values(work, fields, person, bad)
-    waiting = {} if retry else refused_fields.still_refused(work, fields, person, merged.to_send)
+    if bad and not (context.sync_user.hold_refused_fields and merged.to_send):
+        return _refuse_values(context, fields, person, bad)
+    waiting = {} if retry else refused_fields.still_refused(context, fields, person, merged.to_send)
     values = {name: value for name, value in merged.to_send.items() if name not in waiting}
     values |= {partner: here[partner] for n in values if (partner := fields.together.get(n)) in here}
     unsent = refused_fields.earlier(fields, person, waiting)
@@ -187,61 +187,61 @@ def plan(work: Work, fields: ObjectMap, person: PersonState, *, retry: bool = Tr
     return Sending(person, values, merged.received, unsent)
 
 
-def _send_batch(work: Work, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
+def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
     # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
     # go over the new one.
-    mine = outbox.hold(work.claim, [sending.person.id for sending in planned])
+    mine = outbox.renew(context.claim, [sending.person.id for sending in planned])
     batch = [sending for sending in planned if sending.person.id in mine]
     to_send = [sending for sending in batch if sending.values]
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
-    reading, results = _call(work, fields, to_send)
+    reading, results = _call(context, fields, to_send)
     gone = [s for s in results if s.lost]
     parts = {
         id(s): part
         for s in results
-        if not s.lost and (part := refused_fields.without_refused(work, fields, s)) is not None
+        if not s.lost and (part := refused_fields.without_refused(context, fields, s)) is not None
     }
     told = [s for s in results if not s.lost and not s.about_fields and id(s) not in parts]
     outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in mine}
-    outcomes |= record(work, fields, reading, [*told, *quiet])
+    outcomes |= record(context, fields, reading, [*told, *quiet])
     if gone:
-        outcomes |= missing_records.find_out(work, fields, gone)
+        outcomes |= missing_records.find_out(context, fields, gone)
     if parts:
-        again, rest = _call(work, fields, list(parts.values()))
+        again, rest = _call(context, fields, list(parts.values()))
         whole = [s for s in results if id(s) in parts]
         outcomes |= record(
-            work, fields, again, [refused_fields.together(*pair) for pair in zip(whole, rest, strict=True)]
+            context, fields, again, [refused_fields.together(*pair) for pair in zip(whole, rest, strict=True)]
         )
     if any(s.about_fields for s in results):
         raise FieldsChanged
     return outcomes
 
 
-def _call(work: Work, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
+def _call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
     """Read, update and read again, in one Composite request; what came of each record, in the order of the batch."""
-    reading = Reading(next_sequence(), work.now())
+    reading = Reading(next_sequence(), context.now())
     if not batch:
         return reading, []
     names = {name for sending in batch for name in sending.values}
     mapped = [f for f in fields.fields if f.person_field in names]
-    outbox.doubt(work.claim, [(s.person.id, dict(s.values)) for s in batch])
-    work.checkpoint()
-    answer = work.org.composite(_requests(work, fields, mapped, batch), safe=False)
-    work.checkpoint()
+    outbox.mark_in_doubt(context.claim, [(s.person.id, dict(s.values)) for s in batch])
+    context.checkpoint()
+    answer = context.org.composite(_requests(context, fields, mapped, batch), safe=False)
+    context.checkpoint()
     if answer["before"].ok and answer["before"].body.get("nextRecordsUrl"):
-        work.short_pages = True
-    return Reading(reading.sequence, answer.asked_at), _results(work, fields, mapped, batch, answer)
+        context.short_pages = True
+    return Reading(reading.sequence, answer.asked_at), _results(context, fields, mapped, batch, answer)
 
 
 def _requests(
-    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]
+    context: Context, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]
 ) -> list[Subrequest]:
     ids = [s.person.link.record_id for s in batch if s.person.link]
     names = ["Id", "SystemModstamp", *(f.salesforce_field for f in mapped)]
     path = soql.query_path(soql.select(names, fields.object, where=soql.in_("Id", ids)))
     rows = [sending.body(fields) for sending in batch]
     size = writing.MOST_ROWS
-    save = writing.ALLOW_DUPLICATES if work.save_duplicates else {}
+    save = writing.ALLOW_DUPLICATES if context.save_duplicates else {}
     headers = {**writing.AUTO_ASSIGN_OFF, **save}
     updates = [
         writing.update(f"update{start // size}", fields.object, rows[start : start + size], headers)
@@ -251,11 +251,11 @@ def _requests(
 
 
 def _results(
-    work: Work, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
+    context: Context, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
 ) -> list[Sent]:
     before = _records(answer["before"].body["records"] if answer["before"].ok else [])
     try:
-        after = _records(pages.all_rows(work, answer["after"].body) if answer["after"].ok else [])
+        after = _records(pages.all_rows(context, answer["after"].body) if answer["after"].ok else [])
     except (SalesforceError, OutOfTime):
         after = {}  # what was sent is the base, and the record is read again
     results = []
@@ -284,19 +284,21 @@ def _nothing_sent(sending: Sending) -> Sent:
     return Sent(sending, (), None, None, None, None)
 
 
-def _refuse_values(work: Work, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> PersonOutcome:
+def _refuse_values(
+    context: Context, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]
+) -> PersonOutcome:
     """Values that Salesforce's types can't hold are refused here, without asking Salesforce."""
     errors = _unsendable_errors(fields, bad)
     values = _unsendable(fields, person, bad)
-    journal = Journal(work)
+    journal = Journal(context)
     with agreeing_writes():
-        work.fence()
-        if lock(work, {person.id: person.revision}):
-            outbox.fail(work.claim, [result := failure(work, fields, person, errors, values, journal)])
+        context.fence()
+        if lock(context, {person.id: person.revision}):
+            outbox.fail(context.claim, [result := failure(context, fields, person, errors, values, journal)])
             journal.write()
         else:
             return outcome(person, Result.BUSY, "The person was being edited; it is sent next time.")
-    work.sent["failed"] += 1
+    context.sent["failed"] += 1
     return failed_outcome(person, result)
 
 

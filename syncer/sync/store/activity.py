@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value
 from syncer.sync.store import bulk_sql
@@ -15,9 +15,9 @@ from syncer.sync.store import bulk_sql
 class Journal:
     """What a batch has to tell. ``write`` inserts it in three statements, in the caller's transaction."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._at = work.now()
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._at = context.now()
         self._entries: list[tuple[Any, ...]] = []
         self._conflicts: list[tuple[Any, ...]] = []
         self._images: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -46,8 +46,8 @@ class Journal:
                 name[:255],
                 str(kind),
                 self._at,
-                (actor or self._work.actor)[:150],
-                self._work.run.pk,
+                (actor or self._context.actor)[:150],
+                self._context.run.pk,
                 str(status),
                 field[:100],
                 code[:80],
@@ -100,7 +100,7 @@ class Journal:
             (
                 person_id,
                 name[:255],
-                self._work.run.pk,
+                self._context.run.pk,
                 self._at,
                 decision.field[:100],
                 decision.base if decision.has_base else None,
@@ -150,7 +150,7 @@ class Journal:
         bulk_sql.insert(
             BeforeImage,
             ["run_id", "person_id", "here", "there"],
-            [(self._work.run.pk, person, here, there) for person, (here, there) in self._images.items()],
+            [(self._context.run.pk, person, here, there) for person, (here, there) in self._images.items()],
         )
 
     def _image(self, person_id: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.store import bulk_sql, outbox
@@ -19,16 +19,16 @@ from syncer.sync.store import bulk_sql, outbox
 LATE_COMMIT = timedelta(minutes=15)
 
 
-def remember(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> set[int]:
+def remember(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> set[int]:
     """Durable before the call: on SQLite the commit is synced to the disk, too. Gives the persons that may be created.
 
     A claim that ran out while Salesforce was slow may be another worker's by now, and its create under way. Nothing is
     made either for a person that was deleted or linked meanwhile."""
-    asked_at = work.org.org_time()
+    asked_at = context.org.org_time()
     external = fields.external_id_field is not None
     columns = ["object", "state", "asked_at", "external_id", "values_sent", "options", "created_at"]
     with synced_to_disk(), transaction.atomic(durable=True):
-        held = outbox.hold(work.claim, [creation.person.id for creation in creations])
+        held = outbox.renew(context.claim, [creation.person.id for creation in creations])
         mine = set(Person.objects.filter(id__in=held, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
         bulk_sql.insert(
             CreateIntent,
@@ -42,7 +42,7 @@ def remember(work: Work, fields: ObjectMap, creations: Sequence[Creation]) -> se
                     external,
                     dict(c.values),
                     c.options.of_create(),
-                    work.now(),
+                    context.now(),
                 ]
                 for c in creations
                 if c.person.id in mine

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from django.db.models.functions import Now
 
 from syncer.models import PendingChange, Person, SalesforceRecord
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 
 
-def lock(work: Work, revisions: dict[int, int]) -> set[int]:
+def lock(context: Context, revisions: dict[int, int]) -> set[int]:
     """Lock persons (id → the revision that was loaded), in the order of their ids; gives those that are as they were
     loaded and nobody else's.
 
@@ -26,7 +26,7 @@ def lock(work: Work, revisions: dict[int, int]) -> set[int]:
     unchanged = {pk for pk, revision in rows if revisions[pk] == revision}
     busy = (
         PendingChange.objects.filter(person_id__in=unchanged, claimed_until__gt=Now())
-        .exclude(claim__in=["", work.claim])
+        .exclude(claim__in=["", context.claim])
         .values_list("person_id", flat=True)
     )
     return unchanged - set(busy)

@@ -61,14 +61,14 @@ def next_try_within(wait: timedelta, tries: int, now: datetime) -> datetime | No
 DECISIONS = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN", "DELETED_IN_SFDC", "CONTACT_AND_QUEUE", "NOT_VISIBLE"})
 
 
-def asleep(now: datetime) -> QuerySet[PendingChange]:
+def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:
     """What failed and whose nightly retry has come."""
     return PendingChange.objects.filter(state=PendingState.FAILED, next_attempt__lte=now)
 
 
-def wake(now: datetime) -> int:
+def requeue_due(now: datetime) -> int:
     """The nightly retry: what is due waits again. What it costs depends on those that are due, by an index."""
-    return _put_back(asleep(now), attempts=F("attempts"))
+    return _put_back(due_for_nightly_retry(now), attempts=F("attempts"))
 
 
 def retry(persons: QuerySet[Person] | Iterable[int] | None = None, codes: Iterable[str] = ()) -> int:
@@ -102,7 +102,7 @@ def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
-def doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
+def mark_in_doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
     """Before the call: the values that it sends, so that a lost answer or a killed process leaves a trace."""
     rows = [[pk, token, values] for pk, values in sending]
     bulk_sql.update(PendingChange, ["in_doubt"], rows, keys=("person_id", "claim"))
@@ -148,14 +148,14 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
     return claimed
 
 
-def hold(token: str, person_ids: Iterable[int]) -> set[int]:
+def renew(token: str, person_ids: Iterable[int]) -> set[int]:
     """Before writing there: lengthen claims; gives the persons who are still this worker's."""
     mine = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
     mine.update(claimed_until=Now() + CLAIM_LASTS)
     return set(mine.values_list("person_id", flat=True))
 
 
-def hold_all(token: str) -> None:
+def renew_all(token: str) -> None:
     """Between two tries of a call: several of them take longer than a claim lasts."""
     PendingChange.objects.filter(claim=token).update(claimed_until=Now() + CLAIM_LASTS)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from syncer.models import FieldMapping, RunKind, SyncRun, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
 from syncer.sync.connection.connect import OpenSession, check_ready, connect, default_session, one_line_errors
-from syncer.sync.context import Work
+from syncer.sync.context import Context
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields import defaults
 from syncer.sync.fields.defaults import OBJECTS
@@ -72,7 +72,7 @@ def refresh_fields(
     org = connect(sync_user, open_session, attempts=2)
     run = SyncRun(sync_user=sync_user, kind=RunKind.PREVIEW, trigger=actor)  # not stored: nothing of it is a cycle
     with one_line_errors(sync_user, org):
-        return describes.refresh(Work(sync_user=sync_user, org=org, run=run, claim="", actor=actor))
+        return describes.refresh(Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor))
 
 
 def _has_external_id(sync_user: SyncUser, described: Iterable[ObjectDescribe]) -> bool:

@@ -42,7 +42,7 @@ from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import OpenSession, active_sync_user, connect, default_session, one_line_errors
 from syncer.sync.connection.lease import acquire
-from syncer.sync.context import Progress, Work, no_progress
+from syncer.sync.context import Context, Progress, no_progress
 from syncer.sync.errors import CannotSync
 from syncer.sync.store import bulk_sql
 from syncer.sync.store.activity import Journal
@@ -96,7 +96,7 @@ def reconnect(
         SyncRun.objects.filter(options__reconnect=True, status=RunStatus.RUNNING, pk__lt=run.pk).update(
             status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word."
         )
-        work = Work(
+        context = Context(
             sync_user=sync_user,
             org=org,
             run=run,
@@ -108,12 +108,12 @@ def reconnect(
             progress=progress,
             pause=pause,
         )
-        with runs.recorded(work), one_line_errors(sync_user, org):
+        with runs.recorded(context), one_line_errors(sync_user, org):
             found = Reconnected(_refreshed(sync_user, org))
-            _require_some_pairs(work, found.organisation)
+            _require_some_pairs(context, found.organisation)
             _receive_only(sync_user)
             for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
-                _check_pairs(work, str(sobject), found)
+                _check_pairs(context, str(sobject), found)
             _finish(sync_user, stranger, org, found.organisation)
             run.notes.append(str(found))
         return found
@@ -170,7 +170,7 @@ def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:
     return organisation
 
 
-def _require_some_pairs(work: Work, organisation: OrganisationInfo) -> None:
+def _require_some_pairs(context: Context, organisation: OrganisationInfo) -> None:
     """Of the oldest and the newest links at least one has to agree: an organisation that has none of the records is
     not a copy of the one that the persons are linked with, and everybody would be let go. Raises ConfigurationError."""
     links = SalesforceRecord.objects.exclude(person__sfdc_is_deleted=True).select_related("person")
@@ -179,7 +179,7 @@ def _require_some_pairs(work: Work, organisation: OrganisationInfo) -> None:
     sample = [*links.order_by("person_id")[:SAMPLE], *links.order_by("-person_id")[:SAMPLE]]
     for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
         mine = [link for link in sample if link.object == sobject]
-        addresses = _addresses(work, str(sobject), sorted({link.record_id for link in mine})) if mine else {}
+        addresses = _addresses(context, str(sobject), sorted({link.record_id for link in mine})) if mine else {}
         if any(_agrees(link, addresses) for link in mine):
             return
     if sample:
@@ -195,40 +195,40 @@ def _receive_only(sync_user: SyncUser) -> None:
     sync_user.save(update_fields=["mode"])
 
 
-def _check_pairs(work: Work, sobject: str, found: Reconnected) -> None:
+def _check_pairs(context: Context, sobject: str, found: Reconnected) -> None:
     """Batch by batch, in the order of the persons."""
     links = SalesforceRecord.objects.exclude(organisation=found.organisation.id).filter(object=sobject)
     links = links.select_related("person").order_by("person_id")
     total, after, done = links.count(), 0, 0
     while batch := list(links.filter(person_id__gt=after)[:BATCH]):
         after = batch[-1].person_id
-        addresses = _addresses(work, sobject, [link.record_id for link in batch])
+        addresses = _addresses(context, sobject, [link.record_id for link in batch])
         agreed = [link for link in batch if _agrees(link, addresses)]
         let_go = [link for link in batch if link not in agreed]
         # A person whose record was deleted before goes on being one: the record is not there, as was to be expected.
         still_deleted = [ln for ln in let_go if ln.person.sfdc_is_deleted and ln.record_id not in addresses]
         let_go = [link for link in let_go if link not in still_deleted]
-        _store(work, found.organisation.id, [*agreed, *still_deleted], let_go, addresses)
+        _store(context, found.organisation.id, [*agreed, *still_deleted], let_go, addresses)
         found.agreed += len(agreed) + len(still_deleted)
         found.missing += sum(link.record_id not in addresses for link in let_go)
         found.other_address += sum(link.record_id in addresses for link in let_go)
         done += len(batch)
-        runs.report(work, f"Checking {sobject}s", done, max(done, total))
+        runs.report(context, f"Checking {sobject}s", done, max(done, total))
 
 
-def _addresses(work: Work, sobject: str, ids: Sequence[str]) -> dict[str, str]:
+def _addresses(context: Context, sobject: str, ids: Sequence[str]) -> dict[str, str]:
     """The e-mail addresses of the records that are there. A converted lead is not: its contact is found by itself."""
     where = soql.in_("Id", list(ids))
     if sobject == SfdcType.LEAD:
         where = soql.and_(where, soql.equals("IsConverted", False))
-    work.checkpoint()
-    page = work.org.query(soql.select(["Id", "Email"], sobject, where))
+    context.checkpoint()
+    page = context.org.query(soql.select(["Id", "Email"], sobject, where))
     rows = list(page.records)
     while page.next_url:
-        work.checkpoint()
-        page = work.org.query_more(page.next_url)
+        context.checkpoint()
+        page = context.org.query_more(page.next_url)
         rows += page.records
-    work.checkpoint()
+    context.checkpoint()
     return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in rows}
 
 
@@ -239,16 +239,16 @@ def _agrees(link: SalesforceRecord, addresses: Mapping[str, str]) -> bool:
 
 
 def _store(
-    work: Work,
+    context: Context,
     organisation: str,
     agreed: Sequence[SalesforceRecord],
     let_go: Sequence[SalesforceRecord],
     addresses: Mapping[str, str],
 ) -> None:
     """One batch: links with the new organisation without base and stamp; the others' old ids still find them."""
-    now, ids = work.now(), [link.person_id for link in let_go]
+    now, ids = context.now(), [link.person_id for link in let_go]
     kept = [link.person_id for link in agreed]
-    journal = Journal(work)
+    journal = Journal(context)
     for link in let_go:
         why = "has another e-mail address there" if link.record_id in addresses else "is not there"
         journal.entry(
@@ -259,7 +259,7 @@ def _store(
             detail={"id": link.record_id, "object": link.object, "organisation": link.organisation},
         )
     with agreeing_writes():
-        work.fence()
+        context.fence()
         SalesforceRecord.objects.filter(person_id__in=kept).exclude(organisation=organisation).update(
             organisation=organisation, base={}, weak_base=False, system_modstamp=None, read_at=None, merged_into=""
         )

@@ -98,7 +98,7 @@ def test_it_works_at_once_in_a_cycle_that_has_begun(sandbox, cycle, pair, monkey
     lead, person = pair
     edit(person, title="Head Buyer")
     send_waiting = updates.send_waiting
-    monkeypatch.setattr(updates, "send_waiting", lambda work: (schedule.stop_writing(), send_waiting(work)))
+    monkeypatch.setattr(updates, "send_waiting", lambda context: (schedule.stop_writing(), send_waiting(context)))
     run = cycle()
     assert run.status == "completed"
     assert "is stopped, so nothing was sent" in run.notes[0]

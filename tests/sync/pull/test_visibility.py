@@ -275,18 +275,18 @@ def test_sync_person_hides_and_shows_again(sandbox, cycle, kim, sync_person, log
 def test_an_older_page_does_not_show_a_record_again_that_a_newer_read_did_not_see(sandbox, cycle, kim):
     from syncer.models import SyncRun, SyncUser
     from syncer.sync.connection import connect
-    from syncer.sync.context import Work, next_sequence
+    from syncer.sync.context import Context, next_sequence
     from syncer.sync.persons.record import Reading
     from syncer.sync.pull import records, visibility
 
     user = SyncUser.objects.get()
     org = connect.connect(user, sandbox.open_session, now=sandbox.time)
-    work = Work(user, org, SyncRun.objects.create(sync_user=user), claim="test", actor="test", now=sandbox.time)
-    work.load_maps()
-    rows, older = visibility.ask_for(work, "Lead", [kim.sfdc_id])
-    assert visibility.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 1
-    assert visibility.hide(work, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 0
-    assert records.receive_records(work, "Lead", rows, older, by_value=True) == [kim.sfdc_id]
+    context = Context(user, org, SyncRun.objects.create(sync_user=user), claim="test", actor="test", now=sandbox.time)
+    context.load_maps()
+    rows, older = visibility.ask_for(context, "Lead", [kim.sfdc_id])
+    assert visibility.hide(context, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 1
+    assert visibility.hide(context, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 0
+    assert records.receive_records(context, "Lead", rows, older, by_value=True) == [kim.sfdc_id]
     assert is_hidden(kim)
 
 

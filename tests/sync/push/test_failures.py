@@ -95,9 +95,9 @@ def test_waking_goes_by_its_index_whatever_the_number_of_failures(db):
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    assert "syncer_pending_nightly" in outbox.asleep(TWO_AT_NIGHT - timedelta(seconds=1)).explain()
-    assert outbox.wake(TWO_AT_NIGHT - timedelta(seconds=1)) == 0
-    assert outbox.wake(TWO_AT_NIGHT) == 500
+    assert "syncer_pending_nightly" in outbox.due_for_nightly_retry(TWO_AT_NIGHT - timedelta(seconds=1)).explain()
+    assert outbox.requeue_due(TWO_AT_NIGHT - timedelta(seconds=1)) == 0
+    assert outbox.requeue_due(TWO_AT_NIGHT) == 500
 
 
 # -- what passes by itself --------------------------------------------------------------------------------------------

@@ -224,9 +224,9 @@ def test_one_query_and_a_few_statements_for_a_batch(
     asked: list[str] = []
     addresses = module._addresses
 
-    def noted(work, sobject, ids):
+    def noted(context, sobject, ids):
         asked.append(sobject)
-        return addresses(work, sobject, ids)
+        return addresses(context, sobject, ids)
 
     monkeypatch.setattr(module, "_addresses", noted)
     with django_assert_max_num_queries(60):
