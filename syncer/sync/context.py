@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from django.db.models import F
+from django.db import connection
 from django.utils import timezone
 
-from syncer.models import ReadSequence, RunKind, SyncMode, SyncRun, SyncUser
-from syncer.salesforce.client import Org
+from syncer.models import Backfill, ReadSequence, RunKind, SyncCursor, SyncMode, SyncRun, SyncUser
+from syncer.salesforce.client import Answer, Org, Page, Subrequest
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import ObjectMap, object_map
-from syncer.sync.persons.record import Gone
-from syncer.sync.plan import Plan
+from syncer.sync.persons.merged import Applied, Merged, Pair
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.record import Gone, Reading, RemoteRecord
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
@@ -33,26 +35,26 @@ def no_progress(phase: str, done: int, total: int | None) -> None:
 @dataclass(slots=True)
 class Context:
     """``claim`` names this worker in the outbox. ``fence`` is called first in every write transaction: it raises when
-    another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce."""
+    another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce. ``store``
+    takes what is decided: it writes it, or in a dry run tells it."""
 
     sync_user: SyncUser
     org: Org
     run: SyncRun
     claim: str
     actor: str
+    store: Store
     now: Callable[[], datetime] = timezone.now
     fence: Callable[[], None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
     share: int | None = None  # percent of the day's API calls, used by all apps, from which on nothing more is asked
     deadline: datetime | None = None  # give up at the end of a batch after this time
-    plan: Plan | None = None  # a dry run: what is decided is told to the plan and not applied
     save_duplicates: bool = False  # records that a duplicate rule only warns of are saved
     full: bool = False  # everything is compared by value, whatever its stamp says
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
-    gone: list[Gone] = field(default_factory=list)  # became others before anybody here was linked with them
     short_pages: bool = False  # Salesforce has cut what a request was to read before it writes
     converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
@@ -66,6 +68,34 @@ class Context:
     @property
     def sending(self) -> bool:
         return self.sync_user.mode == SyncMode.TWO_WAY and not self.sync_user.writes_stopped
+
+    def ask(self, requests: Sequence[Subrequest], *, safe: bool = True) -> tuple[Answer, Reading]:
+        """One Composite call; the answer, and its place in the sequence of reads and pushes. ``safe``: it changes
+        nothing there and is repeated when it fails in passing. Raises what the edge raises, and LeaseLost."""
+        self.checkpoint()
+        sequence = next_sequence()
+        answer = self.org.composite(list(requests), safe=safe)
+        self.checkpoint()
+        return answer, Reading(sequence, answer.asked_at)
+
+    def query(self, text: str, *, deleted: bool = False) -> tuple[Page, Reading]:
+        """The first page of a query, as ``ask``. ``deleted``: deleted records are asked for, too."""
+        self.checkpoint()
+        sequence = next_sequence()
+        page = self.org.query(text, deleted=deleted)
+        self.checkpoint()
+        return page, Reading(sequence, page.asked_at)
+
+    def query_more(self, next_url: str) -> Page:
+        """A further page, which belongs to the reading of the first one."""
+        self.checkpoint()
+        page = self.org.query_more(next_url)
+        self.checkpoint()
+        return page
+
+    def no_reading(self) -> Reading:
+        """A place in the sequence for what needs no call."""
+        return Reading(next_sequence(), self.now())
 
     def next_batch(self) -> None:
         """Called by a cycle before it asks Salesforce for more, with its position committed. Raises OutOfTime or
@@ -85,6 +115,12 @@ class Context:
             who = "Actions on persons" if self.run.kind == RunKind.PERSONS else "Cycles"
             raise ReserveReached(who, share, usage)
 
+    def count_received(self, *, updated: int = 0, created: int = 0) -> None:
+        """Records that were counted as unchanged when they were read have brought something."""
+        self.received["updated"] += updated
+        self.received["created"] += created
+        self.received["unchanged"] -= updated + created
+
     def note(self, sentence: str) -> None:
         """Something worth knowing about the run, told once."""
         if sentence not in self.run.notes:
@@ -99,7 +135,100 @@ class Context:
 
 def next_sequence() -> int:
     """A new number of the application's sequence of reads and pushes; taken before the request that it stands for."""
+    table = ReadSequence._meta.db_table
     while True:
-        if ReadSequence.objects.filter(pk=1).update(value=F("value") + 1):
-            return ReadSequence.objects.values_list("value", flat=True).get(pk=1)
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET value = value + 1 WHERE id = 1 RETURNING value")  # noqa: S608
+            rows = cursor.fetchall()
+        if rows:
+            return int(rows[0][0])
         ReadSequence.objects.get_or_create(pk=1)
+
+
+class Store(Protocol):
+    """What becomes of that which is decided. One writes it (``pull.database``), one tells it (``plan``): a dry run is
+    the same cycle with the other store, and later steps read from it what earlier ones have told."""
+
+    dry_run: bool  # it tells
+
+    def begin(self, context: Context) -> None:
+        """A cycle begins: what earlier ones left behind is put right."""
+
+    def mappings(self) -> AbstractContextManager[None]:
+        """A transaction around what a describe changes in the mappings."""
+
+    def by_record_ids(self, context: Context, record_ids: Iterable[str]) -> dict[str, PersonState]:
+        """The linked persons of records, by record id."""
+
+    def apply(
+        self,
+        context: Context,
+        fields: ObjectMap,
+        reading: Reading,
+        merged: Sequence[Merged],
+        *,
+        also: Callable[[Sequence[Merged]], None] | None = None,
+    ) -> Applied:
+        """Merged records: persons, links, log and outbox. ``also`` runs in the same transaction, with those written."""
+
+    def as_applied(self, context: Context, fields: ObjectMap, merged: Sequence[Merged]) -> dict[int, PersonState]:
+        """The persons as ``apply`` has left them, by id."""
+
+    def new_persons(
+        self, context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
+    ) -> tuple[int, list[RemoteRecord]]:
+        """Persons for records that nobody here is linked to: how many, and the records to be looked at again."""
+
+    def follow(self, context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+        """Records that were deleted, merged away or converted; those whose person was busy are returned."""
+
+    def hide(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> int:
+        """Records that Salesforce does not show any more; how many were hidden by this."""
+
+    def mark_compared(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> None:
+        """What a complete read found as it was."""
+
+    def not_compared(self, links: Sequence[tuple[int, str]]) -> list[str]:
+        """Of links (person, record id) that no complete read has shown, the record ids."""
+
+    def became(self, gone: Iterable[Gone]) -> None:
+        """Records that became others before anybody here was linked with them."""
+
+    def keep_former_ids(self, context: Context, gone: Iterable[Gone] = ()) -> None:
+        """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to."""
+
+    def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
+        """How far a read has come."""
+
+    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str]) -> None:
+        """Records that could not be merged now are read by the next cycle."""
+
+    def forget_cursor(self, context: Context, sobject: str) -> None:
+        """An object is not followed any more."""
+
+    def refill(self, context: Context, sobject: str, salesforce_field: str) -> None:
+        """A field has to be filled in for all records."""
+
+    def unfill(self, context: Context, sobject: str) -> None:
+        """Fields that are switched off or only sent have to be received anew when that changes."""
+
+    def to_read(self, sobject: str) -> list[str]:
+        """Records that a run would read because of what it wrote, and that were not decided yet."""
+
+    def is_decided(self, person_id: int) -> bool:
+        """Whether this person's record was decided in this very run, so that nothing is left to tell."""
+
+    def rename_owners(self, context: Context, rows: Collection[tuple[str, str, str]], reading: Reading) -> int:
+        """Users (id, name, address) are called otherwise; the number of records that they own."""
+
+    def store_backfill(self, context: Context, job: Backfill) -> None:
+        """How far a backfill has come."""
+
+    def finish_backfill(self, context: Context, job: Backfill, fields: ObjectMap) -> None:
+        """Fields are filled in for all records."""
+
+    def give_new_uuids(self, context: Context, persons: Sequence[PersonState]) -> list[PersonState]:
+        """Persons whose UUIDs are spent, as they are with new ones."""
+
+    def mark_unknown(self, person_ids: Iterable[int]) -> None:
+        """Creates that may still come through."""

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from syncer.models import CreateIntent, IntentState, PendingChange, PendingState, RunKind, SyncCursor, SyncRun, triggers
+from syncer.models import RunKind, SyncCursor, SyncRun
 from syncer.salesforce import soql
-from syncer.salesforce.client import Answer, Page, Subrequest
-from syncer.salesforce.errors import ConfigurationError, Recovery, Refused, policy_for
+from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.actions import auto_create
 from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
 from syncer.sync.connection import runs
@@ -33,17 +31,19 @@ from syncer.sync.connection.connect import (
     one_line_errors,
 )
 from syncer.sync.connection.lease import acquire
-from syncer.sync.context import Context, Progress, next_sequence, no_progress
-from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, OutOfTime, fields_keep_changing
+from syncer.sync.connection.pages import first_page
+from syncer.sync.context import Context, Progress, no_progress
+from syncer.sync.errors import OutOfTime
 from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan
 from syncer.sync.pull import ask_former, backfill, related_names
 from syncer.sync.pull.changes import change_query, receive
-from syncer.sync.pull.describes import describe_requests, refresh, take_describes
+from syncer.sync.pull.database import Database
+from syncer.sync.pull.describes import describe_requests, take_describes, with_fresh_describes
 from syncer.sync.push import updates
-from syncer.sync.store import outbox
+from syncer.sync.store import intents, outbox
 from syncer.sync.store.cursors import cursor_for
-from syncer.sync.store.intents import recover_intents
 
 #: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
 #: documented.
@@ -115,7 +115,7 @@ def run_cycle(
             full=options.full,
             save_duplicates=sync_user.save_warned_duplicates,
             share=sync_user.cycle_share,
-            plan=options.plan,
+            store=options.plan or Database(),
             deadline=now() + options.give_up_after if options.give_up_after else None,
         )
         with runs.recorded(context), one_line_errors(sync_user, org):
@@ -133,21 +133,14 @@ def run_cycle(
 
 def _phases(context: Context, options: CycleOptions) -> None:
     runs.report(context, "Signing in", 0, None)
-    _check_database(context)
+    context.store.begin(context)
     context.org.sign_in()
     learn_organisation(context.sync_user, context.org)
     runs.report(context, "Reading changes", 0, None)
-    for attempt in range(DESCRIBE_TRIES):
-        try:
-            _receive(context, options)
-            break
-        except FieldsChanged:
-            if attempt == DESCRIBE_TRIES - 1:
-                raise fields_keep_changing() from None
-            refresh(context)
+    with_fresh_describes(context, lambda: _receive(context, options))
     if context.sending:
         try:
-            _send(context)
+            _send(context, options.plan)
         except ConfigurationError as error:
             if error.code != "WRITES_STOPPED":
                 raise
@@ -164,18 +157,6 @@ def _tell_reserve(context: Context) -> None:
         )
 
 
-def _check_database(context: Context) -> None:
-    """Triggers that are missing are put back; what earlier cycles left behind is let go."""
-    if context.plan is not None:
-        return
-    if context.full:
-        triggers.compare_everything()
-    if triggers.repair():
-        context.note("Triggers of the database were missing. They are back, and every linked person is compared once.")
-    outbox.recover(cycles=True)
-    recover_intents()
-
-
 # -- receiving --------------------------------------------------------------------------------------------------------
 
 
@@ -183,23 +164,53 @@ def _receive(context: Context, options: CycleOptions) -> None:
     """Describes and changes of all objects in one request; further pages follow by themselves."""
     conditional = not _full_describe_is_due(context)
     if context.sync_user.described.filter(name__in=OBJECTS).count() < len(OBJECTS):
-        _first_describes(context)
+        # Nothing was described before: without it there is nothing to ask for.
+        _take_describes(context, context.ask(describe_requests(context, conditional=False))[0])
     else:
         context.load_maps()
-    describes = describe_requests(context, conditional=conditional)
-    answer, sequence, related = _ask(context, options, describes)
+    answer, reading, related = _ask(context, options, describe_requests(context, conditional=conditional))
     if _take_describes(context, answer, related):
         # Fields came or went: what was just read was asked for with the old list.
-        answer, sequence, related = _ask(context, options)
+        answer, reading, related = _ask(context, options)
     followed = related_names.begin(context, answer, related)
     for name in options.objects:
-        _take_page(context, name, answer, sequence)
+        receive(context, name, first_page(answer, f"changes{name}"), reading)
     for name, page in followed.items():
-        related_names.receive(context, name, page, sequence)
+        related_names.receive(context, name, page, reading)
     ask_former.learn(context)
     _tell_postponed(context)
     for name in options.objects:
         backfill.fill(context, name)
+
+
+def _ask(
+    context: Context, options: CycleOptions, requests: Sequence[Subrequest] = ()
+) -> tuple[Answer, Reading, Collection[str]]:
+    """The changes of all objects, in one call behind ``requests``: the answer, its place in the sequence, and which
+    related objects it tells of. At most four queries; Salesforce takes five."""
+    changes = {
+        name: change_query(context.maps[name], cursor_for(context, name), full=options.full) for name in options.objects
+    }
+    paths = {name: soql.query_path(query.soql, query.deleted) for name, query in changes.items()}
+    related = related_names.queries(context, options.objects)
+    paths |= {name: soql.query_path(text) for name, text in related.items()}
+    queries = [Subrequest("GET", path, f"changes{name}") for name, path in paths.items()]
+    answer, reading = context.ask([*requests, *queries])
+    return answer, reading, related.keys()
+
+
+def _take_describes(context: Context, answer: Answer, related: Iterable[str] = ()) -> bool:
+    """Whether fields came or went."""
+    with context.store.mappings():
+        changes = take_describes(context, answer)
+        changes += related_names.take_access(context, answer, related)
+        context.load_maps()
+    return bool(changes)
+
+
+def _full_describe_is_due(context: Context) -> bool:
+    described = list(context.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
+    return len(described) < len(OBJECTS) or min(described) < context.now() - FULL_DESCRIBE
 
 
 def _tell_postponed(context: Context) -> None:
@@ -210,95 +221,27 @@ def _tell_postponed(context: Context) -> None:
             context.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
 
 
-def _ask(
-    context: Context, options: CycleOptions, requests: Sequence[Subrequest] = ()
-) -> tuple[Answer, int, Collection[str]]:
-    """The changes of all objects, in one call behind ``requests``: the answer, its place in the sequence, and which
-    related objects it tells of. At most four queries; Salesforce takes five."""
-    changes = {
-        name: change_query(context.maps[name], cursor_for(context, name), full=options.full) for name in options.objects
-    }
-    paths = {name: soql.query_path(query.soql, query.deleted) for name, query in changes.items()}
-    related = related_names.queries(context, options.objects)
-    paths |= {name: soql.query_path(text) for name, text in related.items()}
-    context.checkpoint()
-    sequence = next_sequence()
-    answer = context.org.composite(
-        [*requests, *(Subrequest("GET", path, f"changes{name}") for name, path in paths.items())], safe=True
-    )
-    context.checkpoint()
-    return answer, sequence, related.keys()
-
-
-def _first_describes(context: Context) -> None:
-    """Nothing was described before: without it there is nothing to ask for."""
-    context.checkpoint()
-    answer = context.org.composite(describe_requests(context, conditional=False), safe=True)
-    context.checkpoint()
-    _take_describes(context, answer)
-
-
-def _take_describes(context: Context, answer: Answer, related: Iterable[str] = ()) -> bool:
-    """Whether fields came or went. A dry run looks at the mappings as they would become, and puts them back."""
-    with transaction.atomic():
-        changes = take_describes(context, answer)
-        changes += related_names.take_access(context, answer, related)
-        context.load_maps()
-        transaction.set_rollback(context.plan is not None)
-    return bool(changes)
-
-
-def _take_page(context: Context, name: str, answer: Answer, sequence: int) -> None:
-    """The first page of an object's changes, and from there on all of them."""
-    response = answer[f"changes{name}"]
-    if (error := response.error()) is not None:
-        if policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
-            raise FieldsChanged
-        raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
-    body = response.body
-    page = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
-    receive(context, name, page, sequence)
-
-
-def _full_describe_is_due(context: Context) -> bool:
-    described = list(context.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
-    return len(described) < len(OBJECTS) or min(described) < context.now() - FULL_DESCRIBE
-
-
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
-def _send(context: Context) -> None:
-    for attempt in range(DESCRIBE_TRIES):
-        try:
-            updates.send_waiting(context)
-            break
-        except FieldsChanged:
-            if attempt == DESCRIBE_TRIES - 1:
-                raise fields_keep_changing() from None
-            refresh(context)
-    _create_again(context)
-    auto_create.create_leads(context)
+def _send(context: Context, plan: Plan | None) -> None:
+    """What waits is sent; then the creates that somebody asked for are tried again, and new ones are made."""
+    with_fresh_describes(context, lambda: updates.send_waiting(context))
+
+    def create(ids: Sequence[int]) -> None:
+        """``Sync Person to SFDC`` for persons who are not there; a dry run tells what it would do."""
+        if plan is None:
+            sync_batch(context, ids)
+        else:
+            plan_batch(context, plan, ids)
+
+    _create_again(context, create)
+    auto_create.create_leads(context, create)
 
 
-def _create_again(context: Context) -> None:
+def _create_again(context: Context, create: Callable[[Sequence[int]], None]) -> None:
     """Creates that somebody asked for: refused ones that were corrected since, and those whose outcome is unknown."""
-    waiting = PendingChange.objects.filter(
-        Q(next_attempt__isnull=True) | Q(next_attempt__lte=context.now()),
-        state=PendingState.PENDING,
-        person__sfdc_type="",
-        claim="",
-    )
-    ids = set(waiting.values_list("person_id", flat=True)[:BATCH])
-    if context.plan is not None:
-        asleep = outbox.due_for_nightly_retry(context.now()).filter(person__sfdc_type="")
-        ids |= set(asleep.values_list("person_id", flat=True)[:BATCH])
-    unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
-    ids |= set(unknown.values_list("person_id", flat=True)[:BATCH])
+    ids = sorted(outbox.creates_to_repeat(context.now(), BATCH) | intents.of_unknown_outcome(BATCH))
     for start in range(0, len(ids), BATCH):
         context.next_batch()
-        part = sorted(ids)[start : start + BATCH]
-        if context.plan is not None:
-            plan_batch(context, context.plan, part)
-        else:
-            sync_batch(context, part)
+        create(ids[start : start + BATCH])

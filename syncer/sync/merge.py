@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     AGREE = "agree"  # both sides have the same value already
     RECEIVE = "receive"  # the record's value is taken here
     SEND = "send"  # the person's value goes to Salesforce
-    HOLD = "hold"  # they differ, and neither side may take the other's value
+    LEAVE = "leave"  # they differ, and neither side may take the other's value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Decision:
     here: Value
     there: Value
     conflict: bool = False
-    waits: bool = False  # held only because nothing is sent now: the edit is not settled
-    forget_base: bool = False  # held: what was agreed with another record means nothing for this one
-    start_anew: bool = False  # held: an edit here is from now on one against this record's value
+    waits: bool = False  # left only because nothing is sent now: the edit is not settled
+    forget_base: bool = False  # left: what was agreed with another record means nothing for this one
+    start_anew: bool = False  # left: an edit here is from now on one against this record's value
 
     @property
     def value(self) -> Value:
@@ -97,11 +97,15 @@ class Merge:
         """Something waits that perhaps nobody has edited here: it is only the record that is another one now."""
         return any(d.waits and d.start_anew for d in self.decisions)
 
+    def without_sending(self) -> Merge:
+        """The decisions that send nothing."""
+        return Merge(tuple(d for d in self.decisions if d.outcome is not Outcome.SEND))
+
     def base_after_reading(self, base: Mapping[str, Value], *, of_another: bool = False) -> dict[str, Value]:
         """The base once what was received is written here and before anything is sent.
 
         A field to be sent gets the record's value as its base: from then on it is a field changed here only, so the
-        conflict is logged once, and the push needs no memory of it. A held field keeps the base that it had.
+        conflict is logged once, and the push needs no memory of it. A field that is left keeps the base that it had.
 
         ``of_another``: the base was agreed with another record. Of fields that were not decided now, because this one
         does not have them or the sync user can't see them, nothing is agreed any more: what they hold when they appear
@@ -110,7 +114,7 @@ class Merge:
         decided = {d.field for d in self.decisions}
         after = {name: value for name, value in base.items() if name in decided} if of_another else dict(base)
         for d in self.decisions:
-            if d.outcome is not Outcome.HOLD or d.start_anew:
+            if d.outcome is not Outcome.LEAVE or d.start_anew:
                 after[d.field] = d.there
             elif d.forget_base:
                 after.pop(d.field, None)
@@ -130,25 +134,26 @@ def merge(
     """Decide every field that ``there`` has a value for.
 
     ``weak``: the base was agreed with another record (conversion, re-link). ``sending``: the connection is two-way;
-    without it, what would be sent is held. ``first_contact_sends``: False in a backfill, which only receives.
+    without it, what would be sent is left. ``first_contact_sends``: False in a backfill, which only receives.
     """
-    decisions = []
-    for rule in rules:
-        if rule.field not in there:
-            continue
-        decisions.append(
+    return Merge(
+        tuple(
             _decide(
-                rule,
-                rule.field in base,
-                base.get(rule.field),
-                here.get(rule.field),
-                there[rule.field],
-                weak=weak,
-                sending=sending,
-                first_contact_sends=first_contact_sends,
+                _Field(
+                    rule,
+                    rule.field in base,
+                    base.get(rule.field),
+                    here.get(rule.field),
+                    there[rule.field],
+                    sending,
+                    first_contact_sends and not rule.unfilled,
+                ),
+                weak,
             )
+            for rule in rules
+            if rule.field in there
         )
-    return Merge(tuple(decisions))
+    )
 
 
 def same(rule: FieldRule, a: Value, b: Value) -> bool:
@@ -156,88 +161,131 @@ def same(rule: FieldRule, a: Value, b: Value) -> bool:
     return bool(a) == bool(b) if rule.boolean else a == b
 
 
-def _decide(
-    rule: FieldRule,
-    has_base: bool,
-    base: Value,
-    here: Value,
-    there: Value,
-    *,
-    weak: bool,
-    sending: bool,
-    first_contact_sends: bool,
-) -> Decision:
-    def decision(outcome: Outcome, reason: str, conflict: bool = False) -> Decision:
-        return Decision(rule.field, outcome, reason, has_base, base, here, there, conflict)
+# -- one field: docs/behaviour.md 5 has the same rules as a table -----------------------------------------------------
 
-    def send(reason: str, conflict: bool = False) -> Decision:
-        if not sending:
-            return replace(decision(Outcome.HOLD, "Nothing is sent now: it waits here."), waits=True)
-        return decision(Outcome.SEND, reason, conflict)
 
-    may_receive = rule.receive and not (rule.keep_filled and here is not None)
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One field, as both sides have it, and what may happen to it."""
 
-    if same(rule, here, there):
-        return decision(Outcome.AGREE, "Both sides are equal.")
+    rule: FieldRule
+    has_base: bool
+    base: Value
+    here: Value
+    there: Value
+    sending: bool
+    fills: bool  # a value here may fill an empty field there although nothing was ever agreed
 
-    if not has_base:
-        if rule.consent and (here is True or there is True):
-            if here is True:
-                if rule.send:
-                    return send("Opted out here, and nothing was agreed before.", conflict=there is not None)
-                return decision(Outcome.HOLD, "Opted out here; an opt-out is never undone.")
-            if rule.receive:
-                return decision(Outcome.RECEIVE, "Opted out in Salesforce.", conflict=here is not None)
-        if here is None:
-            if may_receive:
-                return decision(Outcome.RECEIVE, "Empty here.")
-            return decision(Outcome.HOLD, "This field is not received.")
-        if there is None:
-            if not rule.send:
-                return decision(Outcome.HOLD, "This field is not sent.")
-            if rule.unfilled or not first_contact_sends:
-                return decision(Outcome.HOLD, "Filling in a new field only receives.")
-            return send("Empty in Salesforce.")
-        if may_receive:
-            return decision(Outcome.RECEIVE, "Nothing was agreed before: Salesforce's value stays.", conflict=True)
-        return decision(Outcome.HOLD, "Nothing was agreed before, and this field is not received.")
+    @property
+    def may_receive(self) -> bool:
+        return self.rule.receive and not (self.rule.keep_filled and self.here is not None)
 
-    edited_here = not same(rule, here, base)
-    edited_there = not same(rule, there, base)
+    @property
+    def edited_here(self) -> bool:
+        return not same(self.rule, self.here, self.base)
 
+    @property
+    def edited_there(self) -> bool:
+        return not same(self.rule, self.there, self.base)
+
+    def receive(self, reason: str, *, conflict: bool = False) -> Decision:
+        """The record's value is taken here."""
+        return self._decision(Outcome.RECEIVE, reason, conflict)
+
+    def send(self, reason: str, *, conflict: bool = False) -> Decision:
+        """The person's value goes to Salesforce; while nothing is sent, it waits."""
+        if not self.sending:
+            return replace(self.leave("Nothing is sent now: it waits here."), waits=True)
+        return self._decision(Outcome.SEND, reason, conflict)
+
+    def leave(self, reason: str) -> Decision:
+        """They differ, and neither side may take the other's value."""
+        return self._decision(Outcome.LEAVE, reason, False)
+
+    def agree(self) -> Decision:
+        """Nothing has to cross."""
+        return self._decision(Outcome.AGREE, "Both sides are equal.", False)
+
+    def _decision(self, outcome: Outcome, reason: str, conflict: bool) -> Decision:
+        return Decision(self.rule.field, outcome, reason, self.has_base, self.base, self.here, self.there, conflict)
+
+
+def _decide(field: _Field, weak: bool) -> Decision:
+    if same(field.rule, field.here, field.there):
+        return field.agree()
+    if not field.has_base:
+        return _consent(field) or _first_contact(field)
     if weak:
-        # A checkbox that nobody ticked on the new record is empty: a conversion leaves most of them like that. Not one
-        # that only Salesforce may tick, as a formula does.
-        empty_there = there is None or (rule.boolean and there is False and (rule.send or rule.consent))
-        if edited_here and rule.send:
-            sent = send("Edited here; the record is another one now.", conflict=not empty_there)
-            return replace(sent, start_anew=not sending, conflict=not empty_there)
-        opted_out_there = rule.consent and there is True and rule.receive
-        if not empty_there and (may_receive or opted_out_there):
-            return decision(Outcome.RECEIVE, "From the new record.", conflict=edited_here)
-        if empty_there and here is not None and rule.send:
-            # Where it can't be sent now, a text that is entered on the new record later wins over this one.
-            sent = send("Empty on the new record.")
-            return replace(sent, start_anew=not sending and rule.boolean, forget_base=not sending and not rule.boolean)
-        return replace(decision(Outcome.HOLD, "The new record lacks it; nothing is blanked."), forget_base=True)
+        return _another_record(field)
+    return _three_way(field)
 
-    if edited_here and not edited_there:
-        if rule.send:
-            return send("Only changed here.")
-        if may_receive:
-            return decision(Outcome.RECEIVE, "This field only receives: the last value is restored.", conflict=True)
-        return decision(Outcome.HOLD, "This field is not sent.")
 
-    if edited_there and not edited_here:
-        if may_receive:
-            return decision(Outcome.RECEIVE, "Only changed in Salesforce.")
-        return decision(
-            Outcome.HOLD, "A filled field is not overwritten." if rule.receive else "This field is not received."
+def _consent(field: _Field) -> Decision | None:
+    """Nothing was agreed before, and one side has opted out: that wins, and is never undone."""
+    if not field.rule.consent or True not in (field.here, field.there):
+        return None
+    if field.here is True:
+        if field.rule.send:
+            return field.send("Opted out here, and nothing was agreed before.", conflict=field.there is not None)
+        return field.leave("Opted out here; an opt-out is never undone.")
+    if field.rule.receive:
+        return field.receive("Opted out in Salesforce.", conflict=field.here is not None)
+    return None
+
+
+def _first_contact(field: _Field) -> Decision:
+    """Nothing was agreed before: what is empty is filled, and of two values Salesforce's stays."""
+    if field.here is None:
+        return field.receive("Empty here.") if field.may_receive else field.leave("This field is not received.")
+    if field.there is None:
+        if not field.rule.send:
+            return field.leave("This field is not sent.")
+        return (
+            field.send("Empty in Salesforce.") if field.fills else field.leave("Filling in a new field only receives.")
         )
+    if field.may_receive:
+        return field.receive("Nothing was agreed before: Salesforce's value stays.", conflict=True)
+    return field.leave("Nothing was agreed before, and this field is not received.")
 
+
+def _another_record(field: _Field) -> Decision:
+    """The base was agreed with another record (a converted lead): it decides nothing but what was edited here since.
+    The new record's values come, what it lacks is filled from here, and nothing is blanked."""
+    rule = field.rule
+    # A checkbox that nobody ticked on the new record is empty: a conversion leaves most of them like that. Not one
+    # that only Salesforce may tick, as a formula does.
+    empty_there = field.there is None or (rule.boolean and field.there is False and (rule.send or rule.consent))
+    if field.edited_here and rule.send:
+        sent = field.send("Edited here; the record is another one now.")
+        return replace(sent, start_anew=not field.sending, conflict=not empty_there)
+    opted_out_there = rule.consent and field.there is True and rule.receive
+    if not empty_there and (field.may_receive or opted_out_there):
+        return field.receive("From the new record.", conflict=field.edited_here)
+    if empty_there and field.here is not None and rule.send:
+        sent = field.send("Empty on the new record.")
+        if field.sending:
+            return sent
+        # Where it can't be sent now, a text that is entered on the new record later wins over this one.
+        return replace(sent, start_anew=rule.boolean, forget_base=not rule.boolean)
+    return replace(field.leave("The new record lacks it; nothing is blanked."), forget_base=True)
+
+
+def _three_way(field: _Field) -> Decision:
+    """Both sides had agreed on a value: who has changed it since, wins; when both have, the winner of the mapping."""
+    rule = field.rule
+    if not field.edited_there:
+        if rule.send:
+            return field.send("Only changed here.")
+        if field.may_receive:
+            return field.receive("This field only receives: the last value is restored.", conflict=True)
+        return field.leave("This field is not sent.")
+    if not field.edited_here:
+        if field.may_receive:
+            return field.receive("Only changed in Salesforce.")
+        return field.leave("A filled field is not overwritten." if rule.receive else "This field is not received.")
     # Both changed. The winner is asked only where both ways are open, so that a blocked field never sticks.
-    if rule.send and (rule.winner == "marketo" or not may_receive):
-        return send("Both changed: this database wins.", conflict=True)
-    if may_receive:
-        return decision(Outcome.RECEIVE, "Both changed: Salesforce wins.", conflict=True)
-    return decision(Outcome.HOLD, "Both changed, and the mapping lets neither value through.")
+    if rule.send and (rule.winner == "marketo" or not field.may_receive):
+        return field.send("Both changed: this database wins.", conflict=True)
+    if field.may_receive:
+        return field.receive("Both changed: Salesforce wins.", conflict=True)
+    return field.leave("Both changed, and the mapping lets neither value through.")

@@ -55,3 +55,34 @@ def outcome(person: PersonState, result: Result, message: str, code: str = "") -
 def busy(person: PersonState) -> PersonOutcome:
     """For a person in another worker's hands."""
     return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", "BUSY")
+
+
+def deleted(person: PersonState) -> PersonOutcome:
+    return outcome(
+        person,
+        Result.NEEDS_DECISION,
+        f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. Changes stay here only.",
+        "DELETED_IN_SFDC",
+    )
+
+
+def contact_and_queue(person: PersonState, contact: str) -> PersonOutcome:
+    """Salesforce gives contacts to users only ("Queues", Salesforce Help)."""
+    return outcome(
+        person,
+        Result.REFUSED,
+        f"{contact} can't be owned by a queue. Nothing was done, and no lead was made beside it.",
+        "CONTACT_AND_QUEUE",
+    )
+
+
+def unknown(person: PersonState) -> PersonOutcome:
+    """For a person whose lead was asked for, without an answer."""
+    return PersonOutcome(
+        person.id,
+        person.name,
+        Result.UNKNOWN,
+        "The connection broke before Salesforce answered; the lead may have been made or not. "
+        "It is looked up before anything is tried again.",
+        code="OUTCOME_UNKNOWN",
+    )

@@ -74,7 +74,7 @@ def test_first_contact_fills_the_empty_side_and_keeps_salesforces_value(here, th
 
 
 def test_a_backfill_never_sends():
-    assert decide(FieldRule("title"), {}, "a", None, first_contact_sends=False).outcome is Outcome.HOLD
+    assert decide(FieldRule("title"), {}, "a", None, first_contact_sends=False).outcome is Outcome.LEAVE
 
 
 @pytest.mark.parametrize("winner", ["marketo", "salesforce"])
@@ -124,7 +124,7 @@ def test_a_connection_that_only_receives_keeps_what_a_converted_lead_had(base, h
     rule = FieldRule("title", winner=winner, boolean=isinstance(there, bool))
     after, mine, theirs = settle(rule, {"title": base}, here, there, weak=True, sending=False)
     assert (mine, theirs) == (here, there)
-    assert decide(rule, after, mine, theirs, sending=False).outcome is Outcome.HOLD
+    assert decide(rule, after, mine, theirs, sending=False).outcome is Outcome.LEAVE
     assert decide(rule, after, mine, theirs).outcome is Outcome.SEND
 
 
@@ -138,7 +138,7 @@ def test_a_box_that_only_salesforce_may_tick_has_a_value_on_a_new_record():
     formula = FieldRule("is_vip", boolean=True, send=False)
     assert decide(formula, {"is_vip": True}, True, False, weak=True).outcome is Outcome.RECEIVE
     opt_out = FieldRule("unsubscribed", boolean=True, send=False, consent=True)
-    assert decide(opt_out, {"unsubscribed": True}, True, False, weak=True).outcome is Outcome.HOLD
+    assert decide(opt_out, {"unsubscribed": True}, True, False, weak=True).outcome is Outcome.LEAVE
 
 
 def test_an_opt_out_of_the_contact_is_taken_at_once():
@@ -154,7 +154,7 @@ def test_an_edit_to_a_field_that_only_receives_is_restored_and_told():
 
 def test_a_filled_field_can_be_kept_from_being_overwritten():
     rule = FieldRule("title", keep_filled=True)
-    assert decide(rule, {"title": "a"}, "a", "b").outcome is Outcome.HOLD
+    assert decide(rule, {"title": "a"}, "a", "b").outcome is Outcome.LEAVE
     assert decide(rule, {"title": None}, None, "b").outcome is Outcome.RECEIVE
     assert decide(rule, {"title": "a"}, "b", "c").outcome is Outcome.SEND
 
@@ -168,7 +168,7 @@ def test_a_blocked_winner_never_leaves_the_field_stuck():
 
 
 def test_a_connection_that_only_receives_holds_what_it_would_send():
-    assert decide(FieldRule("title"), {"title": "a"}, "b", "a", sending=False).outcome is Outcome.HOLD
+    assert decide(FieldRule("title"), {"title": "a"}, "b", "a", sending=False).outcome is Outcome.LEAVE
     assert decide(FieldRule("title"), {"title": "a"}, "a", "b", sending=False).outcome is Outcome.RECEIVE
 
 
@@ -180,7 +180,7 @@ def test_a_field_that_was_not_read_is_not_touched():
 def test_the_second_merge_finds_nothing_more_to_do(rule, base, here, there, weak):
     base, here, there = settle(rule, base or {}, here, there, weak=weak and bool(base))
     again = decide(rule, base, here, there)
-    if again.outcome is not Outcome.HOLD:
+    if again.outcome is not Outcome.LEAVE:
         assert again.outcome is Outcome.AGREE
         assert base["title"] == here == there
 

@@ -182,7 +182,7 @@ def test_a_field_edited_on_both_sides_ends_with_the_winners_value_and_the_losers
         rule = pair.rule(d.field)
         if same(rule, d.here, d.base) or same(rule, d.there, d.base) or same(rule, d.here, d.there):
             continue
-        if d.outcome is Outcome.HOLD:
+        if d.outcome is Outcome.LEAVE:
             assert not rule.send
             assert (after.here[d.field], after.there[d.field]) == (d.here, d.there)
             continue
@@ -264,7 +264,7 @@ def test_when_a_connection_becomes_two_way_what_was_held_is_sent_or_settled(pair
     for decision in replace(receiving, sending=True).merged().decisions:
         rule = pair.rule(decision.field)
         if open_both_ways(rule) and not rule.unfilled:
-            assert decision.outcome is not Outcome.HOLD
+            assert decision.outcome is not Outcome.LEAVE
 
 
 @SETTINGS

@@ -100,7 +100,7 @@ def _decided(
     here = display.value(decision.here)
     if decision.outcome is Outcome.AGREE:
         return _row(field, agreed, here, seen, "Equal", "", "equal")
-    if decision.outcome is Outcome.HOLD:
+    if decision.outcome is Outcome.LEAVE:
         return _row(field, agreed, here, seen, "Held", decision.reason, "held")
     if decision.outcome is Outcome.RECEIVE:
         return _row(

@@ -97,9 +97,10 @@ def _add(context: Context, campaign: str, status: str, group: Sequence[PersonSta
         requests.append(writing.update("changed", "CampaignMember", [{"Id": pk, "Status": status} for pk in ids]))
     if not requests:
         return outcomes
-    answer = repeatable.repeatable(context, requests)
-    if answer is None:
+    asked = repeatable.repeatable(context, requests)
+    if asked is None:
         return outcomes | {p.id: repeatable.unknown(p) for p in (*new, *changed)}
+    answer, _ = asked
     journal = Journal(context)
     for reference, persons in (("new", new), ("changed", changed)):
         if persons:
@@ -143,9 +144,7 @@ def _read(context: Context, campaign: str, group: Sequence[PersonState]) -> Camp
             where = soql.and_(soql.equals("CampaignId", campaign), soql.in_(field, ids))
             text = soql.select(["Id", field, "Status"], "CampaignMember", where=where)
             requests.append(Subrequest("GET", soql.query_path(text), f"members{sobject}"))
-    context.checkpoint()
-    answer = context.org.composite(requests, safe=True)
-    context.checkpoint()
+    answer, _ = context.ask(requests)
     for request in requests[1:]:
         if (error := answer[request.reference].error()) is not None:
             raise Refused(

@@ -7,24 +7,24 @@ their link, so nothing is made anew for them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from syncer.models import Person, SfdcType
-from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
+from syncer.sync.actions.sync_person import BATCH
 from syncer.sync.connection import runs
 from syncer.sync.context import Context
 
 
-def create_leads(context: Context) -> None:
-    """All of them, batch by batch, in the order of their ids. Raises OutOfTime at the end of a batch."""
+def create_leads(context: Context, create: Callable[[Sequence[int]], None]) -> None:
+    """Hand all of them to ``create``, batch by batch, in the order of their ids. Raises OutOfTime at the end of a
+    batch."""
     if not context.sync_user.create_leads or "Lead" not in context.run.options.get("objects", ("Lead",)):
         return
     done = after = 0
     while ids := _never_there(after):
         after = ids[-1]
-        if context.plan is not None:
-            plan_batch(context, context.plan, ids)
-            continue
         context.next_batch()
-        sync_batch(context, ids)
+        create(ids)
         done += len(ids)
         runs.report(context, "Creating leads", done, None)
 

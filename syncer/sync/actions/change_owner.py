@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncer.models import ActivityType, SalesforceRecord
+from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.ids import to_18
 from syncer.sync.actions import checks, repeatable
-from syncer.sync.context import Context, next_sequence
-from syncer.sync.create import refusals
+from syncer.sync.context import Context
 from syncer.sync.options import QUEUE_PREFIX, Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, outcome
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.store import bulk_sql
+from syncer.sync.store import links
 from syncer.sync.store.activity import Journal
 
 
@@ -34,7 +33,7 @@ def give(
             continue
         owner = to_18(asked[person.id].owner)
         if person.link.object == "Contact" and asked[person.id].to_queue:
-            outcomes[person.id] = refusals.contact_and_queue(person, f"Contact {person.link.record_id}")
+            outcomes[person.id] = contact_and_queue(person, f"Contact {person.link.record_id}")
         elif asked[person.id].action is Action.OWNER or person.link.owner_id != owner:
             wanted[person.id] = (person, owner)
     if not wanted:
@@ -47,14 +46,14 @@ def give(
         for name in context.maps
         if (group := [(p, owner) for p, owner in wanted.values() if p.link and p.link.object == name])
     }
-    sequence = next_sequence()  # what was read before shows the owners of before
-    answer = repeatable.repeatable(
+    answered = repeatable.repeatable(
         context, [request for name, group in groups.items() for request in _requests(name, group)]
     )
-    if answer is None:
+    if answered is None:
         return outcomes | {p.id: repeatable.unknown(p) for p, _ in wanted.values()}
+    answer, reading = answered  # what was read before shows the owners of before
     for name, group in groups.items():
-        outcomes |= _record(context, group, name, answer, sequence)
+        outcomes |= _record(context, group, name, answer, reading.sequence)
     return outcomes
 
 
@@ -78,7 +77,7 @@ def _record(
     journal = Journal(context)
     response = answer[f"after{sobject}"]
     after: dict[str, Any] = {row["Id"]: row for row in response.body["records"]} if response.ok else {}
-    rows = []
+    owners: dict[int, tuple[str, str, str]] = {}
     for (person, owner), result in zip(group, writing.results(answer[f"give{sobject}"]), strict=True):
         link = person.link
         assert link is not None  # noqa: S101 - give() lets nobody else through
@@ -91,7 +90,7 @@ def _record(
         related = row.get("Owner") or {}
         is_queue = owner.startswith(QUEUE_PREFIX)
         name = "" if is_queue else str(related.get("Name") or "")
-        rows.append([person.id, owner, name, "" if is_queue else str(related.get("Email") or ""), None, sequence])
+        owners[person.id] = (owner, name, "" if is_queue else str(related.get("Email") or ""))
         shown = str(related.get("Name") or owner)
         before = link.owner_name or link.owner_id or "(not known)"
         message = f"Owner: {shown}." if link.owner_id == owner else f"Owner: {before} → {shown}."
@@ -105,11 +104,6 @@ def _record(
         outcomes[person.id] = outcome(person, Result.UPDATED, message)
     with agreeing_writes():
         context.fence()
-        bulk_sql.update(
-            SalesforceRecord,
-            ["owner_id", "owner_name", "owner_email", "system_modstamp", "read_sequence"],
-            rows,
-            keys=("person_id",),
-        )
+        links.set_owners(owners, sequence)
         journal.write()
     return outcomes

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from syncer.salesforce.ids import is_salesforce_id
 from syncer.sync.context import Context
-from syncer.sync.create.refusals import contact_and_queue, deleted
 from syncer.sync.options import Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, deleted, outcome
 from syncer.sync.persons.person_state import PersonState
 
 

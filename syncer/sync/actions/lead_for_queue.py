@@ -14,12 +14,12 @@ from django.db.models.functions import Lower
 from syncer.models import ActivityType, Person, SfdcType
 from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
-from syncer.sync.fields.object_map import PERSON_COLUMNS
-from syncer.sync.identity.similar import address
+from syncer.sync.identity.candidates import address
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
+from syncer.sync.store import persons
 from syncer.sync.store.activity import Journal
 
 SyncBatch = Callable[[Context, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
@@ -65,21 +65,19 @@ def _twins(context: Context, contacts: Sequence[PersonState]) -> dict[int, int]:
     for other in person_state.load(others):
         there.setdefault(_known_by(other), other.id)
     found: dict[int, int] = {}
-    new: list[tuple[PersonState, Person]] = []
+    new: list[PersonState] = []
     for person in contacts:
         known = there.get(_known_by(person))
         if known is not None:
             found[person.id] = known
             continue
-        values = {name: person.values[name] for name in PERSON_COLUMNS}
-        new.append((person, Person(**values, custom=dict(person.values["custom"]))))
+        new.append(person)
     journal = Journal(context)
     with agreeing_writes():
-        Person.objects.bulk_create([twin for _, twin in new])
-        for person, twin in new:
-            found[person.id] = twin.pk
+        for person, twin_id in zip(new, persons.copy(new), strict=True):
+            found[person.id] = twin_id
             journal.entry(
-                twin.pk,
+                twin_id,
                 person.name,
                 ActivityType.NEW_PERSON,
                 f"Made beside person {person.id}, whose {person.sfdc_type} {person.sfdc_id} can't be owned by a queue.",

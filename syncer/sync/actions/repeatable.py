@@ -13,24 +13,22 @@ from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.record import Reading
 from syncer.sync.store.activity import Journal
 
 #: Tries when answers are lost. Only for calls that change nothing more when they are carried out twice.
 ROUNDS = 3
 
 
-def repeatable(context: Context, requests: Sequence[Subrequest]) -> Answer | None:
+def repeatable(context: Context, requests: Sequence[Subrequest]) -> tuple[Answer, Reading] | None:
     """Make a call, again while its outcome is unknown; None when it stays so."""
     for attempt in range(ROUNDS):
         if attempt:
             context.pause(min(2.0**attempt, 8.0) * (0.5 + context.random.random() / 2))
-        context.checkpoint()
         try:
-            answer = context.org.composite(requests, safe=False)
+            return context.ask(requests, safe=False)
         except OutcomeUnknown:
             continue
-        context.checkpoint()
-        return answer
     return None
 
 

@@ -31,15 +31,16 @@ from syncer.sync.context import Context, Progress, no_progress
 from syncer.sync.create import link, refusals
 from syncer.sync.create.after_create import Creation
 from syncer.sync.create.at_most_once import create_leads, prepare
-from syncer.sync.create.lookup import Found, find
+from syncer.sync.create.lookup import find
 from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, OutOfTime, Stopped, fields_keep_changing
-from syncer.sync.identity import decide
+from syncer.sync.identity.candidates import Found
 from syncer.sync.options import SYNC, TITLES, Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, busy, outcome
+from syncer.sync.outcomes import PersonOutcome, Result, busy, deleted, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.plan import Plan, Planned, sent_fields
 from syncer.sync.pull import describes, visibility
+from syncer.sync.pull.database import Database
 from syncer.sync.pull.records import receive_records
 from syncer.sync.push.updates import send
 from syncer.sync.store import outbox
@@ -116,6 +117,7 @@ def sync_persons(
         run=run,
         claim=claim,
         actor=actor,
+        store=Database(),
         now=now,
         pause=wait,
         random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
@@ -179,8 +181,8 @@ def plan_batch(context: Context, plan: Plan, ids: Sequence[int]) -> None:
     persons = [p for p in person_state.by_ids(ids).values() if not p.linked]
     asked = {p.id: SyncOptions.from_dict(p.asked) for p in persons}
     found = find(context, persons)
-    matched = decide.match(context, persons, found, asked)
-    told = {**matched.told, **matched.refused, **link.link(context, matched.links, found)}
+    matched = link.match(context, persons, found, asked)
+    told = {**matched.unchanged, **matched.refused, **link.link(context, matched.links, found)}
     refused = [(one.person_id, one.name, one.message) for one in told.values() if not one.ok]
     for person in matched.to_create:
         prepared = prepare(context, context.maps["Lead"], person, asked[person.id])
@@ -276,11 +278,11 @@ def _sync(
 
     strangers = [p for p in sending if not p.linked]
     chosen = [p for p in sending if p.linked and asked[p.id].link_to and _is_deleted(outcomes.get(p.id))]
-    matched = decide.match(context, [*strangers, *chosen], found, asked)
+    matched = link.match(context, [*strangers, *chosen], found, asked)
     for person in chosen:
         outcomes.pop(person.id, None)
-    outcomes |= matched.told | matched.refused
-    refusals.keep(context, list(matched.refused.values()), strangers, matched.candidates, asked)
+    outcomes |= matched.unchanged | matched.refused
+    refusals.keep(context, list(matched.refused.values()), strangers, matched.choices, asked)
     outcomes |= link.link(context, matched.links, found)
     again = [p for p in sending if p.linked and asked[p.id].recreate_deleted and _is_deleted(outcomes.get(p.id))]
     to_create = [*matched.to_create, *_made_anew(context, again, outcomes, asked)]
@@ -327,7 +329,7 @@ def _receive(context: Context, linked: Sequence[PersonState], found: Found, outc
         elif record_id in postponed or now is None:
             outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
         elif now.sfdc_is_deleted:
-            outcomes[person.id] = refusals.deleted(now)
+            outcomes[person.id] = deleted(now)
         else:
             changed = sorted(_changed(person, now))
             if changed:
@@ -371,7 +373,7 @@ def _made_anew(
     for person in freed:
         outcomes.pop(person.id)
     found = find(context, freed)
-    matched = decide.match(context, freed, found, asked)
-    outcomes |= matched.told | matched.refused | link.link(context, matched.links, found)
-    refusals.keep(context, list(matched.refused.values()), freed, matched.candidates, asked)
+    matched = link.match(context, freed, found, asked)
+    outcomes |= matched.unchanged | matched.refused | link.link(context, matched.links, found)
+    refusals.keep(context, list(matched.refused.values()), freed, matched.choices, asked)
     return matched.to_create

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from syncer.salesforce.client import Page
+from syncer.salesforce.client import Answer, Page
 from syncer.salesforce.errors import Recovery, Refused, policy_for
 from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged
 
 
-def all_rows(context: Context, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of an answer to a query, its further pages included: wide records come in short pages."""
-    rows, next_url = list(body["records"]), body.get("nextRecordsUrl")
-    while next_url:
-        page = context.org.query_more(next_url)
-        rows += page.records
-        next_url = page.next_url
-    return rows
+def first_page(answer: Answer, reference: str) -> Page:
+    """The page that answers a query inside a Composite call. Raises FieldsChanged when the query was refused for one of
+    its fields, or its object: access was taken away, or it is gone. Raises Refused for anything else."""
+    response = answer[reference]
+    if (error := response.error()) is not None:
+        with field_errors():
+            raise Refused(error.message, code=error.code, http_status=response.status, fields=error.fields)
+    body = response.body
+    return Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+
+
+def pages(context: Context, first: Page) -> Iterator[Page]:
+    """The pages of a query, one after the other: wide records come in short ones."""
+    page = first
+    yield page
+    while page.next_url:
+        with field_errors():
+            page = context.query_more(page.next_url)
+        yield page
+
+
+def all_rows(context: Context, first: Page) -> list[dict[str, Any]]:
+    """The rows of all pages."""
+    return [row for page in pages(context, first) for row in page.records]
 
 
 @contextmanager
@@ -31,14 +47,3 @@ def field_errors() -> Iterator[None]:
         if policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
             raise FieldsChanged from error
         raise
-
-
-def pages(context: Context, first: Page) -> Iterator[Page]:
-    page = first
-    yield page
-    while page.next_url:
-        context.checkpoint()
-        with field_errors():
-            page = context.org.query_more(page.next_url)
-        context.checkpoint()
-        yield page

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncer.models import ActivityType, Tombstone
+from syncer.models import ActivityType
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.refusals import mark
@@ -15,13 +15,13 @@ from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
+from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
-from syncer.sync.pull.write import Merged, apply
-from syncer.sync.push.after_update import TRIES
 from syncer.sync.push.failures import failure
-from syncer.sync.store import bulk_sql, outbox
+from syncer.sync.store import outbox, tombstones
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.locking import PATIENT_TRIES, retry_busy
 from syncer.sync.store.outbox import Failure
 
 #: Refusals because of records that are there already.
@@ -65,49 +65,42 @@ def link_created(
     """Link persons with the leads that were made for them. What was sent is the base: what Salesforce made of it since
     (normalised values, defaults, the work of its automations) is received."""
     outcomes: dict[int, PersonOutcome] = {}
-    left = {m.creation.person.id: m for m in made}
-    persons = {pk: m.creation.person for pk, m in left.items()}
-    for attempt in range(TRIES):
-        if attempt and left:
-            context.pause(0.05 * attempt)
-            persons = person_state.by_ids(left)
-        for pk in [pk for pk in left if pk in persons and persons[pk].linked]:
-            # The cycle has read and linked it meanwhile.
-            outcomes[pk] = outcome(persons[pk], Result.CREATED, left.pop(pk).message)
-        merged = [_merged(fields, persons[pk], m) for pk, m in left.items() if pk in persons]
-        if not merged:
-            break
-        done = apply(context, fields, reading, merged, also=_log_of(context, left))
-        for one in done.written:
-            m = left.pop(one.person.id)
-            context.sent["created"] += 1
-            told = outcome(one.person, Result.CREATED, m.message)
-            outcomes[one.person.id] = replace(
-                told,
-                sfdc_type=m.record.object,
-                sfdc_id=m.record.id,
-                sent=tuple(m.creation.values),
-                received=tuple(one.merge.received),
-            )
-    gone = left.keys() - person_state.by_ids(left).keys() if left else set()
-    _bury(context, [left[pk].record for pk in gone])
-    for pk in gone:
-        message = f"{left[pk].message} This person was deleted here meanwhile; the lead stays."
-        outcomes[pk] = outcome(left.pop(pk).creation.person, Result.REFUSED, message, "PERSON_DELETED")
-    for pk, m in left.items():
-        follows = "Created; the person is being edited, the link follows."
-        outcomes[pk] = outcome(m.creation.person, Result.BUSY, follows)
-    return outcomes
+
+    def write(remaining: Sequence[Made], attempt: int) -> list[Made]:
+        by_id = {m.creation.person.id: m for m in remaining}
+        persons = person_state.by_ids(by_id) if attempt else {pk: m.creation.person for pk, m in by_id.items()}
+        linked = {pk for pk, person in persons.items() if person.linked}  # the cycle has read and linked it meanwhile
+        outcomes.update({pk: outcome(persons[pk], Result.CREATED, by_id[pk].message) for pk in linked})
+        merged = [_merged(fields, persons[pk], m) for pk, m in by_id.items() if pk in persons and pk not in linked]
+        done = context.store.apply(context, fields, reading, merged, also=_log_of(context, by_id))
+        context.sent["created"] += len(done.written)
+        outcomes.update({one.person.id: _created(one, by_id[one.person.id]) for one in done.written})
+        return [m for pk, m in by_id.items() if pk in persons and pk not in outcomes]
+
+    retry_busy(made, write, tries=PATIENT_TRIES, pause=context.pause)
+    remaining = [m for m in made if m.creation.person.id not in outcomes]
+    there = person_state.by_ids(m.creation.person.id for m in remaining) if remaining else {}
+    tombstones.bury(context, [m.record for m in remaining if m.creation.person.id not in there])
+    return outcomes | {m.creation.person.id: _not_linked(m, there) for m in remaining}
 
 
-def _bury(context: Context, records: Sequence[RemoteRecord]) -> None:
-    """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
-    bulk_sql.insert(
-        Tombstone,
-        ["organisation", "object", "record_id", "stamp"],
-        [[context.organisation, record.object, record.id, record.stamp] for record in records],
-        conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
+def _created(merged: Merged, made: Made) -> PersonOutcome:
+    told = outcome(merged.person, Result.CREATED, made.message)
+    return replace(
+        told,
+        sfdc_type=made.record.object,
+        sfdc_id=made.record.id,
+        sent=tuple(made.creation.values),
+        received=tuple(merged.merge.received),
     )
+
+
+def _not_linked(made: Made, there: Container[int]) -> PersonOutcome:
+    person = made.creation.person
+    if person.id in there:
+        return outcome(person, Result.BUSY, "Created; the person is being edited, the link follows.")
+    message = f"{made.message} This person was deleted here meanwhile; the lead stays."
+    return outcome(person, Result.REFUSED, message, "PERSON_DELETED")
 
 
 def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncer.models import CreateIntent, IntentState
 from syncer.salesforce import writing
 from syncer.salesforce.errors import OutcomeUnknown
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation, Refusal, record_refused
-from syncer.sync.create.leads import create_in_one_call, find_by_uuid, unknown
+from syncer.sync.create.leads import create_in_one_call, find_by_uuid
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, busy
+from syncer.sync.outcomes import PersonOutcome, busy, unknown
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.store.intents import remember
+from syncer.sync.store import intents
+from syncer.sync.store.intents import IntentRow
 
 #: Rounds of look-up and upsert for one unknown outcome before the person is left as "Outcome unknown".
 ROUNDS = 4
@@ -69,23 +69,23 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, options: S
 
 
 def _create(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
-    mine = remember(context, fields, creations)
-    left = [creation for creation in creations if creation.person.id in mine]
-    outcomes = {c.person.id: busy(c.person) for c in creations if c.person.id not in mine}
+    external = fields.external_id_field is not None
+    rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations]
+    owned = intents.remember(context, rows, external_id=external)
+    remaining = [creation for creation in creations if creation.person.id in owned]
+    outcomes = {c.person.id: busy(c.person) for c in creations if c.person.id not in owned}
     for round_ in range(ROUNDS):
         if round_:
             context.pause(min(2.0**round_, 8.0) * (0.5 + context.random.random() / 2))
-            found = find_by_uuid(context, fields, left)
+            found = find_by_uuid(context, fields, remaining)
             outcomes |= found
-            left = [creation for creation in left if creation.person.id not in found]
-        if not left:
+            remaining = [creation for creation in remaining if creation.person.id not in found]
+        if not remaining:
             break
         try:
-            return outcomes | create_in_one_call(context, fields, left, first=not round_)
+            return outcomes | create_in_one_call(context, fields, remaining, first=not round_)
         except OutcomeUnknown:
-            if fields.external_id_field is None:
+            if not external:
                 break
-    for creation in left:
-        outcomes[creation.person.id] = unknown(creation.person)
-    CreateIntent.objects.filter(person_id__in=[c.person.id for c in left]).update(state=IntentState.UNKNOWN)
-    return outcomes
+    intents.mark_unknown(c.person.id for c in remaining)
+    return outcomes | {c.person.id: unknown(c.person) for c in remaining}

@@ -5,36 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncer.models import CreateIntent, IntentState
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowResult
-from syncer.sync.connection.pages import all_rows, pages
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.connection.pages import all_rows, first_page
+from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation, Made, Refusal, link_created, record_refused
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result
-from syncer.sync.persons.person_state import PersonState
+from syncer.sync.outcomes import PersonOutcome, unknown
 from syncer.sync.persons.record import Reading, RemoteRecord, parse
 from syncer.sync.push.failures import is_about_fields
+from syncer.sync.store import intents
 
 #: Assignment rules run for a create only, as in Marketo, unless an owner was chosen: the one write that asks for them.
 RUN_ASSIGNMENT_RULES: Mapping[str, str] = {"Sforce-Auto-Assign": "TRUE"}
-
-
-def unknown(person: PersonState) -> PersonOutcome:
-    return PersonOutcome(
-        person.id,
-        person.name,
-        Result.UNKNOWN,
-        "The connection broke before Salesforce answered; the lead may have been made or not. "
-        "It is looked up before anything is tried again.",
-        code="OUTCOME_UNKNOWN",
-    )
 
 
 def create_in_one_call(
@@ -44,37 +32,16 @@ def create_in_one_call(
 
     ``first``: nothing was asked for before, so that a call that was certainly not carried out leaves no intent. What
     goes wrong behind it leaves one."""
-    external = fields.external_id_field
-    rows = [_body(fields, creation) for creation in creations]
-    headers = _headers(context, creations[0].options)
-    if external:
-        ids = [str(creation.person.uuid) for creation in creations]
-        after = soql.select(list(fields.select), "Lead", where=soql.in_(external, ids))
-        requests = [
-            writing.upsert("create", "Lead", external, rows, headers),
-            Subrequest("GET", soql.query_path(after), "after"),
-        ]
-    else:
-        requests = [writing.create("create", "Lead", rows, headers)]
-    context.checkpoint()
-    sequence = next_sequence()
     try:
-        answer = context.org.composite(requests, safe=False)
+        answer, reading = context.ask(_requests(context, fields, creations), safe=False)
     except OutcomeUnknown:
         raise
     except (SalesforceError, OutOfTime):
         if first:
-            CreateIntent.objects.filter(person_id__in=[c.person.id for c in creations]).delete()
+            intents.forget(c.person.id for c in creations)
         raise
-    context.checkpoint()
     results = writing.results(answer["create"])
-    try:
-        if external:
-            records = _records(context, fields, answer)
-        else:
-            records, sequence, answer = _read_back(context, fields, results)
-    except (SalesforceError, OutOfTime):
-        records = {}  # they are made: not to be taken for a create that was not carried out
+    records, reading = _made(context, fields, answer, reading, results)
     outcomes: dict[int, PersonOutcome] = {}
     made: list[Made] = []
     refused: list[Refusal] = []
@@ -87,12 +54,45 @@ def create_in_one_call(
         else:
             verb = "Created" if result.created is not False else "Found by its external id"
             made.append(Made(creation, record, verb))
-    CreateIntent.objects.filter(person_id__in=list(outcomes)).update(state=IntentState.UNKNOWN)
-    outcomes |= link_created(context, fields, Reading(sequence, answer.asked_at), made)
+    intents.mark_unknown(outcomes)
+    outcomes |= link_created(context, fields, reading, made)
     outcomes |= record_refused(context, fields, refused)
     if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
         raise FieldsChanged
     return outcomes
+
+
+def _requests(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> list[Subrequest]:
+    """With an external id an upsert by it, and the reading of what it made; without one, the create alone."""
+    external = fields.external_id_field
+    rows = [_body(fields, creation) for creation in creations]
+    headers = _headers(context, creations[0].options)
+    if external is None:
+        return [writing.create("create", "Lead", rows, headers)]
+    ids = [str(creation.person.uuid) for creation in creations]
+    after = soql.select(list(fields.select), "Lead", where=soql.in_(external, ids))
+    return [
+        writing.upsert("create", "Lead", external, rows, headers),
+        Subrequest("GET", soql.query_path(after), "after"),
+    ]
+
+
+def _made(
+    context: Context, fields: ObjectMap, answer: Answer, reading: Reading, results: Sequence[RowResult]
+) -> tuple[dict[str, RemoteRecord], Reading]:
+    """The leads that were made, by id, as they were read after it. What can't be read is left out: it is made, and not
+    to be taken for a create that was not carried out."""
+    ids = [result.id for result in results if result.success and result.id]
+    if not ids:
+        return {}, reading
+    try:
+        if fields.external_id_field is None:
+            text = soql.select(list(fields.select), "Lead", where=soql.in_("Id", ids))
+            answer, reading = context.ask([Subrequest("GET", soql.query_path(text), "after")])
+        rows = all_rows(context, first_page(answer, "after"))
+    except (SalesforceError, FieldsChanged, OutOfTime):
+        return {}, reading
+    return {record.id: record for record in (parse(fields, row) for row in rows)}, reading
 
 
 def _headers(context: Context, options: SyncOptions) -> dict[str, str]:
@@ -114,24 +114,6 @@ def _body(fields: ObjectMap, creation: Creation) -> dict[str, Any]:
     return body
 
 
-def _records(context: Context, fields: ObjectMap, answer: Answer) -> dict[str, RemoteRecord]:
-    response = answer["after"]
-    rows = all_rows(context, response.body) if response.ok else []
-    return {record.id: record for record in (parse(fields, row) for row in rows)}
-
-
-def _read_back(
-    context: Context, fields: ObjectMap, results: Sequence[RowResult]
-) -> tuple[dict[str, RemoteRecord], int, Answer]:
-    ids = [result.id for result in results if result.success and result.id]
-    sequence = next_sequence()
-    if not ids:
-        return {}, sequence, Answer({}, context.org.org_time())
-    text = soql.select(list(fields.select), "Lead", where=soql.in_("Id", ids))
-    answer = context.org.composite([Subrequest("GET", soql.query_path(text), "after")], safe=True)
-    return _records(context, fields, answer), sequence, answer
-
-
 def find_by_uuid(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
     """After an unknown outcome: the leads that were made all the same, linked."""
     external = fields.external_id_field
@@ -139,10 +121,6 @@ def find_by_uuid(context: Context, fields: ObjectMap, creations: Sequence[Creati
         return {}
     by_uuid = {str(creation.person.uuid): creation for creation in creations}
     text = soql.select(list(fields.select), "Lead", where=soql.in_(external, list(by_uuid)))
-    context.checkpoint()
-    sequence = next_sequence()
-    first = context.org.query(text)
-    context.checkpoint()
-    reading = Reading(sequence, first.asked_at)
-    records = [parse(fields, row) for page in pages(context, first) for row in page.records]
+    first, reading = context.query(text)
+    records = [parse(fields, row) for row in all_rows(context, first)]
     return link_created(context, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])

@@ -5,33 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from syncer.models import SyncCursor
 from syncer.sync.context import Context
-from syncer.sync.create import refusals
-from syncer.sync.create.lookup import Found
-from syncer.sync.identity.decide import Link
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.identity.candidates import Found
+from syncer.sync.identity.decide import Decided, Linking, records_of
+from syncer.sync.options import SyncOptions
+from syncer.sync.outcomes import PersonOutcome, Result, deleted, outcome, unknown
 from syncer.sync.persons import person_state
+from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.pull import lifecycle
 from syncer.sync.pull.records import merge_with
-from syncer.sync.pull.write import Merged, apply
+from syncer.sync.store.intents import may_still_come_through
 
 
-def link(context: Context, links: Mapping[str, Sequence[Link]], found: Found) -> dict[int, PersonOutcome]:
-    """Link persons with the records that are theirs, merged; gives the outcome of each."""
+def match(
+    context: Context, persons: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]
+) -> Decided:
+    """Decide which records are whose (``identity.decide``). Whose create may still come through is marked so; whose
+    UUID is the external id of a lead that was converted gets another one: Salesforce would take the create for an
+    update of that lead, and refuse it for ever."""
+    still_open = [pk for pk, intent in found.intents.items() if may_still_come_through(context, intent)]
+    decided = records_of(persons, found, options, actor=context.actor, still_open=still_open)
+    context.store.mark_unknown(person.id for person in decided.unknown)
+    decided.unchanged |= {person.id: unknown(person) for person in decided.unknown}
+    spent = [person for person in decided.to_create if str(person.uuid) in found.spent]
+    if spent:
+        anew = {person.id: person for person in context.store.give_new_uuids(context, spent)}
+        decided.to_create = [anew.get(person.id, person) for person in decided.to_create]
+    return decided
+
+
+def link(context: Context, links: Mapping[str, Sequence[Linking]], found: Found) -> dict[int, PersonOutcome]:
+    """Link persons with the records that are theirs (by object), merged. Return the outcome of each."""
     outcomes: dict[int, PersonOutcome] = {}
     for sobject, group in links.items():
         fields = context.maps[sobject]
-        merged = [merge_with(context, fields, person, record, link_reason=reason) for person, record, reason in group]
-        applied = apply(context, fields, found.reading, merged)
+        merged = [merge_with(context, fields, one.person, one.record, link_reason=one.reason) for one in group]
+        applied = context.store.apply(context, fields, found.reading, merged)
         for m in applied.written:
-            told = outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.remote.id}: {m.link_reason}")
+            told = outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.record.id}: {m.link_reason}")
             received = tuple(m.merge.received)
-            outcomes[m.person.id] = replace(told, sfdc_type=sobject, sfdc_id=m.remote.id, received=received)
-        for person in _follow(context, [m for m in applied.written if m.remote.gone], found):
+            outcomes[m.person.id] = replace(told, sfdc_type=sobject, sfdc_id=m.record.id, received=received)
+        for person in _follow(context, [m for m in applied.written if m.record.gone], found):
             became = replace(outcomes[person.id], sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
-            outcomes[person.id] = refusals.deleted(person) if person.sfdc_is_deleted else became
+            outcomes[person.id] = deleted(person) if person.sfdc_is_deleted else became
         for m in (*applied.again, *applied.stale):
             outcomes[m.person.id] = outcome(m.person, Result.BUSY, "The person is being edited right now.", "BUSY")
     return outcomes
@@ -39,13 +55,11 @@ def link(context: Context, links: Mapping[str, Sequence[Link]], found: Found) ->
 
 def _follow(context: Context, linked: Sequence[Merged], found: Found) -> list[PersonState]:
     """Leads that were converted or deleted before anybody here knew that they had been made: their persons go on as
-    the contact, or as deleted. Gives the persons as they are then."""
-    if not linked or context.plan is not None:
+    the contact, or as deleted. Return the persons as they are then."""
+    if not linked:
         return []
     persons = person_state.by_ids(m.person.id for m in linked)
-    busy = lifecycle.follow(context, found.reading, [(persons[m.person.id], m.remote) for m in linked])
+    busy = context.store.follow(context, found.reading, [(persons[m.person.id], m.record) for m in linked])
     if busy:  # the next cycle reads them again, and follows them
-        cursor, _ = SyncCursor.objects.get_or_create(sync_user=context.sync_user, object=busy[0].object)
-        cursor.postponed = list(dict.fromkeys([*cursor.postponed, *(record.id for record in busy)]))
-        cursor.save(update_fields=["postponed"])
+        context.store.postpone(context, busy[0].object, [record.id for record in busy])
     return list(person_state.by_ids(persons).values())

@@ -8,35 +8,16 @@ from typing import Any
 
 from django.db import transaction
 
-from syncer.models import ActivityType, CreateIntent, PendingChange
+from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.store import outbox
+from syncer.sync.store import intents, outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
 from syncer.sync.store.outbox import Failure
-
-
-def deleted(person: PersonState) -> PersonOutcome:
-    return outcome(
-        person,
-        Result.NEEDS_DECISION,
-        f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. Changes stay here only.",
-        "DELETED_IN_SFDC",
-    )
-
-
-def contact_and_queue(person: PersonState, contact: str) -> PersonOutcome:
-    """Salesforce gives contacts to users only ("Queues", Salesforce Help)."""
-    return outcome(
-        person,
-        Result.REFUSED,
-        f"{contact} can't be owned by a queue. Nothing was done, and no lead was made beside it.",
-        "CONTACT_AND_QUEUE",
-    )
 
 
 def keep(
@@ -48,7 +29,7 @@ def keep(
 ) -> None:
     """Persons that wait for a decision are marked and logged, with the records to choose from (``candidates``, by
     person); they are not tried again until they change."""
-    if not refused or context.plan is not None:
+    if not refused:
         return
     journal = Journal(context)
     failures = []
@@ -81,20 +62,11 @@ def mark(
         context.fence()
         free = lock(context, {pk: persons[pk].revision for pk in ids})
         outbox.fail(context.claim, [failure for failure in failures if failure.person_id in free])
-        CreateIntent.objects.filter(person_id__in=ids).delete()
-        _remember({pk: options[pk] for pk in free})
+        intents.forget(ids)
+        outbox.remember_options({pk: options[pk].of_create() for pk in free})
         journal.write()
     edited = [replace(failure, failed=False, retry_at=None) for failure in failures if failure.person_id not in free]
     if edited:  # in a transaction that holds no person: a user's save is not to wait for it, nor it for that one
         with transaction.atomic():
             outbox.fail(context.claim, edited)
-            _remember({failure.person_id: options[failure.person_id] for failure in edited})
-
-
-def _remember(options: Mapping[int, SyncOptions]) -> None:
-    """How refused creates were asked for, so that they are tried again in the same way."""
-    groups: dict[SyncOptions, list[int]] = {}
-    for person_id, asked in options.items():
-        groups.setdefault(asked, []).append(person_id)
-    for asked, ids in groups.items():
-        PendingChange.objects.filter(person_id__in=ids).update(options=asked.of_create())
+            outbox.remember_options({f.person_id: options[f.person_id].of_create() for f in edited})

@@ -127,6 +127,32 @@ class ObjectMap:
         return found, bad
 
 
+def received_columns(
+    person_values: Mapping[str, Any], fields: ObjectMap, received: Mapping[str, Value]
+) -> dict[str, Any]:
+    """What to write on a person for values received: columns by name and, if any custom field changed, ``custom``.
+
+    Raises ``BadValue`` when a column can't hold a value.
+    """
+    columns: dict[str, Any] = {}
+    custom: dict[str, Any] | None = None
+    for name, value in received.items():
+        field = fields.field(name)
+        if field is None:
+            continue
+        if field.is_column:
+            columns[name] = field.to_column(value)
+            continue
+        custom = dict(person_values["custom"]) if custom is None else custom
+        if value is None:
+            custom.pop(name, None)
+        else:
+            custom[name] = value
+    if custom is not None:
+        columns["custom"] = custom
+    return columns
+
+
 def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
     """The map of an object from its stored mappings and describe."""
     stored = sync_user.described.filter(name=sobject).first()

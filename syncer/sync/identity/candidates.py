@@ -1,103 +1,102 @@
-"""Which person an incoming record belongs to when none is linked to it."""
+"""Who and what may belong together, loaded: one query each. What it means is decided in ``decide``."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db.models.functions import Lower
 
-from syncer.models import CreateIntent, FormerId, Person, Tombstone
-from syncer.salesforce.ids import to_18
+from syncer.models import CreateIntent, FormerId, Person, SalesforceRecord, Tombstone
 from syncer.sync.context import Context
-from syncer.sync.merge import Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import RemoteRecord, names_agree
-
-#: Fields that a create fills with the connection's defaults.
-DEFAULTED = ("last_name", "company")
+from syncer.sync.persons.record import Reading, RemoteRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    person: PersonState
-    reason: str
-    made: bool = False  # for this person, by a create whose answer was lost
+class PersonCandidates:
+    """The persons that a page of records may belong to."""
+
+    linked: Mapping[str, PersonState]  # by record id
+    by_uuid: Mapping[str, PersonState] = field(default_factory=dict)  # by the external id that carries it
+    intents: Sequence[tuple[CreateIntent, PersonState]] = ()  # whose lead is made without an external id, or was
+    losers: Mapping[str, PersonState] = field(default_factory=dict)  # whose record was merged into it, by record id
+    by_email: Mapping[str, Sequence[PersonState]] = field(default_factory=dict)  # unlinked ones, last changed first
+    former: frozenset[str] = frozenset()  # ids that were somebody's before
+    tombstones: Mapping[str, datetime | None] = field(default_factory=dict)  # record id → its stamp when it was buried
 
 
-def match(context: Context, records: Sequence[RemoteRecord]) -> dict[str, Match]:
-    """The persons that records without one belong to, by record id: by external id, by an open create, as the survivor
-    of a merge, then by e-mail address.
+@dataclass(slots=True)
+class Found:
+    """The records of persons as one Composite read answered them: rows of linked ones by object, and for the unlinked
+    what may be theirs already."""
 
-    By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
-    persons the most recently changed one. A person is given to one record only, the first one. One query each.
-    Records that are converted or deleted belong to the persons that they were made for only.
-    """
-    found = _made_for(context, records)
-    records = [record for record in records if not record.gone]
-    taken = {match.person.id for match in found.values()}
-    for record_id, person in _losers(context, [r for r in records if r.id not in found]).items():
-        if person.id not in taken:
-            found[record_id] = Match(person, "this person's record was merged into it.")
-            taken.add(person.id)
-    by_email = _by_email([r for r in records if r.id not in found])
-    for record in records:
-        if record.id in found:
-            continue
-        for person in by_email.get(_email(record), ()):
-            if person.id not in taken and names_agree(person, record):
-                found[record.id] = Match(person, f"same e-mail address, {record.values.get('email')}.")
-                taken.add(person.id)
-                break
-    return found
+    reading: Reading
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    by_uuid: dict[str, RemoteRecord] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)  # external ids of converted leads that were persons' records
+    by_email: dict[str, list[RemoteRecord]] = field(default_factory=dict)
+    by_intent: dict[int, list[RemoteRecord]] = field(default_factory=dict)  # person → leads like the one it sent
+    intents: Mapping[int, CreateIntent] = field(default_factory=dict)  # person → its create under way
+    chosen: dict[str, RemoteRecord] = field(default_factory=dict)  # what somebody chose by its id
+    owners: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # record id → the person linked to it
 
 
-def _made_for(context: Context, records: Sequence[RemoteRecord]) -> dict[str, Match]:
-    """The unlinked persons that records were made for, by external id or by an open create."""
-    found: dict[str, Match] = {}
-    taken: set[int] = set()
-    records = without_former(context, records)
-    by_uuid = _by_uuid(records)
-    for record in sorted(records, key=lambda record: record.gone):
-        person = by_uuid.get(record.external_id)
-        if person is not None and not person.linked and person.id not in taken:
-            found[record.id] = Match(person, "its external id is this person's UUID.", made=True)
-            taken.add(person.id)
-    for record_id, person in _by_intent(context, [r for r in records if r.id not in found]).items():
-        if person.id not in taken:
-            found[record_id] = Match(person, "it was made for this person; the answer had been lost.", made=True)
-            taken.add(person.id)
-    return found
+def persons_for(context: Context, records: Sequence[RemoteRecord]) -> PersonCandidates:
+    """Load whom a page of records may belong to."""
+    linked = context.store.by_record_ids(context, [record.id for record in records])
+    strangers = [record for record in records if record.id not in linked]
+    if not strangers:
+        return PersonCandidates(linked)
+    present = [record for record in strangers if not record.gone]
+    return PersonCandidates(
+        linked=linked,
+        by_uuid=_by_uuid(strangers),
+        intents=_open_creates(),
+        losers=_losers(context, present),
+        by_email=_by_email(present),
+        former=former_ids(context, [record.id for record in strangers if record.gone]),
+        tombstones=_tombstones(context, present),
+    )
 
 
-def without_former(context: Context, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
-    """The records without those that are gone and were somebody's before: a lead that was converted, or one that was
-    deleted and is made anew."""
-    gone = [record.id for record in records if record.gone]
-    if not gone:
-        return list(records)
-    known = FormerId.objects.filter(organisation=context.organisation, record_id__in=gone)
-    former = set(known.values_list("record_id", flat=True))
-    return [record for record in records if record.id not in former]
+def former_ids(context: Context, record_ids: Iterable[str]) -> frozenset[str]:
+    """Which of these records were somebody's before: a lead that was converted, or one that is made anew."""
+    wanted = list(record_ids)
+    if not wanted:
+        return frozenset()
+    known = FormerId.objects.filter(organisation=context.organisation, record_id__in=wanted)
+    return frozenset(known.values_list("record_id", flat=True))
 
 
-def buried(context: Context, records: Sequence[RemoteRecord]) -> set[str]:
-    """Records that must not make a person: theirs was deleted here, and they have not changed since."""
-    ids = [record.id for record in records]
-    stamps = {record.id: record.stamp for record in records}
-    gone = set()
-    for record_id, stamp in Tombstone.objects.filter(organisation=context.organisation, record_id__in=ids).values_list(
-        "record_id", "stamp"
-    ):
-        if stamp is not None and stamps[record_id] <= stamp:
-            gone.add(record_id)
-    return gone
+def owners(context: Context, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """Which persons records are linked with: record id → (person id, name)."""
+    links = SalesforceRecord.objects.filter(organisation=context.organisation, record_id__in=list(record_ids))
+    rows = links.values_list("record_id", "person_id", "person__first_name", "person__last_name")
+    return {record: (person, f"{first} {last}".strip()) for record, person, first, last in rows}
 
 
-def _by_uuid(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
+def intents_of(persons: Iterable[PersonState]) -> dict[int, CreateIntent]:
+    """The creates under way of these persons."""
+    return {i.person_id: i for i in CreateIntent.objects.filter(person_id__in=[p.id for p in persons])}
+
+
+def askable(value: Any) -> bool:
+    """Whether there is a value, and one that a query can carry: no SOQL has a NUL, and SQLite keeps one."""
+    return bool(value) and "\0" not in str(value)
+
+
+def address(person: PersonState) -> str:
+    """The e-mail address by which a person's record is looked for; empty without one."""
+    text = str(person.values["email"]).strip().lower()
+    return text if askable(text) else ""
+
+
+def _by_uuid(records: Iterable[RemoteRecord]) -> dict[str, PersonState]:
     wanted = {}
     for record in records:
         try:
@@ -109,8 +108,15 @@ def _by_uuid(records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
     return {wanted[p.uuid]: p for p in person_state.load(Person.objects.filter(uuid__in=list(wanted)))}
 
 
-def _losers(context: Context, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
-    """Persons whose record was merged into one of these, which nobody here was linked to."""
+def _open_creates() -> list[tuple[CreateIntent, PersonState]]:
+    intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
+    if not intents:
+        return []
+    persons = person_state.by_ids(intent.person_id for intent in intents)
+    return [(intent, persons[intent.person_id]) for intent in intents if intent.person_id in persons]
+
+
+def _losers(context: Context, records: Iterable[RemoteRecord]) -> dict[str, PersonState]:
     persons = Person.objects.filter(
         record__organisation=context.organisation,
         record__merged_into__in=[record.id for record in records],
@@ -119,59 +125,8 @@ def _losers(context: Context, records: Sequence[RemoteRecord]) -> dict[str, Pers
     return {person.link.merged_into: person for person in person_state.load(persons) if person.link}
 
 
-def _by_intent(context: Context, records: Sequence[RemoteRecord]) -> dict[str, PersonState]:
-    """Persons whose lead is being made without an external id, or was, with an unknown outcome."""
-    intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
-    if not intents:
-        return {}
-    persons = person_state.by_ids(intent.person_id for intent in intents)
-    found: dict[str, PersonState] = {}
-    for record in records:
-        for intent in intents:
-            if (
-                intent.person_id in persons
-                and may_be_of(context, intent, record)
-                and is_what_was_sent(record, intent.values_sent)
-            ):
-                found.setdefault(record.id, persons[intent.person_id])
-    return found
-
-
-def may_be_of(context: Context, intent: CreateIntent, record: RemoteRecord) -> bool:
-    """The sync user has made this record, and not before the create was asked for: others have leads with the same
-    address, too. Stamps are whole seconds."""
-    if record.object != intent.object:
-        return False
-    if intent.asked_at and record.created_at and record.created_at < intent.asked_at.replace(microsecond=0):
-        return False
-    return not (record.created_by and context.sync_user.user_id) or record.created_by == to_18(
-        context.sync_user.user_id
-    )
-
-
-def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:
-    """The same e-mail address or, for persons without one, the same name and company."""
-    keys = ["email"] if sent.get("email") else ["first_name", "last_name", "company"]
-    return all(str(sent.get(key) or "").lower() == str(record.values.get(key) or "").lower() for key in keys)
-
-
-def base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:
-    """The base of a person and a record that nothing was agreed with before. For the person's own create, whose answer
-    was lost, it is what was sent, so that an edit made here since then stands, also one that empties a field."""
-    sent = person.sent_to_create
-    if sent is None or not (record.external_id == str(person.uuid) or is_what_was_sent(record, sent)):
-        return {}
-    base = {}
-    for name in record.values.keys() & here.keys():
-        # An empty name or company was not emptied since: the connection's default was sent in its place.
-        defaulted = here[name] is None and name in sent and name in DEFAULTED
-        if not defaulted and (name in sent or here[name] is None):
-            base[name] = sent.get(name)
-    return base
-
-
-def _by_email(records: Sequence[RemoteRecord]) -> dict[str, list[PersonState]]:
-    addresses = {_email(record) for record in records} - {""}
+def _by_email(records: Iterable[RemoteRecord]) -> dict[str, list[PersonState]]:
+    addresses = {record.email.lower() for record in records} - {""}
     if not addresses:
         return {}
     persons = (
@@ -185,5 +140,6 @@ def _by_email(records: Sequence[RemoteRecord]) -> dict[str, list[PersonState]]:
     return found
 
 
-def _email(record: RemoteRecord) -> str:
-    return str(record.values.get("email") or "").lower()
+def _tombstones(context: Context, records: Iterable[RemoteRecord]) -> dict[str, datetime | None]:
+    graves = Tombstone.objects.filter(organisation=context.organisation, record_id__in=[r.id for r in records])
+    return dict(graves.values_list("record_id", "stamp"))

@@ -1,143 +1,327 @@
-"""Persons that are not in Salesforce yet: which record there is theirs, and which one somebody has to choose."""
+"""Who is who, decided: pure functions over persons and records that were loaded as candidates.
+
+``sort_page`` says what each record of a page is: somebody's, a newcomer, one to be looked at later. ``records_of`` says
+which record is a person's, whom a Lead has to be made for, and what only a human can decide.
+"""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncer.models import CreateIntent, IntentState, Person
-from syncer.models.triggers import agreeing_writes
+from syncer.models import CreateIntent
 from syncer.salesforce.ids import to_18
-from syncer.sync.context import Context
-from syncer.sync.create import refusals
-from syncer.sync.create.leads import unknown
-from syncer.sync.create.lookup import Found
-from syncer.sync.identity.similar import address
+from syncer.sync.identity.candidates import Found, PersonCandidates, address
+from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
-from syncer.sync.persons import person_state
+from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, outcome
+from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import RemoteRecord, names_agree
-from syncer.sync.store import bulk_sql
-from syncer.sync.store.intents import LATE_COMMIT
+from syncer.sync.persons.record import Gone, RemoteRecord, names_agree
 
-Link = tuple[PersonState, RemoteRecord, str]  # who, with what, and why
+#: Fields that a create fills with the connection's defaults.
+DEFAULTED = ("last_name", "company")
+
+
+# -- a page of records ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A record that nobody was linked with, whose it is, and why. ``made``: for this person, by a create whose answer
+    was lost."""
+
+    person: PersonState
+    record: RemoteRecord
+    reason: str
+    made: bool = False
 
 
 @dataclass(slots=True)
-class Matched:
+class Sorted:
+    """What the records of a page are. Each record is in one list; those of persons who were deleted here are in
+    none."""
+
+    deleted_or_converted: list[Pair] = field(default_factory=list)  # and their persons
+    linked: list[Pair] = field(default_factory=list)
+    matched: list[Match] = field(default_factory=list)
+    new: list[RemoteRecord] = field(default_factory=list)  # nobody's: they make persons
+    became: list[Gone] = field(default_factory=list)  # others, before anybody here was linked with them
+    unsettled: list[RemoteRecord] = field(default_factory=list)  # another record of this page was merged into them
+    later: list[str] = field(default_factory=list)  # ids of those to be read again
+
+
+def sort_page(
+    records: Sequence[RemoteRecord],
+    candidates: PersonCandidates,
+    *,
+    user_id: str,
+    converting: Collection[str] = (),
+    creates_follow: bool = False,
+) -> Sorted:
+    """Sort a page of records by what they are to the persons here.
+
+    ``user_id``: the sync user, who makes our leads. ``converting``: contacts of converted leads whose persons were
+    busy; they get no person of their own, the lead's person becomes them when it is free. ``creates_follow``: this
+    cycle repeats creates whose answer was lost; who is to become a member of a campaign then is left to that.
+    """
+    page = Sorted()
+    for record in records:
+        if (person := candidates.linked.get(record.id)) is not None:
+            (page.deleted_or_converted if record.gone else page.linked).append((person, record))
+    survivors = {record.master_id for _, record in page.deleted_or_converted if record.is_deleted}
+    strangers = []
+    for record in records:
+        if record.id in candidates.linked:
+            continue
+        if record.id in converting:
+            page.later.append(record.id)
+        elif record.id in survivors and not record.gone:
+            page.unsettled.append(record)
+        else:
+            strangers.append(record)
+    matches = _match(strangers, candidates, user_id)
+    for record in strangers:
+        match = matches.get(record.id)
+        if match is not None and creates_follow and _asked_for_more(match):
+            page.later.append(record.id)
+        elif match is not None:
+            page.matched.append(match)
+        elif (became := record.became()) is not None:
+            page.became.append(became)
+        elif not record.gone and not _is_buried(record, candidates):
+            page.new.append(record)
+    return page
+
+
+def _match(records: Sequence[RemoteRecord], candidates: PersonCandidates, user_id: str) -> dict[str, Match]:
+    """The persons that records without one belong to, by record id: by external id, by an open create, as the survivor
+    of a merge, then by e-mail address.
+
+    By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
+    persons the most recently changed one. A person is given to one record only, the first one. Records that are
+    converted or deleted belong to the persons that they were made for only.
+    """
+    found: dict[str, Match] = {}
+    taken: set[int] = set()
+
+    def take(person: PersonState | None, record: RemoteRecord, reason: str, *, made: bool = False) -> bool:
+        if person is None or person.id in taken or record.id in found:
+            return False
+        found[record.id] = Match(person, record, reason, made)
+        taken.add(person.id)
+        return True
+
+    ours = without_former(records, candidates.former)
+    for record in sorted(ours, key=lambda record: record.gone):
+        person = candidates.by_uuid.get(record.external_id)
+        if person is not None and not person.linked:
+            take(person, record, "its external id is this person's UUID.", made=True)
+    for record in ours:
+        for intent, person in candidates.intents:
+            if may_be_of(user_id, intent, record) and is_what_was_sent(record, intent.values_sent):
+                take(person, record, "it was made for this person; the answer had been lost.", made=True)
+                break
+    present = [record for record in records if not record.gone]
+    for record in present:
+        take(candidates.losers.get(record.id), record, "this person's record was merged into it.")
+    for record in present:
+        for person in candidates.by_email.get(record.email.lower(), ()):
+            if names_agree(person, record) and take(person, record, f"same e-mail address, {record.email}."):
+                break
+    return found
+
+
+def _asked_for_more(match: Match) -> bool:
+    """The person is to become a member of a campaign with the lead whose answer was lost."""
+    return match.made and match.person.sent_to_create is not None and bool(match.person.asked.get("campaign"))
+
+
+def _is_buried(record: RemoteRecord, candidates: PersonCandidates) -> bool:
+    """The record must not make a person: its person was deleted here, and it has not changed since."""
+    stamp = candidates.tombstones.get(record.id)
+    return stamp is not None and record.stamp <= stamp
+
+
+def without_former(records: Iterable[RemoteRecord], former: Collection[str]) -> list[RemoteRecord]:
+    """The records without those that are gone and were somebody's before."""
+    return [record for record in records if not (record.gone and record.id in former)]
+
+
+def may_be_of(user_id: str, intent: CreateIntent, record: RemoteRecord) -> bool:
+    """The sync user has made this record, and not before the create was asked for: others have leads with the same
+    address, too. Stamps are whole seconds."""
+    if record.object != intent.object:
+        return False
+    if intent.asked_at and record.created_at and record.created_at < intent.asked_at.replace(microsecond=0):
+        return False
+    return not (record.created_by and user_id) or record.created_by == to_18(user_id)
+
+
+def is_what_was_sent(record: RemoteRecord, sent: Mapping[str, Any]) -> bool:
+    """The same e-mail address or, for persons without one, the same name and company."""
+    keys = ["email"] if sent.get("email") else ["first_name", "last_name", "company"]
+    return all(str(sent.get(key) or "").lower() == str(record.values.get(key) or "").lower() for key in keys)
+
+
+def base_of_create(person: PersonState, record: RemoteRecord, here: Mapping[str, Value]) -> dict[str, Value]:
+    """The base of a person and a record that nothing was agreed with before. For the person's own create, whose answer
+    was lost, it is what was sent, so that an edit made here since then stands, also one that empties a field."""
+    sent = person.sent_to_create
+    if sent is None or not (record.external_id == str(person.uuid) or is_what_was_sent(record, sent)):
+        return {}
+    base = {}
+    for name in record.values.keys() & here.keys():
+        # An empty name or company was not emptied since: the connection's default was sent in its place.
+        defaulted = here[name] is None and name in sent and name in DEFAULTED
+        if not defaulted and (name in sent or here[name] is None):
+            base[name] = sent.get(name)
+    return base
+
+
+# -- persons who are not in Salesforce yet ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """A person, the record that is theirs, and why."""
+
+    person: PersonState
+    record: RemoteRecord
+    reason: str
+
+
+@dataclass(slots=True)
+class Decided:
     """What was found for unlinked persons: records that are theirs, those to make a lead for, and refusals with the
     records that somebody may choose from."""
 
-    links: dict[str, list[Link]] = field(default_factory=dict)  # by object
+    links: dict[str, list[Linking]] = field(default_factory=dict)  # by object
     to_create: list[PersonState] = field(default_factory=list)
     refused: dict[int, PersonOutcome] = field(default_factory=dict)
-    candidates: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    told: dict[int, PersonOutcome] = field(default_factory=dict)  # answers that leave the person as it was
+    choices: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # person → records to choose from
+    unchanged: dict[int, PersonOutcome] = field(default_factory=dict)  # answers that leave the person as it was
+    unknown: list[PersonState] = field(default_factory=list)  # whose create may still come through
+    taken: set[str] = field(default_factory=set)  # ids of the records that were given to somebody
 
     def link(self, person: PersonState, record: RemoteRecord, reason: str) -> None:
-        self.links.setdefault(record.object, []).append((person, record, reason))
+        """Give a record to a person."""
+        self.links.setdefault(record.object, []).append(Linking(person, record, reason))
+        self.taken.add(record.id)
 
 
-def match(
-    context: Context, strangers: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]
-) -> Matched:
-    """Find the record of each person: the one that somebody chose; by UUID; by an open create; by e-mail address,
-    Contacts before Leads.
+def records_of(
+    persons: Sequence[PersonState],
+    found: Found,
+    options: Mapping[int, SyncOptions],
+    *,
+    actor: str,
+    still_open: Collection[int] = (),
+) -> Decided:
+    """Find the record of each person: the one that somebody (``actor``) chose; by UUID; by an open create; by e-mail
+    address, Contacts before Leads.
 
     A record of another person makes nothing. Several free ones, or one under another last name, are a person's
-    decision (``create_anyway`` is one).
+    decision (``create_anyway`` is one). ``still_open``: persons whose create may still come through.
     """
-    matched = Matched()
-    taken: set[str] = set()
-    intents = {i.person_id: i for i in CreateIntent.objects.filter(person_id__in=[p.id for p in strangers])}
-    for person in strangers:
+    decided = Decided()
+    for person in persons:
         asked = options[person.id]
         if asked.link_to:
-            _chosen(context, person, asked, found, matched)
+            _chosen(person, asked, found, decided, actor)
+        elif _by_external_id(person, found, decided) or _by_open_create(person, found, decided, still_open):
             continue
-        mine = found.by_uuid.get(str(person.uuid))
-        if mine is not None and mine.id in found.owners:  # an upsert by it would write over that person's record
-            matched.refused[person.id] = _taken(person, mine, "has this person's UUID as its external id", found)
-            matched.candidates[person.id] = describe([mine], found)
-            continue
-        if mine is not None:
-            matched.link(person, mine, "its external id is this person's UUID.")
-            taken.add(mine.id)
-            continue
-        intent = intents.get(person.id)
-        if intent is not None and not intent.external_id:
-            made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in taken]
-            if len(made) == 1:
-                matched.link(person, made[0], "it was made for this person; the answer had been lost.")
-                taken.add(made[0].id)
-                continue
-            if _still_open(context, intent):
-                matched.told[person.id] = unknown(person)
-                continue
-        if asked.create_anyway:
-            matched.to_create.append(person)
+        elif asked.create_anyway:
+            decided.to_create.append(person)
         else:
-            _by_email(person, asked, found, taken, matched)
-    matched.to_create = _with_new_uuids(context, matched.to_create, found)
-    return matched
+            _by_email(person, asked, found, decided)
+    return decided
 
 
-def _chosen(context: Context, person: PersonState, asked: SyncOptions, found: Found, matched: Matched) -> None:
+def _chosen(person: PersonState, asked: SyncOptions, found: Found, decided: Decided, actor: str) -> None:
     """The record that somebody chose for this person."""
     record = found.chosen.get(to_18(asked.link_to))
     owner = found.owners.get(to_18(asked.link_to))
     if record is None or record.gone:
         message = f"{asked.link_to} is deleted, converted, or not visible to the sync user. Nothing was linked."
-        matched.told[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
+        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
     elif owner is not None:
         message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
-        matched.told[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
+        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
     else:
-        matched.link(person, record, f"chosen by {context.actor}.")
+        decided.link(person, record, f"chosen by {actor}.")
 
 
-def _by_email(person: PersonState, asked: SyncOptions, found: Found, taken: set[str], matched: Matched) -> None:
-    candidates = found.by_email.get(address(person), []) if address(person) else []
+def _by_external_id(person: PersonState, found: Found, decided: Decided) -> bool:
+    """The record that carries the person's UUID; whether there is one."""
+    record = found.by_uuid.get(str(person.uuid))
+    if record is None:
+        return False
+    if record.id in found.owners:  # an upsert by it would write over that person's record
+        decided.refused[person.id] = _taken(person, record, "has this person's UUID as its external id", found)
+        decided.choices[person.id] = shown([record], found)
+    else:
+        decided.link(person, record, "its external id is this person's UUID.")
+    return True
+
+
+def _by_open_create(person: PersonState, found: Found, decided: Decided, still_open: Collection[int]) -> bool:
+    """The lead that a create without an external id has made; whether that, or that it may come through yet, settles
+    what becomes of the person now."""
+    intent = found.intents.get(person.id)
+    if intent is None or intent.external_id:
+        return False
+    made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in decided.taken]
+    if len(made) == 1:
+        decided.link(person, made[0], "it was made for this person; the answer had been lost.")
+        return True
+    if person.id in still_open:
+        decided.unknown.append(person)
+        return True
+    return False
+
+
+def _by_email(person: PersonState, asked: SyncOptions, found: Found, decided: Decided) -> None:
+    known = found.by_email.get(address(person), []) if address(person) else []
     for sobject in ("Contact", "Lead"):
-        group = [record for record in candidates if record.object == sobject]
-        if not group:
-            continue
-        if sobject == "Contact" and asked.to_queue:
-            if asked.lead_for_contact:
-                break
-            matched.refused[person.id] = refusals.contact_and_queue(
-                person, f"Contact {group[0].id} has the same e-mail address, and a contact"
-            )
-            matched.candidates[person.id] = describe(group, found)
+        group = [record for record in known if record.object == sobject]
+        if sobject == "Contact" and group and asked.to_queue and asked.lead_for_contact:
+            break  # a lead beside the contact, whatever leads there are
+        if group:
+            _of_address(person, asked, group, found, decided)
             return
-        free = [record for record in group if record.id not in found.owners and record.id not in taken]
-        agreeing = [record for record in free if names_agree(person, record)]
-        if len(agreeing) == 1:
-            taken.add(agreeing[0].id)
-            matched.link(person, agreeing[0], f"same e-mail address, {address(person)}.")
-            return
-        matched.candidates[person.id] = describe(group, found)
-        if free:
-            what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
-            matched.refused[person.id] = outcome(
-                person,
-                Result.NEEDS_DECISION,
-                f"Salesforce has {what} with the address {address(person)}. Choose which one is this person.",
-                "SEVERAL_MATCHES",
-            )
-        else:
-            matched.refused[person.id] = _taken(person, group[0], "has the same e-mail address", found)
-        return
-    same = next((p for p in matched.to_create if address(p) and address(p) == address(person)), None)
+    same = next((p for p in decided.to_create if address(p) and address(p) == address(person)), None)
     if same is None:
-        matched.to_create.append(person)
+        decided.to_create.append(person)
         return
     message = f"Person {same.id} ({same.name}) of this selection has the same e-mail address and gets a lead."
     refused = outcome(person, Result.REFUSED, f"{message} Nothing was made for this one.", "MATCH_IS_TAKEN")
-    matched.refused[person.id] = refused
+    decided.refused[person.id] = refused
+
+
+def _of_address(
+    person: PersonState, asked: SyncOptions, group: Sequence[RemoteRecord], found: Found, decided: Decided
+) -> None:
+    """Records of one object with the person's address: one of them, or a question."""
+    sobject = group[0].object
+    if sobject == "Contact" and asked.to_queue:
+        message = f"Contact {group[0].id} has the same e-mail address, and a contact"
+        decided.refused[person.id] = contact_and_queue(person, message)
+        decided.choices[person.id] = shown(group, found)
+        return
+    free = [record for record in group if record.id not in found.owners and record.id not in decided.taken]
+    agreeing = [record for record in free if names_agree(person, record)]
+    if len(agreeing) == 1:
+        decided.link(person, agreeing[0], f"same e-mail address, {address(person)}.")
+        return
+    decided.choices[person.id] = shown(group, found)
+    if not free:
+        decided.refused[person.id] = _taken(person, group[0], "has the same e-mail address", found)
+        return
+    what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
+    message = f"Salesforce has {what} with the address {address(person)}. Choose which one is this person."
+    decided.refused[person.id] = outcome(person, Result.NEEDS_DECISION, message, "SEVERAL_MATCHES")
 
 
 def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) -> PersonOutcome:
@@ -147,29 +331,7 @@ def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) ->
     return outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
 
 
-def _with_new_uuids(context: Context, to_create: list[PersonState], found: Found) -> list[PersonState]:
-    """Persons whose UUID is the external id of a lead that was converted get another one: Salesforce would take the
-    create for an update of that lead, and refuse it for ever."""
-    spent = [p for p in to_create if str(p.uuid) in found.spent]
-    if not spent or context.plan is not None:
-        return to_create
-    with agreeing_writes():
-        context.fence()
-        bulk_sql.update(Person, ["uuid"], [[p.id, uuid.uuid4()] for p in spent], keys=("id",))
-    now = person_state.by_ids(p.id for p in spent)
-    return [now.get(p.id, p) for p in to_create]
-
-
-def _still_open(context: Context, intent: CreateIntent) -> bool:
-    """A create without external id may still come through, until Salesforce's clock says that it can't any more."""
-    if intent.asked_at is None or context.org.org_time() > intent.asked_at + LATE_COMMIT:
-        return False
-    if context.plan is None:
-        CreateIntent.objects.filter(pk=intent.pk).update(state=IntentState.UNKNOWN)
-    return True
-
-
-def describe(records: Iterable[RemoteRecord], found: Found) -> list[dict[str, Any]]:
+def shown(records: Iterable[RemoteRecord], found: Found) -> list[dict[str, Any]]:
     """Records to choose from, as they are stored with the refusal and shown on the person's page."""
     return [
         {

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncer.models import SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import SalesforceError
 from syncer.sync.context import Context
 from syncer.sync.fields.defaults import PREFIXES
-from syncer.sync.persons.person_state import PersonState
-
-
-def owners(context: Context, record_ids: Iterable[str]) -> dict[str, tuple[int, str]]:
-    """Which persons records are linked with: record id → (person id, name)."""
-    rows = SalesforceRecord.objects.filter(
-        organisation=context.organisation, record_id__in=list(record_ids)
-    ).values_list("record_id", "person_id", "person__first_name", "person__last_name")
-    return {record: (person, f"{first} {last}".strip()) for record, person, first, last in rows}
-
-
-def address(person: PersonState) -> str:
-    text = str(person.values["email"]).strip().lower()
-    return text if askable(text) else ""
-
-
-def askable(value: Any) -> bool:
-    """A value that there is, and that a query can carry: no SOQL has a NUL, and SQLite keeps one."""
-    return bool(value) and "\0" not in str(value)
-
+from syncer.sync.identity.candidates import askable, owners
 
 #: Fields by which somebody recognises a record in a list of them.
 SHOWN = {
@@ -66,7 +46,7 @@ def similar(
     if not requests:
         return {}
     try:
-        answer = context.org.composite(requests, safe=True)
+        answer, _ = context.ask(requests)
     except SalesforceError:
         return {}
     rows = [

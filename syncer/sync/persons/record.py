@@ -55,6 +55,22 @@ class RemoteRecord:
     def gone(self) -> bool:
         return self.is_deleted or self.is_converted
 
+    @property
+    def name(self) -> str:
+        """The name of the person or, without one, the e-mail address."""
+        names = (self.values.get("first_name"), self.values.get("last_name"))
+        return " ".join(str(name) for name in names if name) or self.email
+
+    @property
+    def email(self) -> str:
+        """The e-mail address as the record has it; empty without one."""
+        return str(self.values.get("email") or "")
+
+    @property
+    def editor_name(self) -> str:
+        """Who changed the record last, as the log says it."""
+        return f"Salesforce: {self.editor}" if self.editor else "Salesforce"
+
     def became(self) -> Gone | None:
         """What this record lives on as; None for one that is there, or was only deleted."""
         if self.is_deleted and self.master_id:

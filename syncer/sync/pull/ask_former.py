@@ -15,12 +15,11 @@ from syncer.models import SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page, Subrequest
 from syncer.salesforce.ids import to_18
-from syncer.sync.connection import pages, runs
+from syncer.sync.connection import runs
+from syncer.sync.connection.pages import first_page, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.persons.record import Gone
-from syncer.sync.store.cursors import store_cursor
-from syncer.sync.store.former_ids import keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +52,19 @@ PAST = (
 
 def learn(context: Context) -> None:
     """Keep the former ids that this cycle has seen, and once those of the past."""
-    if context.plan is not None:
+    if context.store.dry_run:  # it would cost calls, and there is nothing to tell of it
         return
-    keep(context, context.gone)
-    context.gone.clear()
+    context.store.keep_former_ids(context)
     cursors = {c.object: c for c in SyncCursor.objects.filter(sync_user=context.sync_user)}
     if any(name not in cursors or cursors[name].read_to is None for name in OBJECTS):
         return
     asked = {p.name: cursors.get(p.name) or SyncCursor(sync_user=context.sync_user, object=p.name) for p in PAST}
-    left = [p for p in PAST if asked[p.name].read_to is None]
-    for past in left:
+    for past in [p for p in PAST if asked[p.name].read_to is None]:
         if past.field not in context.maps[past.object].select:  # not to be seen: nothing to ask for
             _finish(context, asked[past.name])
-    left = [p for p in left if asked[p.name].read_to is None]
-    if left:
-        _read(context, left, asked)
+    remaining = [p for p in PAST if asked[p.name].read_to is None]
+    if remaining:
+        _read(context, remaining, asked)
 
 
 def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, SyncCursor]) -> None:
@@ -76,18 +73,14 @@ def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, Syn
         Subrequest("GET", soql.query_path(past.query(cursors[past.name]), past.deleted), past.reference)
         for past in questions
     ]
-    context.checkpoint()
-    answer = context.org.composite(requests, safe=True)
-    context.checkpoint()
+    answer, _ = context.ask(requests)
     for past in questions:
-        response, cursor = answer[past.reference], cursors[past.name]
-        if response.error() is not None:
+        cursor = cursors[past.name]
+        if answer[past.reference].error() is not None:
             continue  # asked again by the next cycle; it stops nothing else
-        body = response.body
-        first = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
         done = 0
-        for page in pages.pages(context, first):
-            keep(context, [_gone(past, row) for row in page.records])
+        for page in pages(context, first_page(answer, past.reference)):
+            context.store.keep_former_ids(context, [_gone(past, row) for row in page.records])
             done += len(page.records)
             _move(context, cursor, page)
             if done:
@@ -99,7 +92,7 @@ def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, Syn
 
 def _finish(context: Context, cursor: SyncCursor) -> None:
     cursor.read_to, cursor.resume_id = context.now(), ""
-    store_cursor(context, cursor)
+    context.store.store_cursor(context, cursor)
 
 
 def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
@@ -109,4 +102,4 @@ def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
 def _move(context: Context, cursor: SyncCursor, page: Page) -> None:
     if page.records:
         cursor.resume_id = page.records[-1]["Id"]
-        store_cursor(context, cursor)
+        context.store.store_cursor(context, cursor)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from syncer.models import Backfill, Direction
+from collections.abc import Sequence
+
+from syncer.models import Backfill
 from syncer.salesforce import soql
-from syncer.sync.connection import pages, runs
-from syncer.sync.context import Context, next_sequence
+from syncer.salesforce.client import Page
+from syncer.sync.connection import runs
+from syncer.sync.connection.pages import field_errors, pages
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.persons import person_state
-from syncer.sync.persons.record import Reading, parse
-from syncer.sync.pull.records import TRIES, merge_with
-from syncer.sync.pull.write import apply
-from syncer.sync.store.cursors import postpone
+from syncer.sync.persons.record import Reading, RemoteRecord, parse
+from syncer.sync.pull.records import merge_with
+from syncer.sync.store.locking import retry_busy
 
 
 def fill(context: Context, sobject: str) -> None:
@@ -22,71 +24,61 @@ def fill(context: Context, sobject: str) -> None:
     fields = context.maps[sobject].only(job.fields)
     if fields.fields:
         _read_all(context, fields, job)
-    if context.plan is not None:
-        return
-    context.sync_user.mappings.filter(
-        object=sobject, salesforce_field__in=[f.salesforce_field for f in fields.fields]
-    ).update(filled=True)
-    job.finished_at = context.now()
-    job.save()
+    context.store.finish_backfill(context, job, fields)
 
 
 def _job(context: Context, sobject: str) -> Backfill | None:
     """The open backfill, or a new one if there is something to fill."""
-    mappings = context.sync_user.mappings.filter(object=sobject)
-    # What is switched off or only sent has to be received anew when that changes.
-    if context.plan is None:
-        (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
+    context.store.unfill(context, sobject)
     job = Backfill.objects.filter(sync_user=context.sync_user, object=sobject, finished_at__isnull=True).first()
     if job is not None:
         return job
+    mappings = context.sync_user.mappings.filter(object=sobject, filled=False)
     receiving = {f.salesforce_field for f in context.maps[sobject].fields if f.rule.receive}
-    missing = sorted(receiving & set(mappings.filter(filled=False).values_list("salesforce_field", flat=True)))
+    missing = sorted(receiving & set(mappings.values_list("salesforce_field", flat=True)))
     if not missing:
         return None
     job = Backfill(sync_user=context.sync_user, object=sobject, fields=missing, started_at=context.now())
-    if context.plan is None:
-        job.save()
+    context.store.store_backfill(context, job)
     return job
 
 
 def _read_all(context: Context, fields: ObjectMap, job: Backfill) -> None:
     where = f"Id > {soql.literal(job.position)}" if job.position else None
-    text = soql.select(list(fields.select), fields.object, where=where, order_by=["Id"])
     context.next_batch()
-    context.checkpoint()
-    sequence = next_sequence()
-    with pages.field_errors():
-        first = context.org.query(text)
-    context.checkpoint()
-    reading = Reading(sequence, first.asked_at)
+    with field_errors():
+        first, reading = context.query(soql.select(list(fields.select), fields.object, where=where, order_by=["Id"]))
     done = 0
-    for page in pages.pages(context, first):
-        records = [parse(fields, row) for row in page.records]
-        left = records
-        for _ in range(TRIES):
-            persons = person_state.by_record_ids(context.organisation, [record.id for record in left])
-            # What was hidden may have changed in any field meanwhile: it is read whole.
-            hidden = [r.id for r in left if r.id in persons and (link := persons[r.id].link) and link.hidden_since]
-            merged = [
-                merge_with(context, fields, persons[record.id], record, filling=True)
-                for record in left
-                if record.id in persons and not persons[record.id].sfdc_is_deleted and record.id not in hidden
-            ]
-            postpone(context, fields.object, hidden)
-            applied = apply(context, fields, reading, merged)
-            context.received["updated"] += len(applied.changed)
-            left = [m.remote for m in applied.again]
-            postpone(context, fields.object, [m.remote.id for m in applied.stale])
-            if not left:
-                break
-        postpone(context, fields.object, [record.id for record in left])
-        done += len(records)
-        job.records += len(records)
-        job.position = records[-1].id if records else job.position
-        if context.plan is None:
-            context.fence()
-            job.save()
+    for page in pages(context, first):
+        _take_page(context, fields, reading, page, job)
+        done += len(page.records)
         runs.report(context, f"Filling in new {fields.object} fields", done, max(done, page.total))
         if page.next_url:
             context.next_batch()
+
+
+def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page, job: Backfill) -> None:
+    """Merge the new fields of a page of records, and keep how far the backfill has come."""
+    later: list[str] = []
+
+    def take(records: Sequence[RemoteRecord], attempt: int) -> list[RemoteRecord]:
+        persons = context.store.by_record_ids(context, [record.id for record in records])
+        pairs = [(persons[record.id], record) for record in records if record.id in persons]
+        # What was hidden may have changed in any field meanwhile: it is read whole.
+        hidden = {record.id for person, record in pairs if person.link and person.link.hidden_since}
+        merged = [
+            merge_with(context, fields, person, record, filling=True)
+            for person, record in pairs
+            if not person.sfdc_is_deleted and record.id not in hidden
+        ]
+        applied = context.store.apply(context, fields, reading, merged)
+        context.received["updated"] += len(applied.changed)
+        later.extend([*hidden, *(m.record.id for m in applied.stale)])
+        return [m.record for m in applied.again]
+
+    records = [parse(fields, row) for row in page.records]
+    busy = retry_busy(records, take)
+    context.store.postpone(context, fields.object, [*later, *(record.id for record in busy)])
+    job.records += len(records)
+    job.position = records[-1].id if records else job.position
+    context.store.store_backfill(context, job)

@@ -19,7 +19,7 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import OVERLAP, Reading, parse_stamp
 from syncer.sync.pull.records import receive_records
 from syncer.sync.pull.visibility import ask_for_unseen, read_again
-from syncer.sync.store.cursors import cursor_for, store_cursor
+from syncer.sync.store.cursors import cursor_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _first_known(cursor: SyncCursor) -> datetime | None:
     return min((at for at in (cursor.reading_since, intents["first"], links["first"]) if at), default=None)
 
 
-def receive(context: Context, sobject: str, first: Page, sequence: int) -> None:
+def receive(context: Context, sobject: str, first: Page, reading: Reading) -> None:
     """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them.
 
     All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
@@ -71,7 +71,6 @@ def receive(context: Context, sobject: str, first: Page, sequence: int) -> None:
     cursor = cursor_for(context, sobject)
     if cursor.reading_since is None or context.full:
         cursor.reading_since = first.asked_at
-    reading = Reading(sequence, first.asked_at)
     done = 0
     for page in pages(context, first):
         postponed = receive_records(context, sobject, page.records, reading)
@@ -82,10 +81,10 @@ def receive(context: Context, sobject: str, first: Page, sequence: int) -> None:
             context.next_batch()
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
-    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, sequence))
-    store_cursor(context, cursor)
+    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, reading))
+    context.store.store_cursor(context, cursor)
     if context.full:
-        ask_for_unseen(context, cursor, sequence)
+        ask_for_unseen(context, cursor, reading.sequence)
 
 
 def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
@@ -93,17 +92,14 @@ def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], 
     if rows:
         cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
     cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
-    store_cursor(context, cursor)
+    context.store.store_cursor(context, cursor)
 
 
-def _not_read_yet(context: Context, cursor: SyncCursor, sequence: int) -> list[str]:
+def _not_read_yet(context: Context, cursor: SyncCursor, reading: Reading) -> list[str]:
     """The postponed records that this very read has not merged after all."""
-    waiting = list(cursor.postponed)
-    if context.plan is not None:
-        moved = [pk for pk, person in context.plan.moved.items() if not context.plan.is_decided(person.id)]
-        waiting += moved if cursor.object == "Contact" else []
+    waiting = [*cursor.postponed, *context.store.to_read(cursor.object)]
     read = SalesforceRecord.objects.filter(
-        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=sequence
+        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=reading.sequence
     )
     done = set(read.values_list("record_id", flat=True))
     return [record_id for record_id in waiting if record_id not in done]

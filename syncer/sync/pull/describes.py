@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -14,10 +15,13 @@ from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
 from syncer.sync.context import Context
+from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
 from syncer.sync.fields.defaults import ACCOUNT_NAME, ACCOUNT_PATH, DEFAULT_FIELDS, OBJECTS
 from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.types import COMPOUND, NUMBERS, RECEIVE_ONLY, lossless, why_not_kept
 from syncer.sync.store import outbox
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -220,12 +224,24 @@ def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChang
 
 def refresh(context: Context) -> list[SchemaChange]:
     """Read the describes in full. One API call."""
-    context.checkpoint()
-    answer = context.org.composite(describe_requests(context, conditional=False), safe=True)
-    context.checkpoint()
+    answer, _ = context.ask(describe_requests(context, conditional=False))
     changes = take_describes(context, answer)
     context.load_maps()
     return changes
+
+
+def with_fresh_describes(context: Context, step: Callable[[], T]) -> T:
+    """Do a step, and again with fresh describes when Salesforce refuses a field that the last one showed. Raises
+    CannotSync when that goes on."""
+    for _ in range(DESCRIBE_TRIES - 1):
+        try:
+            return step()
+        except FieldsChanged:
+            refresh(context)
+    try:
+        return step()
+    except FieldsChanged:
+        raise fields_keep_changing() from None
 
 
 def ensure(context: Context) -> None:

@@ -7,106 +7,69 @@ find it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError
 
-from syncer.models import (
-    ActivityLogEntry,
-    ActivityType,
-    Conflict,
-    FormerId,
-    PendingChange,
-    Person,
-    SalesforceRecord,
-    SyncCursor,
-)
-from syncer.models.triggers import agreeing_writes, to_be_sent
+from syncer.models import ActivityType, FormerId
+from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.persons import person_state
+from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
-from syncer.sync.plan import Plan, Planned
-from syncer.sync.store import bulk_sql
+from syncer.sync.store import activity, cursors, former_ids, links, outbox, persons
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock
-
-Pair = tuple[PersonState, RemoteRecord]
 
 UNSEEN = ", to a contact that the sync user can't see."
 
 
-def follow(context: Context, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
-    """Follow records that were deleted, merged away or converted; gives those whose person was busy meanwhile."""
-    if context.plan is not None:
-        _tell(context, context.plan, gone)
-        return []
-    deleted = [(p, r) for p, r in gone if r.is_deleted and not r.master_id]
-    merged = [(p, r) for p, r in gone if r.is_deleted and r.master_id]
-    converted = [(p, r) for p, r in gone if not r.is_deleted]
+def follow(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+    """Follow records that were deleted, merged away or converted. Return those whose person was busy meanwhile."""
+    deleted = [(p, r) for p, r in pairs if r.is_deleted and not r.master_id]
+    merged = [(p, r) for p, r in pairs if r.is_deleted and r.master_id]
+    converted = [(p, r) for p, r in pairs if not r.is_deleted]
     again = _mark_deleted(context, reading, deleted)
     again += _merge_away(context, reading, merged)
     again += _convert(context, reading, converted)
     return again
 
 
-def _tell(context: Context, plan: Plan, gone: Sequence[Pair]) -> None:
-    """What a dry run says of it. The contact of a converted lead is decided when it is read."""
-    owners = person_state.by_record_ids(context.organisation, [r.contact_id for _, r in gone if r.contact_id])
-    for person, record in gone:
-        if record.is_deleted and person.sfdc_is_deleted:
-            continue
-        action, why = "mark as deleted", ""
-        if record.is_converted:
-            action, why = "convert", f"now Contact {record.contact_id or 'not visible'}"
-            if record.contact_id and record.contact_id not in owners and person.link is not None:
-                link = replace(
-                    person.link, object="Contact", record_id=record.contact_id, weak_base=True, system_modstamp=None
-                )
-                plan.moved[record.contact_id] = replace(
-                    person, sfdc_type="Contact", sfdc_id=record.contact_id, link=link
-                )
-        elif record.master_id:
-            action, why = "merge", f"merged into {record.master_id}"
-        plan.add(Planned(action, person.id, person.name, record.object, record.id, why))
-
-
 # -- deleted ----------------------------------------------------------------------------------------------------------
 
 
-def _mark_deleted(context: Context, reading: Reading, gone: Sequence[Pair]) -> list[RemoteRecord]:
+def _mark_deleted(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
     """The persons of deleted records stay; syncing of them stops. A merged record, whose survivor nobody here knows,
     waits like this until the survivor is seen."""
-    gone = [(p, r) for p, r in gone if not p.sfdc_is_deleted]
-    if not gone:
+    pairs = [(p, r) for p, r in pairs if not p.sfdc_is_deleted]
+    if not pairs:
         return []
     journal = Journal(context)
     with agreeing_writes():
         context.fence()
-        free = lock(context, {p.id: p.revision for p, _ in gone})
-        ready = [(p, r) for p, r in gone if p.id in free]
+        free = lock(context, {p.id: p.revision for p, _ in pairs})
+        ready = [(p, r) for p, r in pairs if p.id in free]
         ids = [p.id for p, _ in ready]
-        Person.objects.filter(id__in=ids).update(sfdc_is_deleted=True, updated_at=context.now())
-        PendingChange.objects.filter(person_id__in=ids).delete()
-        links = SalesforceRecord.objects.filter(person_id__in=ids)
-        links.update(read_sequence=reading.sequence, read_at=reading.asked_at, system_modstamp=None, hidden_since=None)
+        persons.mark_deleted(context, ids)
+        outbox.forget(ids)
+        links.mark_deleted(ids, reading.sequence, read_at=reading.asked_at)
+        links.mark_merged({p.id: r.master_id for p, r in ready if r.master_id})
         for person, record in ready:
-            if record.master_id:
-                links.filter(person_id=person.id).update(merged_into=record.master_id)
             what = f"merged into {record.master_id}" if record.master_id else "deleted"
             journal.entry(
                 person.id,
                 person.name,
                 ActivityType.DELETED_IN_SFDC,
                 f"{record.object} {record.id} was {what} in Salesforce. Changes stay here only.",
-                actor=_editor(record),
+                actor=record.editor_name,
                 detail={"id": record.id, "master_id": record.master_id},
             )
         journal.write()
-    _count(context, len(ready))
-    return [r for p, r in gone if p.id not in free]
+    context.count_received(updated=len(ready))
+    return [r for p, r in pairs if p.id not in free]
 
 
 # -- merged -----------------------------------------------------------------------------------------------------------
@@ -155,22 +118,16 @@ def merge_people(context: Context, winner: PersonState, loser: PersonState, reco
         if lock(context, both) != set(both):
             return False
         filled = _blanks_filled(context, winner, loser)
-        if filled:
-            Person.objects.filter(id=winner.id).update(**filled)
-        scores = [p.values["person_score"] for p in (winner, loser) if p.values["person_score"] is not None]
-        if len(scores) == 2 or (scores and winner.values["person_score"] is None):
-            with to_be_sent():
-                Person.objects.filter(id=winner.id).update(person_score=sum(scores), updated_at=context.now())
-        for model in (ActivityLogEntry, Conflict):
-            model.objects.filter(person_id=loser.id).update(person_id=winner.id)
-        FormerId.objects.filter(person_id=loser.id).update(person_id=winner.id)
+        persons.take_in(context, winner.id, filled, _summed_score(winner, loser))
+        activity.move(loser.id, winner.id)
+        former_ids.move(loser.id, winner.id)
         _keep_former_ids(context, [(winner.id, record)], "converted" if record.is_converted else "merged")
         journal.entry(
             winner.id,
             winner.name,
             ActivityType.MERGE_PEOPLE,
             f"Merged with person {loser.id} ({loser.name}): {reason}.",
-            actor=_editor(record),
+            actor=record.editor_name,
             detail={
                 "person": loser.id,
                 "uuid": str(loser.uuid),
@@ -179,9 +136,15 @@ def merge_people(context: Context, winner: PersonState, loser: PersonState, reco
             },
         )
         journal.write()
-        Person.objects.filter(id=loser.id).delete()
-    _count(context, 1)
+        persons.delete(loser.id)
+    context.count_received(updated=1)
     return True
+
+
+def _summed_score(winner: PersonState, loser: PersonState) -> int | None:
+    """The score that the winner gets; None when the loser has none to add."""
+    ours, theirs = winner.values["person_score"], loser.values["person_score"]
+    return None if theirs is None else theirs + (ours or 0)
 
 
 def _blanks_filled(context: Context, winner: PersonState, loser: PersonState) -> dict[str, Any]:
@@ -196,9 +159,9 @@ def _blanks_filled(context: Context, winner: PersonState, loser: PersonState) ->
         and winner.values[name] in (None, "")
         and loser.values[name] not in (None, "")
     }
-    mine, theirs = winner.values["custom"], loser.values["custom"]
-    blanks = {key: value for key, value in theirs.items() if key not in synced and mine.get(key) is None}
-    return filled | ({"custom": {**mine, **blanks}} if blanks else {})
+    ours, theirs = winner.values["custom"], loser.values["custom"]
+    blanks = {key: value for key, value in theirs.items() if key not in synced and ours.get(key) is None}
+    return filled | ({"custom": {**ours, **blanks}} if blanks else {})
 
 
 # -- converted --------------------------------------------------------------------------------------------------------
@@ -210,12 +173,12 @@ def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> l
     Of several leads that were converted to one contact, the first one's person becomes it, the others join.
     """
     again: list[RemoteRecord] = []
-    left = list(converted)
-    while left:
-        owners = person_state.by_record_ids(context.organisation, [r.contact_id for _, r in left if r.contact_id])
+    remaining = list(converted)
+    while remaining:
+        owners = person_state.by_record_ids(context.organisation, [r.contact_id for _, r in remaining if r.contact_id])
         becoming: dict[str, Pair] = {}
         joining: list[Pair] = []
-        for person, record in left:
+        for person, record in remaining:
             other = owners.get(record.contact_id)
             if other is not None and other.id != person.id:
                 reason = f"Lead {record.id} was converted to Contact {record.contact_id}"
@@ -226,13 +189,9 @@ def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> l
             else:
                 becoming[record.contact_id or record.id] = (person, record)
         again += _become_contacts(context, reading, list(becoming.values()))
-        left = joining
-    contacts = [r.contact_id for _, r in converted if r.contact_id]
-    if contacts:
-        # An existing contact whose fields were all filled was not touched: it has to be asked for.
-        cursor, _ = SyncCursor.objects.get_or_create(sync_user=context.sync_user, object="Contact")
-        cursor.postponed = list(dict.fromkeys([*cursor.postponed, *contacts]))
-        cursor.save(update_fields=["postponed"])
+        remaining = joining
+    # An existing contact whose fields were all filled was not touched: it has to be asked for.
+    cursors.postpone(context, "Contact", [r.contact_id for _, r in converted if r.contact_id])
     return again
 
 
@@ -257,25 +216,9 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
         free = lock(context, {p.id: p.revision for p, _ in pairs})
         ready = [(p, r) for p, r in pairs if p.id in free]
         seen = [(p, r) for p, r in ready if r.contact_id]
-        bulk_sql.update(
-            Person,
-            ["sfdc_type", "sfdc_id", "sfdc_is_deleted", "updated_at"],
-            [[p.id, "Contact", r.contact_id, False, context.now()] for p, r in seen],
-            keys=("id",),
-        )
-        bulk_sql.update(
-            SalesforceRecord,
-            ["object", "record_id", "owner_id", "owner_name", "owner_email", "account_id"],
-            [[p.id, "Contact", r.contact_id, "", "", "", ""] for p, r in seen],
-            keys=("person_id",),
-        )
-        SalesforceRecord.objects.filter(person_id__in=[p.id for p, _ in ready]).update(
-            weak_base=True,
-            system_modstamp=None,
-            read_sequence=reading.sequence,
-            read_at=reading.asked_at,
-            hidden_since=None,
-        )
+        contacts = {p.id: r.contact_id for p, r in seen}
+        persons.become_contacts(context, contacts)
+        links.become_contacts([p.id for p, _ in ready], contacts, reading)
         _keep_former_ids(context, [(p.id, r) for p, r in seen], "converted")
         for person, record in ready:
             if record.contact_id or not (person.link and person.link.weak_base):
@@ -285,32 +228,17 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
                     person.name,
                     ActivityType.CONVERT_LEAD,
                     f"Lead {record.id} was converted{now}",
-                    actor=_editor(record),
+                    actor=record.editor_name,
                     detail={"lead": record.id, "contact": record.contact_id},
                 )
         journal.write()
-    _count(context, len(seen))
+    context.count_received(updated=len(seen))
     return [r for p, r in pairs if p.id not in free]
 
 
 def _keep_former_ids(context: Context, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
-    bulk_sql.insert(
-        FormerId,
-        ["person_id", "organisation", "object", "record_id", "reason", "since"],
-        [[person_id, context.organisation, r.object, r.id, reason, context.now()] for person_id, r in pairs],
-        conflict="(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id, "
-        "reason = excluded.reason, since = excluded.since",
-    )
+    former_ids.write(context, [FormerRow(person_id, r.object, r.id, reason) for person_id, r in pairs])
 
 
 def _filled(values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", {})}
-
-
-def _count(context: Context, updated: int) -> None:
-    context.received["updated"] += updated
-    context.received["unchanged"] -= updated
-
-
-def _editor(record: RemoteRecord) -> str:
-    return f"Salesforce: {record.editor}" if record.editor else "Salesforce"

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError
 
-from syncer.models import ActivityType, Person, SalesforceRecord, Tombstone
+from syncer.models import ActivityType, Person
 from syncer.models.triggers import agreeing_writes
+from syncer.salesforce.values import BadValue
 from syncer.sync.context import Context
-from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap
+from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap, received_columns
+from syncer.sync.merge import Value
 from syncer.sync.persons.record import Reading, RemoteRecord
-from syncer.sync.plan import Planned, PlannedField
-from syncer.sync.pull.write import RECORD_COLUMNS, new_person_values
-from syncer.sync.store import bulk_sql
+from syncer.sync.store import links, persons, tombstones
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.links import LinkRow
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person made from a record; ``bad`` are the values that can't be stored here."""
+
+    record: RemoteRecord
+    columns: Mapping[str, Any]
+    bad: Mapping[str, BadValue]
 
 
 def create_persons(
     context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
 ) -> tuple[int, list[RemoteRecord]]:
-    """Make persons of a batch; how many, and the records that have got one from somebody else meanwhile (Sync Person to
-    SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
+    """Make persons of a batch. Return how many, and the records that have got one from somebody else meanwhile (Sync
+    Person to SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
     try:
         return _insert(context, fields, reading, records), []
     except IntegrityError:
@@ -33,92 +45,81 @@ def create_persons(
 
 
 def _insert(context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
-    """Persons, links and `New Person` entries for records that nobody here is linked to. Four statements."""
+    """Persons, links and `New Person` entries. Four statements."""
     if not records:
         return 0
-    if context.plan is not None:
-        for record in records:
-            received = tuple(
-                PlannedField(name, "here", None, value, "New person.")
-                for name, value in record.values.items()
-                if value is not None
-            )
-            context.plan.add(Planned("new person", None, _name(record), record.object, record.id, fields=received))
-        return len(records)
     journal = Journal(context)
-    names = [*PERSON_COLUMNS, "custom"]
-    by_uuid = dict(zip(_uuids(records), records, strict=True))
-    rows, problems = [], {}
-    now = context.now()
-    for key, record in by_uuid.items():
-        columns, bad = new_person_values(fields, record)
-        if bad:
-            problems[key] = bad
-        rows.append([key, 1, *(columns[name] for name in names), record.object, record.id, False, now, now])
+    new = dict(zip(_uuids(records), (_new_person(fields, record) for record in records), strict=True))
     with agreeing_writes():
         context.fence()
-        inserted = bulk_sql.insert(
-            Person,
-            ["uuid", "revision", *names, "sfdc_type", "sfdc_id", "sfdc_is_deleted", "created_at", "updated_at"],
-            rows,
-            returning=("id", "uuid"),
-        )
-        links = []
-        for pk, key in inserted:
-            record = by_uuid[key]
-            values = record.values
-            base = {
-                f.person_field: values[f.person_field]
-                for f in fields.fields
-                if f.person_field in values and (f.rule.receive or values[f.person_field] is None)
-            }
-            for name in problems.get(key, {}):
-                base.pop(name, None)
-            links.append(
-                [
-                    pk,
-                    context.organisation,
-                    record.object,
-                    record.id,
-                    base,
-                    False,
-                    record.stamp,
-                    reading.asked_at,
-                    reading.sequence,
-                    record.owner_id,
-                    record.owner_name,
-                    record.owner_email,
-                    record.account_id,
-                    "",
-                    now,
-                    None,
-                    now,
-                ]
-            )
-            name = _name(record)
-            journal.entry(
-                pk,
-                name,
-                ActivityType.NEW_PERSON,
-                f"Received from Salesforce: {record.object} {record.id}.",
-                actor="Salesforce",
-                detail={"source": "Salesforce", "object": record.object, "id": record.id},
-            )
-            for field, error in problems.get(key, {}).items():
-                journal.entry(
-                    pk,
-                    name,
-                    ActivityType.SYNC_FAILED,
-                    str(error),
-                    field=field,
-                    code="VALUE_NOT_STORED",
-                    failed=True,
-                    detail={"value": values[field], "source": "Salesforce"},
-                )
-        bulk_sql.insert(SalesforceRecord, RECORD_COLUMNS, links)
-        Tombstone.objects.filter(organisation=context.organisation, record_id__in=[r.id for r in records]).delete()
+        rows = [(key, one.columns, one.record.object, one.record.id) for key, one in new.items()]
+        inserted = [(pk, new[key]) for pk, key in persons.insert(context, rows)]
+        links.insert(context, [_link_row(context, fields, reading, pk, one) for pk, one in inserted])
+        for pk, one in inserted:
+            _log(journal, pk, one)
+        tombstones.remove(context, [record.id for record in records])
         journal.write()
     return len(inserted)
+
+
+def _new_person(fields: ObjectMap, record: RemoteRecord) -> NewPerson:
+    """The columns of a person made from a record, and the values that could not be stored."""
+    empty: dict[str, Any] = {name: (None if field.null else "") for name, field in PERSON_COLUMNS.items()}
+    columns: dict[str, Any] = empty | {"custom": {}}
+    bad: dict[str, BadValue] = {}
+    for field in fields.fields:
+        if not field.rule.receive or (value := record.values.get(field.person_field)) is None:
+            continue
+        try:
+            columns |= received_columns(columns, fields, {field.person_field: value})
+        except BadValue as error:
+            bad[field.person_field] = error
+    return NewPerson(record, columns, bad)
+
+
+def _link_row(context: Context, fields: ObjectMap, reading: Reading, person_id: int, one: NewPerson) -> LinkRow:
+    record = one.record
+    return LinkRow(
+        person_id=person_id,
+        object=record.object,
+        record_id=record.id,
+        base=_base(fields, one),
+        system_modstamp=record.stamp,
+        read_at=reading.asked_at,
+        read_sequence=reading.sequence,
+        owner_id=record.owner_id,
+        owner_name=record.owner_name,
+        owner_email=record.owner_email,
+        account_id=record.account_id,
+        received_at=context.now(),
+        sent_at=None,
+    )
+
+
+def _base(fields: ObjectMap, one: NewPerson) -> dict[str, Value]:
+    """What both sides have now: what was received, and what is empty on both."""
+    values = one.record.values
+    return {
+        f.person_field: values[f.person_field]
+        for f in fields.fields
+        if f.person_field in values
+        and f.person_field not in one.bad
+        and (f.rule.receive or values[f.person_field] is None)
+    }
+
+
+def _log(journal: Journal, person_id: int, one: NewPerson) -> None:
+    record = one.record
+    journal.entry(
+        person_id,
+        record.name,
+        ActivityType.NEW_PERSON,
+        f"Received from Salesforce: {record.object} {record.id}.",
+        actor="Salesforce",
+        detail={"source": "Salesforce", "object": record.object, "id": record.id},
+    )
+    for field, error in one.bad.items():
+        journal.not_stored(person_id, record.name, field, record.values[field], error)
 
 
 def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:
@@ -132,8 +133,3 @@ def _uuids(records: Sequence[RemoteRecord]) -> list[uuid.UUID]:
             continue
     taken = set(Person.objects.filter(uuid__in=wanted.values()).values_list("uuid", flat=True)) if wanted else set()
     return [key if (key := wanted.get(r.id)) and key not in taken else uuid.uuid4() for r in records]
-
-
-def _name(record: RemoteRecord) -> str:
-    names = (record.values.get("first_name"), record.values.get("last_name"))
-    return " ".join(str(name) for name in names if name) or str(record.values.get("email") or "")

@@ -7,27 +7,29 @@ history: what the records are called now comes with the records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 
-from syncer.models import FieldMapping, Person, SalesforceRecord, SyncCursor
+from syncer.models import Person, SalesforceRecord, SyncCursor
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page
 from syncer.salesforce.errors import Recovery, Refused, policy_for
 from syncer.salesforce.ids import to_18
 from syncer.sync.connection import runs
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.connection.pages import first_page
+from syncer.sync.context import Context
 from syncer.sync.fields.defaults import ACCOUNT_PATH, OBJECTS, RELATED_OBJECTS
 from syncer.sync.fields.object_map import ObjectMap, unseen_objects
 from syncer.sync.persons import person_state
+from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.record import OVERLAP, Reading, parse, parse_stamp
-from syncer.sync.pull import describes, records
-from syncer.sync.pull.write import Merged, apply
-from syncer.sync.store import bulk_sql, cursors
-from syncer.sync.store.cursors import postpone, store_cursor
+from syncer.sync.pull import describes
+from syncer.sync.pull.records import merge_with
+from syncer.sync.store import bulk_sql, cursors, links
+from syncer.sync.store.locking import retry_busy
 
 #: What is read of each object, besides Id and SystemModstamp.
 FIELDS = {"Account": ("Name",), "User": ("Name", "Email")}
@@ -53,8 +55,7 @@ def _followed(context: Context, objects: Iterable[str]) -> list[str]:
     elif not _company(context).fields and "Account" not in unseen_objects(context.sync_user):
         # Nothing is received from accounts. When that changes, the names are filled in and followed from then on.
         followed.remove("Account")
-        if context.plan is None:
-            SyncCursor.objects.filter(sync_user=context.sync_user, object="Account").delete()
+        context.store.forget_cursor(context, "Account")
     return followed
 
 
@@ -97,23 +98,16 @@ def begin(context: Context, answer: Answer, asked: Iterable[str]) -> dict[str, P
         cursor = cursors.cursor_for(context, name)
         if cursor.read_to is None:
             cursor.read_to = answer.asked_at
-            store_cursor(context, cursor)
-            if (
-                name == "Account"
-                and context.plan is None
-                and cursors.cursor_for(context, "Contact").read_to is not None
-            ):
+            context.store.store_cursor(context, cursor)
+            if name == "Account" and cursors.cursor_for(context, "Contact").read_to is not None:
                 # The contacts were read before their accounts were followed: the filling in tells which they are.
-                FieldMapping.objects.filter(
-                    sync_user=context.sync_user, object="Contact", salesforce_field=ACCOUNT_PATH
-                ).update(filled=False)
+                context.store.refill(context, "Contact", ACCOUNT_PATH)
             continue
-        body = response.body
-        pages[name] = Page(body["records"], body.get("nextRecordsUrl"), int(body["totalSize"]), answer.asked_at)
+        pages[name] = first_page(answer, f"changes{name}")
     return pages
 
 
-def receive(context: Context, name: str, first: Page, sequence: int) -> None:
+def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
     """Apply what changed, page by page, and move the cursor with each; what is beyond the budget is left to the next
     cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list that was opened
     before a long read of records."""
@@ -122,7 +116,7 @@ def receive(context: Context, name: str, first: Page, sequence: int) -> None:
     page, done = first, 0
     for number in range(1, PAGES_A_CYCLE + 1):
         if page.records:
-            renamed = _APPLY[name](context, page.records, Reading(sequence, page.asked_at))
+            renamed = _APPLY[name](context, page.records, reading)
             last = page.records[-1]
             cursor.resume_stamp, cursor.resume_id = parse_stamp(last["SystemModstamp"]), last["Id"]
             done += len(page.records)
@@ -131,21 +125,18 @@ def receive(context: Context, name: str, first: Page, sequence: int) -> None:
         if not page.next_url:
             cursor.read_to, cursor.reading_since = cursor.reading_since, None
             cursor.resume_stamp, cursor.resume_id = None, ""
-        store_cursor(context, cursor)
+        context.store.store_cursor(context, cursor)
         if not page.next_url:
             return
         if number == PAGES_A_CYCLE:
             context.note(f"More {name}s changed than one cycle reads; the next ones go on.")
             return
         context.next_batch()
-        context.checkpoint()
-        sequence = next_sequence()
         try:
-            page = context.org.query(_query(name, cursor))
+            page, reading = context.query(_query(name, cursor))
         except Refused as error:
             context.note(f"The next cycle goes on reading {name}s: {error.message}")
             return
-        context.checkpoint()
 
 
 # -- accounts ---------------------------------------------------------------------------------------------------------
@@ -169,20 +160,31 @@ def _apply_accounts(context: Context, rows: Sequence[Mapping[str, Any]], reading
         params=[context.organisation, _agreed_path(company.person_field)],
     )
     for start in range(0, len(ids), BATCH):
-        left: Iterable[int] = ids[start : start + BATCH]
-        stale: list[Merged] = []
-        for _ in range(records.TRIES):
-            merged = _merged(context, fields, accounts, left)
-            applied = apply(context, fields, reading, merged)
-            context.received["updated"] += len(applied.changed)
-            stale += applied.stale
-            left = [m.person.id for m in applied.again]
-            if not left:
-                break
-        busy = [person.link.record_id for person in person_state.by_ids(left).values() if person.link] if left else []
-        postpone(context, "Contact", [*(m.remote.id for m in stale), *busy])
+        _rename_companies(context, fields, reading, accounts, ids[start : start + BATCH])
         context.give_up_in_time()
     return len(ids)
+
+
+def _rename_companies(
+    context: Context,
+    fields: ObjectMap,
+    reading: Reading,
+    accounts: Mapping[str, Mapping[str, Any]],
+    person_ids: Iterable[int],
+) -> None:
+    """One batch of persons."""
+    later: list[str] = []
+
+    def take(ids: Sequence[int], attempt: int) -> list[int]:
+        applied = context.store.apply(context, fields, reading, _merged(context, fields, accounts, ids))
+        context.received["updated"] += len(applied.changed)
+        later.extend(m.record.id for m in applied.stale)
+        return [m.person.id for m in applied.again]
+
+    busy = retry_busy(person_ids, take)
+    if busy:
+        later += [person.link.record_id for person in person_state.by_ids(busy).values() if person.link]
+    context.store.postpone(context, "Contact", later)
 
 
 #: The name agreed last is not the account's.
@@ -208,10 +210,10 @@ def _merged(
             continue
         if link.weak_base or link.hidden_since:
             continue  # it is read whole, when it can be
-        if context.plan is not None and context.plan.is_decided(person.id):
+        if context.store.is_decided(person.id):
             continue  # its record was read in this dry run, and brought the name with it
         row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], "Account": account}
-        merged = records.merge_with(context, fields, person, parse(fields, row), filling=True)
+        merged = merge_with(context, fields, person, parse(fields, row), filling=True)
         if merged.merge.base_after_reading(link.base) != link.base:
             found.append(merged)
     return found
@@ -221,49 +223,53 @@ def _merged(
 
 
 def _apply_users(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
-    """Write the names and addresses of users to the records that they own, where another one stands; gives to how many.
-    They are no value of a person: a dry run has nothing to tell of them."""
-    if context.plan is not None:
-        return 0
-    users = {to_18(row["Id"]): [row["Name"] or "", row["Email"] or ""] for row in rows}
+    """The names and addresses of users, for the records that they own. Return to how many they are new."""
+    users = [(to_18(row["Id"]), str(row["Name"] or ""), str(row["Email"] or "")) for row in rows]
+    return context.store.rename_owners(context, users, reading)
+
+
+def write_owners(context: Context, users: Collection[tuple[str, str, str]], reading: Reading) -> int:
+    """Write the names and addresses of users (with their ids) to the records that they own, where another one stands.
+    Return to how many."""
     ids = bulk_sql.matching(
         SalesforceRecord,
         "person_id",
         ["owner_id", "owner_name", "owner_email"],
-        [[key, *names] for key, names in users.items()],
+        [[*user] for user in users],
         where="""t."owner_id" = s.c0 AND NOT (t."owner_id" = '') AND t."organisation" = %s
             AND (t."owner_name" <> s.c1 OR t."owner_email" <> s.c2)""",
         params=[context.organisation],
     )
     for start in range(0, len(ids), BATCH):
-        left = _write_owners(context, users, ids[start : start + BATCH], reading)
+        remaining = _write_owners(context, users, ids[start : start + BATCH], reading)
         for sobject in OBJECTS:
-            postpone(context, sobject, [record_id for name, record_id in left if name == sobject])
+            context.store.postpone(context, sobject, [record_id for name, record_id in remaining if name == sobject])
         context.give_up_in_time()
     return len(ids)
 
 
 def _write_owners(
-    context: Context, users: Mapping[str, list[str]], ids: Iterable[int], reading: Reading
+    context: Context, users: Collection[tuple[str, str, str]], ids: Iterable[int], reading: Reading
 ) -> list[tuple[str, str]]:
-    """One statement for the records of a batch of persons; gives object and id of those that have to be read anew,
+    """One statement for the records of a batch of persons. Return object and id of those that have to be read anew,
     because their person is being edited right now or a newer request has read them."""
-    batch = list(ids)
+    batch, names = list(ids), {pk: (name, email) for pk, name, email in users}
     with agreeing_writes():
         context.fence()
         persons = Person.objects.filter(id__in=batch).order_by("id")
         free = set(persons.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True))
-        links = SalesforceRecord.objects.filter(person_id__in=batch, owner_id__in=users).values_list(
+        owned = SalesforceRecord.objects.filter(person_id__in=batch, owner_id__in=names).values_list(
             "person_id", "owner_id", "read_sequence", "object", "record_id"
         )
-        written, left = [], []
-        for person, owner, sequence, sobject, record_id in links:
+        written: list[tuple[int, str, str, str]] = []
+        remaining: list[tuple[str, str]] = []
+        for person, owner, sequence, sobject, record_id in owned:
             if person in free and sequence <= reading.sequence:
-                written.append([person, owner, *users[owner]])
+                written.append((person, owner, *names[owner]))
             else:
-                left.append((sobject, record_id))
-        bulk_sql.update(SalesforceRecord, ["owner_name", "owner_email"], written, keys=("person_id", "owner_id"))
-    return left
+                remaining.append((sobject, record_id))
+        links.rename_owners(written)
+    return remaining
 
 
 _APPLY: dict[str, Callable[[Context, Sequence[Mapping[str, Any]], Reading], int]] = {

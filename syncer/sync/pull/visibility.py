@@ -5,59 +5,100 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from syncer.models import (
-    ActivityType,
-    PendingChange,
-    SalesforceRecord,
-    SyncCursor,
-)
+from syncer.models import ActivityType, SalesforceRecord, SyncCursor
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.ids import to_18
-from syncer.sync.connection.pages import field_errors, pages
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.connection.pages import all_rows, field_errors
+from syncer.sync.context import Context
 from syncer.sync.merge import merge
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading
-from syncer.sync.plan import Planned
 from syncer.sync.pull.records import receive_records
+from syncer.sync.store import links, outbox
 from syncer.sync.store.activity import Journal
-from syncer.sync.store.cursors import store_cursor
 from syncer.sync.store.locking import lock
 
-# -- no longer visible ------------------------------------------------------------------------------------------------
+#: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
+IDS_A_QUERY = 500
+
+
+def read_again(context: Context, sobject: str, ids: Sequence[str]) -> list[str]:
+    """Read records that could not be merged in their turn. Return those that still can't, for the next cycle."""
+    remaining: list[str] = []
+    for start in range(0, len(ids), IDS_A_QUERY):
+        remaining += _take_by_id(context, sobject, ids[start : start + IDS_A_QUERY])[0]
+    return remaining
+
+
+def _take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
+    """Merge these records, and hide those that are not answered. Return the ids of those that can't be merged now, and
+    how many were hidden."""
+    rows, reading = ask_for(context, sobject, ids)
+    remaining = receive_records(context, sobject, rows, reading)
+    missing = set(ids) - {to_18(row["Id"]) for row in rows}
+    if not missing:
+        return remaining, 0
+    unseen = person_state.by_record_ids(context.organisation, missing).values()
+    return remaining, hide(context, reading, [p.id for p in unseen])
+
+
+def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
+    """Read records by id, deleted ones included. What is not answered is not visible, or was deleted for good."""
+    fields = context.maps[sobject]
+    with field_errors():
+        first, reading = context.query(
+            soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids))), deleted=True
+        )
+    return all_rows(context, first), reading
+
+
+def ask_for_unseen(context: Context, cursor: SyncCursor, sequence: int) -> None:
+    """After everything was read: the linked records that were not there are asked for by id, and those not answered
+    are hidden. Persons that are hidden already cost nothing."""
+    sobject = cursor.object
+    after = hidden = 0
+    unread = SalesforceRecord.objects.filter(
+        organisation=context.organisation,
+        object=sobject,
+        hidden_since__isnull=True,
+        person__sfdc_is_deleted=False,
+        read_sequence__lt=sequence,
+    ).order_by("person_id")
+    while batch := list(unread.filter(person_id__gt=after).values_list("person_id", "record_id")[:IDS_A_QUERY]):
+        after = batch[-1][0]
+        unseen = context.store.not_compared(batch)
+        if not unseen:
+            continue
+        remaining, found = _take_by_id(context, sobject, unseen)
+        hidden += found
+        cursor.postponed += remaining
+        context.store.store_cursor(context, cursor)
+        context.next_batch()
+    if hidden:
+        context.note(f"{hidden} {sobject} records are no longer visible to the sync user.")
 
 
 def hide(context: Context, reading: Reading, person_ids: Iterable[int]) -> int:
-    """Records that were asked for by id, deleted ones included, and not answered: not shared any more, or deleted for
-    good. Nothing is blanked, made anew or sent; edits made here wait until a read shows the record again.
+    """Records that were asked for by id, deleted ones included, and not answered. Return how many were hidden by
+    this."""
+    return context.store.hide(context, reading, [p for p in person_state.by_ids(person_ids).values() if p.linked])
 
-    Gives how many were hidden by this."""
-    persons = [p for p in person_state.by_ids(person_ids).values() if p.linked]
-    if context.plan is not None:
-        for person in persons:
-            context.plan.add(Planned("no longer visible", person.id, person.name, person.sfdc_type, person.sfdc_id))
-        return len(persons)
+
+def write_hidden(context: Context, reading: Reading, persons: Sequence[PersonState]) -> int:
+    """Records that are not shared any more, or were deleted for good. Nothing is blanked, made anew or sent; edits made
+    here wait until a read shows the record again. Return how many were hidden by this."""
     journal = Journal(context)
     with agreeing_writes():
         context.fence()
         free = lock(context, {p.id: p.revision for p in persons})
-        links = SalesforceRecord.objects.filter(
-            person_id__in=free,
-            hidden_since__isnull=True,
-            person__sfdc_is_deleted=False,
-            read_sequence__lte=reading.sequence,  # no newer request has seen it
-        )
-        gone = set(links.values_list("person_id", flat=True))
-        SalesforceRecord.objects.filter(person_id__in=gone).update(
-            hidden_since=context.now(), read_sequence=reading.sequence
-        )
+        there = [p for p in persons if p.id in free and not p.sfdc_is_deleted]
+        hidden = links.hide(context, [p.id for p in there], reading)
         # What waits only to be compared has nothing to wait for.
-        idle = [p.id for p in persons if p.id in gone and p.pending and not _was_edited(context, p)]
-        PendingChange.objects.filter(person_id__in=idle, claim="").delete()
-        for person in persons:
-            if person.id in gone:
+        outbox.settle(p.id for p in there if p.id in hidden and p.pending and not _was_edited(context, p))
+        for person in there:
+            if person.id in hidden:
                 journal.entry(
                     person.id,
                     person.name,
@@ -68,7 +109,7 @@ def hide(context: Context, reading: Reading, person_ids: Iterable[int]) -> int:
                     detail={"id": person.sfdc_id, "object": person.sfdc_type},
                 )
         journal.write()
-    return len(gone)
+    return len(hidden)
 
 
 def _was_edited(context: Context, person: PersonState) -> bool:
@@ -77,67 +118,3 @@ def _was_edited(context: Context, person: PersonState) -> bool:
         return True
     here, bad = fields.here(person.values)
     return bool(bad or merge(fields.rules, link.base, here, link.base, weak=link.weak_base).to_send)
-
-
-#: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
-IDS_A_QUERY = 500
-
-
-def read_again(context: Context, sobject: str, ids: Sequence[str]) -> list[str]:
-    """Read records that could not be merged in their turn; gives those that still can't, for the next cycle."""
-    left: list[str] = []
-    for start in range(0, len(ids), IDS_A_QUERY):
-        left += _take_by_id(context, sobject, ids[start : start + IDS_A_QUERY])[0]
-    return left
-
-
-def _take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
-    """Merge these records, and hide those that are not answered; gives the ids of those that can't be merged now, and
-    how many were hidden."""
-    rows, reading = ask_for(context, sobject, ids)
-    left = receive_records(context, sobject, rows, reading)
-    missing = set(ids) - {to_18(row["Id"]) for row in rows}
-    if not missing:
-        return left, 0
-    return left, hide(
-        context, reading, [p.id for p in person_state.by_record_ids(context.organisation, missing).values()]
-    )
-
-
-def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
-    """Read records by id, deleted ones included. What is not answered is not visible, or was deleted for good."""
-    fields = context.maps[sobject]
-    text = soql.select(list(fields.select), sobject, where=soql.in_("Id", list(ids)))
-    context.checkpoint()
-    sequence = next_sequence()
-    with field_errors():
-        first = context.org.query(text, deleted=True)
-    context.checkpoint()
-    rows = [row for page in pages(context, first) for row in page.records]  # wide records come in short pages
-    return rows, Reading(sequence, first.asked_at)
-
-
-def ask_for_unseen(context: Context, cursor: SyncCursor, sequence: int) -> None:
-    """After everything was read: the linked records that were not there are asked for by id, and those not answered
-    are hidden. Persons that are hidden already cost nothing."""
-    sobject = cursor.object
-    after = hidden = 0
-    links = SalesforceRecord.objects.filter(
-        organisation=context.organisation,
-        object=sobject,
-        hidden_since__isnull=True,
-        person__sfdc_is_deleted=False,
-        read_sequence__lt=sequence,
-    ).order_by("person_id")
-    while batch := list(links.filter(person_id__gt=after).values_list("person_id", "record_id")[:IDS_A_QUERY]):
-        after = batch[-1][0]
-        unseen = [record_id for pk, record_id in batch if context.plan is None or pk not in context.plan.seen]
-        if not unseen:
-            continue
-        left, found = _take_by_id(context, sobject, unseen)
-        hidden += found
-        cursor.postponed += left
-        store_cursor(context, cursor)
-        context.next_batch()
-    if hidden:
-        context.note(f"{hidden} {sobject} records are no longer visible to the sync user.")

@@ -5,187 +5,28 @@ A batch is one transaction. A person that somebody is saving right now is loaded
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from syncer.models import ActivityType, Person, SalesforceRecord
+from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
-from syncer.salesforce.rows import RowError
 from syncer.salesforce.values import BadValue
 from syncer.sync.context import Context
-from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
-from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import SETTLED_AFTER, Reading
-from syncer.sync.pull.write import received_columns
-from syncer.sync.push.failures import failed_outcome, failure, is_about_fields, labels
-from syncer.sync.store import bulk_sql, outbox
+from syncer.sync.push.failures import failed_outcome, failure, labels
+from syncer.sync.push.sending import Held, Sending, Sent
+from syncer.sync.store import links, outbox, persons
 from syncer.sync.store.activity import Journal
-from syncer.sync.store.locking import lock, read_since
+from syncer.sync.store.links import AgreedRow
+from syncer.sync.store.locking import PATIENT_TRIES, lock, read_since, retry_busy
 from syncer.sync.store.outbox import Failure
-
-#: Recording a result whose person is locked by a user's save: tries before it is left to be read again.
-TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Values that wait although others are sent, and the refusals that they wait for; ``new``: not told yet."""
-
-    values: Mapping[str, Value]
-    errors: tuple[RowError, ...]
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What is to be sent of one person: the fields that differ from the base, by person field."""
-
-    person: PersonState
-    values: Mapping[str, Value]
-    restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
-    held: Held | None = None
-    loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
-
-    @property
-    def now(self) -> PersonState:
-        return self.loaded_again or self.person
-
-    def body(self, fields: ObjectMap) -> dict[str, Any]:
-        link = self.person.link
-        body: dict[str, Any] = {"Id": link.record_id if link else None}
-        for mapped in fields.fields:
-            if mapped.person_field in self.values:
-                body[mapped.salesforce_field] = mapped.to_wire(self.values[mapped.person_field])
-        return body
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What came of it. ``before`` and ``after`` are the fields sent as the record had them, None when not seen."""
-
-    sending: Sending
-    errors: tuple[RowError, ...]
-    before: Mapping[str, Value] | None
-    before_stamp: datetime | None
-    after: Mapping[str, Value] | None
-    after_stamp: datetime | None
-    lost: bool = False  # refused, and the record may not be what it was
-
-    @property
-    def about_fields(self) -> bool:
-        return any(is_about_fields(error) for error in self.errors)
-
-
-def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
-    """Store the results. A person that is being edited right now is loaded again and the result recorded then."""
-    outcomes: dict[int, PersonOutcome] = {}
-    left = list(sent)
-    for attempt in range(TRIES):
-        if not left:
-            break
-        if attempt:
-            context.pause(0.05 * attempt)
-            persons = person_state.by_ids(s.sending.person.id for s in left)
-            left = [
-                replace(s, sending=replace(s.sending, loaded_again=persons[s.sending.person.id]))
-                for s in left
-                if s.sending.person.id in persons
-            ]
-        left = _record_once(context, fields, reading, left, outcomes, edited=attempt > 0)
-    message = "The person is being edited right now, so what came of it is found out by the next cycle."
-    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, "BUSY") for s in left}
-
-
-def _record_once(
-    context: Context,
-    fields: ObjectMap,
-    reading: Reading,
-    sent: Sequence[Sent],
-    outcomes: dict[int, PersonOutcome],
-    *,
-    edited: bool,
-) -> list[Sent]:
-    journal = Journal(context)
-    found: dict[int, PersonOutcome] = {}
-    counts = {"updated": 0, "failed": 0, "unchanged": 0}
-    with agreeing_writes():
-        context.fence()
-        free = lock(context, {s.sending.now.id: s.sending.now.revision for s in sent})
-        overtaken = read_since(free, reading.sequence)
-        if not edited:
-            free -= overtaken  # loaded again first, with what the newer read has made the base
-        ready = [s for s in sent if s.sending.person.id in free]
-        done: list[Recorded] = []
-        failures: list[Failure] = []
-        held: list[Failure] = []
-        noticed: list[Recorded] = []
-        for s in ready:
-            if s.errors:
-                if s.sending.person.id not in overtaken:  # else the newer read has seen what the record holds
-                    noticed += _notice(fields, s, journal)
-                failures.append(_refused(context, fields, s, journal))
-                found[s.sending.person.id] = failed_outcome(s.sending.person, failures[-1])
-                counts["failed"] += 1
-                continue
-            recorded = _settle(context, fields, s, journal, overtaken=s.sending.person.id in overtaken)
-            done.append(recorded)
-            found[s.sending.person.id] = recorded.outcome
-            counts["updated" if s.sending.values else "unchanged"] += 1
-            if s.sending.held is not None:
-                # What is restored there, or was edited meanwhile, still has to go.
-                waits = recorded.sends_again or edited
-                rest = _held_back(context, fields, s, s.sending.held, journal, waits=waits)
-                held.append(rest)
-                counts["failed"] += s.sending.held.new
-                found[s.sending.person.id] = _in_part(recorded.outcome, s.sending.held, rest)
-        _write_values(context, fields, [*done, *noticed])
-        _write_bases(context, reading, [*done, *noticed])
-        # A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there.
-        waiting = [r.person.id for r in done if r.sends_again or edited]
-        outbox.fail(context.claim, held)
-        let_go = {f.person_id for f in held}
-        settled = [r.person.id for r in done if r.person.id not in waiting and r.person.id not in let_go]
-        outbox.release(context.claim, settled, waiting)
-        if edited:
-            outbox.release(context.claim, (), [f.person_id for f in failures])
-        else:
-            outbox.fail(context.claim, failures)
-        journal.write()
-    outcomes |= found
-    context.conflicts += journal.conflict_count
-    for name, count in counts.items():
-        context.sent[name] += count
-    return [s for s in sent if s.sending.person.id not in free]
-
-
-def _refused(context: Context, fields: ObjectMap, s: Sent, journal: Journal) -> Failure:
-    """Nothing of it was sent. What was held before waits with it."""
-    before = s.sending.held or Held({}, (), new=False)
-    found = failure(
-        context, fields, s.sending.person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
-    )
-    return replace(found, held=before.values)
-
-
-def _held_back(context: Context, fields: ObjectMap, s: Sent, held: Held, journal: Journal, *, waits: bool) -> Failure:
-    """The refused part of an update of which the rest was sent (or nothing else was to be sent)."""
-    values = {**held.values, **s.sending.values} if not held.values else held.values
-    found = failure(context, fields, s.sending.person, held.errors, values, journal if held.new else None)
-    if waits:
-        found = replace(found, failed=False, retry_at=None)
-    return replace(found, held=held.values)
-
-
-def _in_part(sent: PersonOutcome, held: Held, rest: Failure) -> PersonOutcome:
-    if not held.new:
-        return sent
-    message = f"{sent.message} Refused: {rest.message}"
-    return replace(sent, result=Result.FAILED, message=message, code=rest.code, remedy=rest.detail.get("remedy", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,62 +42,103 @@ class Recorded:
     outcome: PersonOutcome
 
 
-def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, overtaken: bool) -> Recorded:
-    """``overtaken``: a newer request has read the record, or sent to it. What that one made the base stands, except
-    where this update has taken the place of an edit that it may not have seen."""
-    person, link = s.sending.person, s.sending.person.link
-    assert link is not None  # noqa: S101 - plan() lets nobody else through
-    current = s.sending.now
-    here, _ = fields.here(current.values)
-    received: dict[str, Value] = {}
-    base = dict(current.link.base if current.link else link.base)
-    sends_again = False
-    for decision in _restored(s.sending, link.base, here) if not overtaken else ():
-        received[decision.field] = decision.there
-        journal.received(person.id, person.name, decision, context.actor)
-        journal.conflict(person.id, person.name, decision)
-    for name, value in s.sending.values.items():
-        rule = next(r for r in fields.rules if r.field == name)
-        was = s.before[name] if s.before is not None else link.base.get(name)
-        now = s.after[name] if s.after is not None else value
-        if not overtaken:
-            base[name] = now
-        if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
-            journal.doubt(person.id, person.name, name, person.in_doubt[name])
-            was = link.base.get(name)
-        elif s.before is None:
-            journal.doubt(person.id, person.name, name, value, "What it had before could not be read.")
-        edited_there = not same(rule, was, link.base.get(name)) and not same(rule, was, value)
-        if edited_there:
-            base[name] = now
-            [decision] = merge([rule], link.base, {name: value}, {name: was}).decisions
-            journal.conflict(person.id, person.name, decision)
-            if decision.outcome is Outcome.RECEIVE:
-                # Salesforce wins, but ours has just been written over its value: take that here, and send it back.
-                if same(rule, here.get(name), value):
-                    received[name] = was
-                sends_again = True
+@dataclass(slots=True)
+class Batch:
+    """What came of a batch, before it is written."""
+
+    done: list[Recorded] = field(default_factory=list)
+    noticed: list[Recorded] = field(default_factory=list)  # what the records of refused updates had been changed to
+    failures: list[Failure] = field(default_factory=list)
+    refused_parts: list[Failure] = field(default_factory=list)  # of updates of which the rest was sent
+    outcomes: dict[int, PersonOutcome] = field(default_factory=dict)
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
+    """Store the results. A person that is being edited right now is loaded again and the result recorded then."""
+    outcomes: dict[int, PersonOutcome] = {}
+
+    def write(remaining: Sequence[Sent], attempt: int) -> list[Sent]:
+        now = _loaded_again(remaining) if attempt else remaining
+        batch, busy = _record_once(context, fields, reading, now, attempt)
+        outcomes.update(batch.outcomes)
+        return busy
+
+    busy = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
+    message = "The person is being edited right now, so what came of it is found out by the next cycle."
+    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, "BUSY") for s in busy}
+
+
+def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:
+    """With the persons as they are now; those that were deleted are left out."""
+    persons = person_state.by_ids(s.sending.person.id for s in sent)
+    return [
+        replace(s, sending=replace(s.sending, loaded_again=persons[s.sending.person.id]))
+        for s in sent
+        if s.sending.person.id in persons
+    ]
+
+
+def _record_once(
+    context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent], attempt: int
+) -> tuple[Batch, list[Sent]]:
+    """One transaction. From the second ``attempt`` on the persons have been edited since their values were taken."""
+    journal, batch, edited = Journal(context), Batch(), attempt > 0
+    with agreeing_writes():
+        context.fence()
+        free = lock(context, {s.sending.now.id: s.sending.now.revision for s in sent})
+        overtaken = read_since(free, reading.sequence)
+        if not edited:
+            free -= overtaken  # loaded again first, with what the newer read has made the base
+        for s in sent:
+            if s.sending.person.id not in free:
                 continue
-        came_back_changed = not same(rule, now, value) or not _spelt(fields, current, name, now)
-        if not overtaken and came_back_changed and same(rule, here.get(name), value):
-            received[name] = now  # Salesforce normalised it: accepted here, never sent again
-    if s.sending.values:
-        seen = s.sending.values if s.after is None else s.after
-        changes = {name: [link.base.get(name), seen[name]] for name in s.sending.values}
-        for name, (old, new) in changes.items():
-            journal.sent(person.id, name, old, new)
-        journal.entry(
-            person.id,
-            person.name,
-            ActivityType.SYNC_UPDATES,
-            f"Sent to {link.object} {link.record_id}: {', '.join(sorted(changes))}.",
-            detail={"changes": changes, "id": link.record_id},
-        )
-    message = f"Sent: {', '.join(labels(fields, s.sending.values))}." if s.sending.values else "Nothing to send."
-    result = Result.UPDATED if s.sending.values else Result.UNCHANGED
-    told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
-    stamp = None if overtaken else _known_stamp(person, s)
-    return Recorded(current, received, base, stamp, bool(s.sending.values) and not overtaken, sends_again, told)
+            if s.errors:
+                _take_refusal(context, fields, s, journal, batch, overtaken=s.sending.person.id in overtaken)
+            else:
+                _take_success(context, fields, s, journal, batch, overtaken=overtaken, edited=edited)
+        _write_values(context, fields, [*batch.done, *batch.noticed])
+        links.agree(context, _agreed_rows(context, reading, [*batch.done, *batch.noticed]))
+        _let_go(context, batch, edited)
+        journal.write()
+    context.conflicts += journal.conflict_count
+    context.sent["updated"] += batch.updated
+    context.sent["unchanged"] += batch.unchanged
+    context.sent["failed"] += batch.failed
+    return batch, [s for s in sent if s.sending.person.id not in free]
+
+
+def _let_go(context: Context, batch: Batch, edited: bool) -> None:
+    """A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there."""
+    waiting = [r.person.id for r in batch.done if r.sends_again or edited]
+    outbox.fail(context.claim, batch.refused_parts)
+    kept = {*waiting, *(f.person_id for f in batch.refused_parts)}
+    outbox.release(context.claim, [r.person.id for r in batch.done if r.person.id not in kept], waiting)
+    if edited:
+        outbox.release(context.claim, (), [f.person_id for f in batch.failures])
+    else:
+        outbox.fail(context.claim, batch.failures)
+
+
+# -- refused ----------------------------------------------------------------------------------------------------------
+
+
+def _take_refusal(
+    context: Context, fields: ObjectMap, s: Sent, journal: Journal, batch: Batch, *, overtaken: bool
+) -> None:
+    """Nothing of it was sent. What was held before waits with it."""
+    person = s.sending.person
+    if not overtaken:  # else the newer read has seen what the record holds
+        batch.noticed += _notice(fields, s, journal)
+    before = s.sending.held or Held({}, (), new=False)
+    found = failure(
+        context, fields, person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
+    )
+    batch.failures.append(replace(found, held=before.values))
+    batch.outcomes[person.id] = failed_outcome(person, found)
+    batch.failed += 1
 
 
 def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
@@ -279,6 +161,133 @@ def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
     base = merged.base_after_reading(link.base)
     told = outcome(person, Result.FAILED, "")
     return [Recorded(current, received, base, link.system_modstamp, False, False, told)]
+
+
+# -- carried out ------------------------------------------------------------------------------------------------------
+
+
+def _take_success(
+    context: Context,
+    fields: ObjectMap,
+    s: Sent,
+    journal: Journal,
+    batch: Batch,
+    *,
+    overtaken: Collection[int],
+    edited: bool,
+) -> None:
+    """What was sent becomes the base; of what was refused in part, the rest waits."""
+    recorded = _settle(context, fields, s, journal, overtaken=s.sending.person.id in overtaken)
+    batch.done.append(recorded)
+    batch.updated += bool(s.sending.values)
+    batch.unchanged += not s.sending.values
+    told, held = recorded.outcome, s.sending.held
+    if held is not None:
+        # What is restored there, or was edited meanwhile, still has to go.
+        rest = _held_back(context, fields, s, held, journal, waits=recorded.sends_again or edited)
+        batch.refused_parts.append(rest)
+        batch.failed += held.new
+        if held.new:
+            told = _in_part(told, rest)
+    batch.outcomes[s.sending.person.id] = told
+
+
+def _held_back(context: Context, fields: ObjectMap, s: Sent, held: Held, journal: Journal, *, waits: bool) -> Failure:
+    """The refused part of an update of which the rest was sent (or nothing else was to be sent)."""
+    values = {**held.values, **s.sending.values} if not held.values else held.values
+    found = failure(context, fields, s.sending.person, held.errors, values, journal if held.new else None)
+    if waits:
+        found = replace(found, failed=False, retry_at=None)
+    return replace(found, held=held.values)
+
+
+def _in_part(sent: PersonOutcome, rest: Failure) -> PersonOutcome:
+    message = f"{sent.message} Refused: {rest.message}"
+    return replace(sent, result=Result.FAILED, message=message, code=rest.code, remedy=rest.detail.get("remedy", ""))
+
+
+def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, overtaken: bool) -> Recorded:
+    """``overtaken``: a newer request has read the record, or sent to it. What that one made the base stands, except
+    where this update has taken the place of an edit that it may not have seen."""
+    person, link = s.sending.person, s.sending.person.link
+    assert link is not None  # prepare() lets nobody else through
+    current = s.sending.now
+    here, _ = fields.here(current.values)
+    received: dict[str, Value] = {}
+    base = dict(current.link.base if current.link else link.base)
+    sends_again = False
+    for decision in _restored(s.sending, link.base, here) if not overtaken else ():
+        received[decision.field] = decision.there
+        journal.received(person.id, person.name, decision, context.actor)
+        journal.conflict(person.id, person.name, decision)
+    for name in s.sending.values:
+        fate = _fate_of_value(fields, s, name, here.get(name), journal, overtaken=overtaken)
+        if fate.is_base:
+            base[name] = fate.there
+        for value in fate.comes_back:
+            received[name] = value
+        sends_again = sends_again or fate.sends_again
+    _log_sent(s, link, journal)
+    message = f"Sent: {', '.join(labels(fields, s.sending.values))}." if s.sending.values else "Nothing to send."
+    result = Result.UPDATED if s.sending.values else Result.UNCHANGED
+    told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
+    stamp = None if overtaken else _known_stamp(person, s)
+    return Recorded(current, received, base, stamp, bool(s.sending.values) and not overtaken, sends_again, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What became of one value that was sent: what the record has now, whether that is the new base, and a value (or
+    none) that comes back here. ``sends_again``: ours was written over one that wins, which has to be restored there."""
+
+    there: Value
+    is_base: bool
+    comes_back: tuple[Value, ...] = ()
+    sends_again: bool = False
+
+
+def _fate_of_value(fields: ObjectMap, s: Sent, name: str, here: Value, journal: Journal, *, overtaken: bool) -> _Fate:
+    """Compare what the record had before and after with what was agreed and sent."""
+    person, link, value = s.sending.person, s.sending.person.link, s.sending.values[name]
+    assert link is not None  # prepare() lets nobody else through
+    rule = next(r for r in fields.rules if r.field == name)
+    agreed = link.base.get(name)
+    was = s.before[name] if s.before is not None else agreed
+    there = s.after[name] if s.after is not None else value
+    if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
+        journal.doubt(person.id, person.name, name, person.in_doubt[name])
+        was = agreed
+    elif s.before is None:
+        journal.doubt(person.id, person.name, name, value, "What it had before could not be read.")
+    unedited_here = same(rule, here, value)
+    edited_there = not same(rule, was, agreed) and not same(rule, was, value)
+    if edited_there:
+        [decision] = merge([rule], link.base, {name: value}, {name: was}).decisions
+        journal.conflict(person.id, person.name, decision)
+        if decision.outcome is Outcome.RECEIVE:
+            # Salesforce wins, but ours has just been written over its value: take that here, and send it back.
+            return _Fate(there, is_base=True, comes_back=(was,) if unedited_here else (), sends_again=True)
+    # What Salesforce normalised is accepted here and never sent again.
+    changed = not same(rule, there, value) or not _spelt(fields, s.sending.now, name, there)
+    comes_back = (there,) if changed and unedited_here and not overtaken else ()
+    return _Fate(there, is_base=edited_there or not overtaken, comes_back=comes_back)
+
+
+def _log_sent(s: Sent, link: Link, journal: Journal) -> None:
+    if not s.sending.values:
+        return
+    person = s.sending.person
+    seen = s.sending.values if s.after is None else s.after
+    changes = {name: [link.base.get(name), seen[name]] for name in s.sending.values}
+    for name, (old, new) in changes.items():
+        journal.sent(person.id, name, old, new)
+    journal.entry(
+        person.id,
+        person.name,
+        ActivityType.SYNC_UPDATES,
+        f"Sent to {link.object} {link.record_id}: {', '.join(sorted(changes))}.",
+        detail={"changes": changes, "id": link.record_id},
+    )
 
 
 def _spelt(fields: ObjectMap, person: PersonState, name: str, value: Value) -> bool:
@@ -316,35 +325,29 @@ def _known_stamp(person: PersonState, s: Sent) -> datetime | None:
 
 
 def _write_values(context: Context, fields: ObjectMap, done: Sequence[Recorded]) -> None:
-    writes = []
+    writes: list[persons.Write] = []
     for r in done:
         columns: dict[str, Any] = {}
         for name, value in r.received.items():
             try:
-                columns |= received_columns(r.person.values | columns, fields, {name: value})  # type: ignore[operator]
+                columns |= received_columns({**r.person.values, **columns}, fields, {name: value})
             except BadValue:
                 continue  # it can't be stored here; the pull says so
         if columns:
-            writes.append((r.person, columns))
-    names = sorted({name for _, columns in writes for name in columns})
-    rows = [[p.id, p.revision, *(columns.get(n, p.values[n]) for n in names), context.now()] for p, columns in writes]
-    bulk_sql.update(Person, [*names, "updated_at"], rows, keys=("id", "revision"))
+            writes.append((r.person, columns, context.now()))
+    persons.update(writes)
 
 
-def _write_bases(context: Context, reading: Reading, done: Sequence[Recorded]) -> None:
-    now = context.now()
-    rows = [
-        [
-            r.person.id,
-            dict(r.base),
-            r.stamp,
-            reading.asked_at if r.was_sent else link.read_at,
-            reading.sequence if r.was_sent else link.read_sequence,
-            now if r.was_sent else link.sent_at,
-            now,
-        ]
+def _agreed_rows(context: Context, reading: Reading, done: Sequence[Recorded]) -> list[AgreedRow]:
+    return [
+        AgreedRow(
+            person_id=r.person.id,
+            base=r.base,
+            system_modstamp=r.stamp,
+            read_at=reading.asked_at if r.was_sent else link.read_at,
+            read_sequence=reading.sequence if r.was_sent else link.read_sequence,
+            sent_at=context.now() if r.was_sent else link.sent_at,
+        )
         for r in done
         if (link := r.person.link) is not None
     ]
-    columns = ["base", "system_modstamp", "read_at", "read_sequence", "sent_at", "agreed_at"]
-    bulk_sql.update(SalesforceRecord, columns, rows, keys=("person_id",))

@@ -9,15 +9,15 @@ from typing import Any
 from syncer.salesforce.errors import Recovery, policy_for
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Reading
 from syncer.sync.pull import records, visibility
-from syncer.sync.push.after_update import Sent, record
+from syncer.sync.push.after_update import record
 from syncer.sync.push.failures import is_about_fields
+from syncer.sync.push.sending import Sent
 from syncer.sync.store import outbox
 
 
@@ -43,14 +43,14 @@ def find_out(context: Context, fields: ObjectMap, lost: Sequence[Sent]) -> dict[
         rows += found
     alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
     after = person_state.by_ids(s.sending.person.id for s in lost)
-    outbox.keep(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
+    outbox.go_on(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
     outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
     standing = [
         replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
         for i, s in by_record.items()
         if i in alive and s.sending.person.id in after
     ]
-    return outcomes | record(context, fields, Reading(next_sequence(), context.now()), standing)
+    return outcomes | record(context, fields, context.no_reading(), standing)
 
 
 def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:

@@ -16,7 +16,7 @@ from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.push.after_update import Held, Sending, Sent
+from syncer.sync.push.sending import Held, Sending, Sent
 
 
 def still_refused(

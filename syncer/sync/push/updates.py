@@ -12,28 +12,25 @@ from datetime import datetime
 from typing import Any
 
 from syncer.models import PendingState
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
-from syncer.salesforce.rows import RowError
-from syncer.salesforce.values import BadValue
-from syncer.sync.connection import pages, runs
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.connection import runs
+from syncer.sync.connection.pages import all_rows, first_page
+from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Merge, Value, merge
-from syncer.sync.outcomes import PersonOutcome, Result, busy, outcome
+from syncer.sync.outcomes import PersonOutcome, busy
 from syncer.sync.persons import person_state
-from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, parse_stamp
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.push import missing_records, refused_fields
-from syncer.sync.push.after_update import Sending, Sent, record
-from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, failed_outcome, failure
+from syncer.sync.push.after_update import record
+from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE
+from syncer.sync.push.prepare import prepare
+from syncer.sync.push.sending import Sending, Sent
 from syncer.sync.store import outbox
-from syncer.sync.store.activity import Journal
-from syncer.sync.store.locking import lock
 
 #: Records in one Composite request: three collections of 200 between two queries (at most five of them in all).
 RECORDS_A_CALL = 3 * writing.MOST_ROWS
@@ -50,8 +47,8 @@ def send_waiting(context: Context) -> None:
 
     What failed in passing, or with an unknown outcome, is tried again a few times; the next cycles do the rest.
     """
-    if context.plan is not None:
-        _plan_waiting(context, context.plan)
+    if isinstance(context.store, Plan):
+        _plan_waiting(context, context.store)
         return
     outbox.requeue_due(context.now())
     until = outbox.newest()
@@ -110,7 +107,7 @@ def _plan_waiting(context: Context, told: Plan) -> None:
                 if person.pending != PendingState.FAILED:
                     waiting = refused_fields.still_refused(context, fields, person, merged.to_send)
                     merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))
-                told.add_merge(person.id, person.name, person.sfdc_type, person.sfdc_id, merged)
+                told.add_merge(person, person.sfdc_type, person.sfdc_id, merged)
 
 
 def _due_batches(context: Context) -> Iterator[list[int]]:
@@ -139,7 +136,7 @@ def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> dic
         for person in persons.values():
             if person.link is None or person.link.object != sobject:
                 continue
-            planned = plan(context, fields, person, retry=retry)
+            planned = prepare(context, fields, person, retry=retry)
             if isinstance(planned, Sending):
                 batch.append(planned)
             else:
@@ -160,31 +157,6 @@ def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending
     long_texts = sum(f.describe.length > LONG_TEXT for f in sent)
     wide = context.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
     return writing.MOST_ROWS if wide else RECORDS_A_CALL
-
-
-def plan(context: Context, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
-    """What is to be sent of a person, by the merge of its values with the base. Persons that can't be are let go."""
-    link = person.link
-    if link is None or person.sfdc_is_deleted or link.weak_base:
-        return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
-    if link.hidden_since is not None:
-        message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
-        return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
-    here, bad = fields.here(person.values)
-    merged = merge(
-        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.sending
-    )
-    if bad and not (context.sync_user.hold_refused_fields and merged.to_send):
-        return _refuse_values(context, fields, person, bad)
-    waiting = {} if retry else refused_fields.still_refused(context, fields, person, merged.to_send)
-    values = {name: value for name, value in merged.to_send.items() if name not in waiting}
-    values |= {partner: here[partner] for n in values if (partner := fields.together.get(n)) in here}
-    unsent = refused_fields.earlier(fields, person, waiting)
-    if bad:
-        unsent = refused_fields.with_unsendable(
-            person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad)
-        )
-    return Sending(person, values, merged.received, unsent)
 
 
 def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
@@ -219,18 +191,15 @@ def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending])
 
 def _call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
     """Read, update and read again, in one Composite request; what came of each record, in the order of the batch."""
-    reading = Reading(next_sequence(), context.now())
     if not batch:
-        return reading, []
+        return context.no_reading(), []
     names = {name for sending in batch for name in sending.values}
     mapped = [f for f in fields.fields if f.person_field in names]
     outbox.mark_in_doubt(context.claim, [(s.person.id, dict(s.values)) for s in batch])
-    context.checkpoint()
-    answer = context.org.composite(_requests(context, fields, mapped, batch), safe=False)
-    context.checkpoint()
+    answer, reading = context.ask(_requests(context, fields, mapped, batch), safe=False)
     if answer["before"].ok and answer["before"].body.get("nextRecordsUrl"):
         context.short_pages = True
-    return Reading(reading.sequence, answer.asked_at), _results(context, fields, mapped, batch, answer)
+    return reading, _results(context, fields, mapped, batch, answer)
 
 
 def _requests(
@@ -255,8 +224,8 @@ def _results(
 ) -> list[Sent]:
     before = _records(answer["before"].body["records"] if answer["before"].ok else [])
     try:
-        after = _records(pages.all_rows(context, answer["after"].body) if answer["after"].ok else [])
-    except (SalesforceError, OutOfTime):
+        after = _records(all_rows(context, first_page(answer, "after")))
+    except (SalesforceError, FieldsChanged, OutOfTime):
         after = {}  # what was sent is the base, and the record is read again
     results = []
     for start in range(0, len(batch), writing.MOST_ROWS):
@@ -282,34 +251,3 @@ def _values(mapped: Sequence[MappedField], row: Mapping[str, Any], wanted: Mappi
 
 def _nothing_sent(sending: Sending) -> Sent:
     return Sent(sending, (), None, None, None, None)
-
-
-def _refuse_values(
-    context: Context, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]
-) -> PersonOutcome:
-    """Values that Salesforce's types can't hold are refused here, without asking Salesforce."""
-    errors = _unsendable_errors(fields, bad)
-    values = _unsendable(fields, person, bad)
-    journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
-        if lock(context, {person.id: person.revision}):
-            outbox.fail(context.claim, [result := failure(context, fields, person, errors, values, journal)])
-            journal.write()
-        else:
-            return outcome(person, Result.BUSY, "The person was being edited; it is sent next time.")
-    context.sent["failed"] += 1
-    return failed_outcome(person, result)
-
-
-def _unsendable_errors(fields: ObjectMap, bad: Mapping[str, BadValue]) -> list[RowError]:
-    mapped = {f.person_field: f.salesforce_field for f in fields.fields}
-    return [RowError("INVALID_TYPE_ON_FIELD_IN_RECORD", str(e), (mapped[name],)) for name, e in bad.items()]
-
-
-def _unsendable(fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]) -> dict[str, Value]:
-    return {f.person_field: str(_raw(person, f)) for f in fields.fields if f.person_field in bad}
-
-
-def _raw(person: PersonState, field: MappedField) -> Any:
-    return person.values[field.person_field] if field.is_column else person.values["custom"].get(field.person_field)

@@ -1,4 +1,8 @@
-"""Entries for the activity log, the conflicts and the before-images, collected for a batch and written at once."""
+"""The activity log, the conflicts and the before-images: collected for a batch and written at once.
+
+Every write of these three tables, but for what people do in the admin (a restored value, an edited form) and what is
+removed when it is old (``upkeep.retention``).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
+from syncer.salesforce.values import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value
@@ -73,6 +78,19 @@ class Journal:
             },
         )
         self._image(person_id)[0][decision.field] = [decision.here, decision.there]
+
+    def not_stored(self, person_id: int, name: str, field: str, value: Value, error: BadValue) -> None:
+        """A value that came from Salesforce and that the person's column can't hold: the others are kept."""
+        self.entry(
+            person_id,
+            name,
+            ActivityType.SYNC_FAILED,
+            str(error),
+            field=field,
+            code="VALUE_NOT_STORED",
+            failed=True,
+            detail={"value": value, "source": "Salesforce"},
+        )
 
     def sent(self, person_id: int, field: str, before: Value, after: Value) -> None:
         self._image(person_id)[1][field] = [before, after]
@@ -155,6 +173,12 @@ class Journal:
 
     def _image(self, person_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._images.setdefault(person_id, ({}, {}))
+
+
+def move(loser_id: int, winner_id: int) -> None:
+    """Two persons were merged: the log and the conflicts of the one are the other's."""
+    for model in (ActivityLogEntry, Conflict):
+        model.objects.filter(person_id=loser_id).update(person_id=winner_id)
 
 
 def label(person_field: str) -> str:

@@ -1,30 +1,39 @@
-"""How far each object was read, and which records have to be read again."""
+"""How far each object was read, and which records have to be read again (``SyncCursor``): every write of that table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
 
-from syncer.models import SyncCursor
+from syncer.models import SyncCursor, SyncUser
 from syncer.sync.context import Context
 
 
 def cursor_for(context: Context, sobject: str) -> SyncCursor:
+    """The stored cursor of an object, or a new one."""
     known = SyncCursor.objects.filter(sync_user=context.sync_user, object=sobject).first()
     return known or SyncCursor(sync_user=context.sync_user, object=sobject)
 
 
-def store_cursor(context: Context, cursor: SyncCursor) -> None:
+def store(context: Context, cursor: SyncCursor) -> None:
     """In one transaction with the fence: a cycle that was too slow must not move the cursor of the next one."""
-    if context.plan is not None:
-        return
     with transaction.atomic():
         context.fence()
         cursor.save()
 
 
-def postpone(context: Context, sobject: str, record_ids: list[str]) -> None:
+def postpone(context: Context, sobject: str, record_ids: Iterable[str]) -> None:
     """Records that could not be merged now are read whole by the next cycle."""
-    if record_ids and context.plan is None:
-        cursor, _ = SyncCursor.objects.get_or_create(sync_user=context.sync_user, object=sobject)
-        cursor.postponed = list(dict.fromkeys([*cursor.postponed, *record_ids]))
-        cursor.save(update_fields=["postponed"])
+    later = list(record_ids)
+    if not later:
+        return
+    cursor, _ = SyncCursor.objects.get_or_create(sync_user=context.sync_user, object=sobject)
+    cursor.postponed = list(dict.fromkeys([*cursor.postponed, *later]))
+    cursor.save(update_fields=["postponed"])
+
+
+def forget(sync_user: SyncUser, sobject: str | None = None) -> None:
+    """Read an object (None: everything) from the beginning, as if it had never been read."""
+    cursors = SyncCursor.objects.filter(sync_user=sync_user)
+    (cursors if sobject is None else cursors.filter(object=sobject)).delete()

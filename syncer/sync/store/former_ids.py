@@ -1,8 +1,9 @@
-"""Ids that persons had in Salesforce before."""
+"""The ids that persons had in Salesforce before (``FormerId``): every write of that table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db import transaction
 
@@ -12,23 +13,38 @@ from syncer.sync.persons.record import Gone
 from syncer.sync.store import bulk_sql
 
 
-def keep(context: Context, gone: Iterable[Gone]) -> None:
+@dataclass(frozen=True, slots=True)
+class FormerRow:
+    """An id that still finds a person, and why it is not the person's record any more."""
+
+    person_id: int
+    object: str
+    record_id: str
+    reason: str
+    organisation: str = ""  # empty: the connection's
+
+
+def write(context: Context, rows: Iterable[FormerRow]) -> None:
+    """Keep ids that persons have just lost."""
+    _insert(
+        context,
+        rows,
+        "(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id, reason = excluded.reason, "
+        "since = excluded.since",
+    )
+
+
+def move(loser_id: int, winner_id: int) -> None:
+    """Two persons were merged: the ids of the one find the other."""
+    FormerId.objects.filter(person_id=loser_id).update(person_id=winner_id)
+
+
+def learn(context: Context, gone: Iterable[Gone]) -> None:
     """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found."""
-    batch = {one.id: one for one in gone}
-    left = list(batch.values())
-    while left:  # a chain of merges is followed as far as it is known
-        wanted = {one.survivor for one in left}
-        owners = dict(
-            FormerId.objects.filter(organisation=context.organisation, record_id__in=wanted).values_list(
-                "record_id", "person_id"
-            )
-        )
-        owners |= dict(
-            SalesforceRecord.objects.filter(organisation=context.organisation, record_id__in=wanted).values_list(
-                "record_id", "person_id"
-            )
-        )
-        found = [one for one in left if one.survivor in owners]
+    remaining = list({one.id: one for one in gone}.values())
+    while remaining:  # a chain of merges is followed as far as it is known
+        owners = _owners(context, {one.survivor for one in remaining})
+        found = [one for one in remaining if one.survivor in owners]
         if not found:
             return
         with transaction.atomic():
@@ -36,14 +52,30 @@ def keep(context: Context, gone: Iterable[Gone]) -> None:
             persons = Person.objects.filter(id__in=[owners[one.survivor] for one in found]).order_by("id")
             there = set(persons.select_for_update(no_key=True).values_list("id", flat=True))
             rows = [
-                [owners[one.survivor], context.organisation, one.object, one.id, one.reason, context.now()]
+                FormerRow(owners[one.survivor], one.object, one.id, one.reason)
                 for one in found
                 if owners[one.survivor] in there
             ]
-            bulk_sql.insert(
-                FormerId,
-                ["person_id", "organisation", "object", "record_id", "reason", "since"],
-                rows,
-                conflict="(organisation, object, record_id) DO NOTHING",
-            )
-        left = [one for one in left if one.survivor not in owners]
+            _insert(context, rows, "(organisation, object, record_id) DO NOTHING")
+        remaining = [one for one in remaining if one.survivor not in owners]
+
+
+def _owners(context: Context, record_ids: Iterable[str]) -> dict[str, int]:
+    """Whose these records are or, where they are nobody's any more, were."""
+    here = {"organisation": context.organisation, "record_id__in": list(record_ids)}
+    were = FormerId.objects.filter(**here).values_list("record_id", "person_id")
+    are = SalesforceRecord.objects.filter(**here).values_list("record_id", "person_id")
+    return dict(were) | dict(are)
+
+
+def _insert(context: Context, rows: Iterable[FormerRow], conflict: str) -> None:
+    now = context.now()
+    bulk_sql.insert(
+        FormerId,
+        ["person_id", "organisation", "object", "record_id", "reason", "since"],
+        [
+            [row.person_id, row.organisation or context.organisation, row.object, row.record_id, row.reason[:40], now]
+            for row in rows
+        ],
+        conflict=conflict,
+    )

@@ -1,63 +1,98 @@
-"""Creates under way, remembered before the call so that each happens at most once."""
+"""Creates under way (``CreateIntent``), remembered before the call: every write of that table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
 from syncer.sync.context import Context
-from syncer.sync.create.after_create import Creation
-from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.merge import Value
 from syncer.sync.store import bulk_sql, outbox
 
 #: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then.
 LATE_COMMIT = timedelta(minutes=15)
 
 
-def remember(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> set[int]:
-    """Durable before the call: on SQLite the commit is synced to the disk, too. Gives the persons that may be created.
+@dataclass(frozen=True, slots=True)
+class IntentRow:
+    """A person whose Lead is about to be asked for, the values to be sent, and how it was asked for."""
 
-    A claim that ran out while Salesforce was slow may be another worker's by now, and its create under way. Nothing is
-    made either for a person that was deleted or linked meanwhile."""
+    person_id: int
+    values_sent: Mapping[str, Value]
+    options: Mapping[str, Any]
+
+
+def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) -> set[int]:
+    """Store what is about to be asked for, durable before the call: on SQLite the commit is synced to the disk, too.
+    Return the persons that may be created.
+
+    ``external_id``: the organisation has a field that makes the create repeatable. A claim that ran out while
+    Salesforce was slow may be another worker's by now, and its create under way. Nothing is made either for a person
+    that was deleted or linked meanwhile."""
     asked_at = context.org.org_time()
-    external = fields.external_id_field is not None
     columns = ["object", "state", "asked_at", "external_id", "values_sent", "options", "created_at"]
     with synced_to_disk(), transaction.atomic(durable=True):
-        held = outbox.renew(context.claim, [creation.person.id for creation in creations])
-        mine = set(Person.objects.filter(id__in=held, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
+        claimed = outbox.renew(context.claim, [row.person_id for row in rows])
+        owned = set(Person.objects.filter(id__in=claimed, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
         bulk_sql.insert(
             CreateIntent,
             ["person_id", *columns],
             [
                 [
-                    c.person.id,
+                    row.person_id,
                     "Lead",
                     IntentState.OPEN,
                     asked_at,
-                    external,
-                    dict(c.values),
-                    c.options.of_create(),
+                    external_id,
+                    dict(row.values_sent),
+                    dict(row.options),
                     context.now(),
                 ]
-                for c in creations
-                if c.person.id in mine
+                for row in rows
+                if row.person_id in owned
             ],
             conflict="(person_id) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in columns),
         )
-    return mine
+    return owned
 
 
-def recover_intents() -> None:
+def forget(person_ids: Iterable[int]) -> None:
+    """Their outcome is known: linked, refused, or certainly not carried out."""
+    if ids := list(person_ids):
+        CreateIntent.objects.filter(person_id__in=ids).delete()
+
+
+def mark_unknown(person_ids: Iterable[int]) -> None:
+    """The answer did not come: the leads may have been made or not."""
+    if ids := list(person_ids):
+        CreateIntent.objects.filter(person_id__in=ids).update(state=IntentState.UNKNOWN)
+
+
+def may_still_come_through(context: Context, intent: CreateIntent) -> bool:
+    """Whether a create without external id may still be carried out: until Salesforce's clock says that it can't."""
+    return intent.asked_at is not None and context.org.org_time() <= intent.asked_at + LATE_COMMIT
+
+
+def of_unknown_outcome(limit: int) -> set[int]:
+    """Persons whose lead may have been made or not."""
+    unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
+    return set(unknown.values_list("person_id", flat=True)[:limit])
+
+
+def recover() -> None:
     """Creates whose process died between the call and its answer: their outcome is unknown. A live one holds its
     claim on the person."""
-    CreateIntent.objects.exclude(person__sfdc_type="").delete()
+    linked = CreateIntent.objects.exclude(person__sfdc_type="").values_list("pk", flat=True)
+    forget(list(linked))
     dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__pending__claimed_until__gt=Now())
-    CreateIntent.objects.filter(pk__in=list(dead.values_list("pk", flat=True))).update(state=IntentState.UNKNOWN)
+    mark_unknown(list(dead.values_list("pk", flat=True)))
 
 
 @contextmanager

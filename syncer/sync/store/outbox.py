@@ -1,4 +1,9 @@
-"""The outbox: who waits, who is being sent, who failed. Claims are one conditional statement and commit alone."""
+"""The outbox (``PendingChange``): who waits, who is being sent, who failed. Every write of that table but the
+trigger's.
+
+Claims are one conditional statement and commit alone. No write joins another table: on PostgreSQL the joined condition
+would not be looked at again when the row was changed by a transaction that commits meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from django.db.models.functions import Now
 from syncer.models import PendingChange, PendingState, Person
 from syncer.sync.store import bulk_sql
 
+_TABLE = PendingChange._meta.db_table
 #: Parameters of one statement; SQLite takes some 32,000.
 IDS_A_STATEMENT = 10_000
 #: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
@@ -66,6 +72,17 @@ def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:
     return PendingChange.objects.filter(state=PendingState.FAILED, next_attempt__lte=now)
 
 
+def creates_to_repeat(now: datetime, limit: int) -> set[int]:
+    """Persons who are not in Salesforce, whose create was refused and who were corrected since, or whose nightly retry
+    has come."""
+    not_there = PendingChange.objects.filter(person__sfdc_type="")
+    due_now = Q(next_attempt__isnull=True) | Q(next_attempt__lte=now)
+    corrected = not_there.filter(due_now, state=PendingState.PENDING, claim="")
+    found = set(corrected.values_list("person_id", flat=True)[:limit])
+    nightly = not_there.filter(state=PendingState.FAILED, next_attempt__lte=now)
+    return found | set(nightly.values_list("person_id", flat=True)[:limit])
+
+
 def requeue_due(now: datetime) -> int:
     """The nightly retry: what is due waits again. What it costs depends on those that are due, by an index."""
     return _put_back(due_for_nightly_retry(now), attempts=F("attempts"))
@@ -81,22 +98,67 @@ def retry(persons: QuerySet[Person] | Iterable[int] | None = None, codes: Iterab
     if persons is None:
         return _put_back(failed)
     if isinstance(persons, QuerySet):
-        return _put_back(failed.filter(person__in=persons.order_by().values("pk")))
-    ids = list(persons)
-    parts = [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
-    return sum(_put_back(failed.filter(person_id__in=part)) for part in parts)
+        persons = failed.filter(person__in=persons.order_by().values("pk")).values_list("person_id", flat=True)
+    return _put_back_of(failed, persons)
 
 
 def retry_object(sobject: str) -> int:
     """The describe or a mapping of this object changed: what Salesforce refused may be accepted now, also of persons
     who are not in Salesforce yet, for whom a Lead is made."""
     types = ["Lead", ""] if sobject == "Lead" else [sobject]
-    failed = PendingChange.objects.filter(state=PendingState.FAILED, person__sfdc_type__in=types)
-    return _put_back(failed.exclude(error_code__in=DECISIONS))
+    failed = PendingChange.objects.filter(state=PendingState.FAILED).exclude(error_code__in=DECISIONS)
+    return _put_back_of(failed, failed.filter(person__sfdc_type__in=types).values_list("person_id", flat=True))
+
+
+def _put_back_of(rows: QuerySet[PendingChange], person_ids: Iterable[int]) -> int:
+    ids = list(person_ids)
+    parts = [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
+    return sum(_put_back(rows.filter(person_id__in=part)) for part in parts)
 
 
 def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
     return rows.update(**{"state": PendingState.PENDING, "attempts": 0, "next_attempt": None, "held": {}} | columns)
+
+
+# -- what a read leaves -----------------------------------------------------------------------------------------------
+
+
+def put_in(persons: Iterable[tuple[int, int]], *, anew: bool) -> None:
+    """Something of these persons (id, the revision that was merged) waits to be sent. ``anew``: what was refused is
+    tried again, because the record has changed; otherwise it goes on waiting as it did."""
+    state = f"CASE {_TABLE}.state WHEN 'failed' THEN 'pending' ELSE {_TABLE}.state END"
+    also = f", next_attempt = NULL, attempts = 0, held = '{{}}', state = {state}" if anew else ""
+    bulk_sql.insert(
+        PendingChange,
+        ["person_id", "revision"],
+        [[*pair] for pair in persons],
+        conflict=f"(person_id) DO UPDATE SET revision = excluded.revision{also}",
+    )
+
+
+def settle(person_ids: Iterable[int]) -> None:
+    """Nothing of these persons is left to be sent. The caller holds them locked; what another worker has claimed
+    stays."""
+    if ids := list(person_ids):
+        PendingChange.objects.filter(Q(claim="") | Q(claimed_until__lt=Now()), person_id__in=ids).delete()
+
+
+def forget(person_ids: Iterable[int]) -> None:
+    """There is nothing any more that something of these persons could be sent to."""
+    PendingChange.objects.filter(person_id__in=list(person_ids)).delete()
+
+
+def start_over(person_ids: Iterable[int]) -> None:
+    """What was sent without an answer, or refused, was so by another organisation."""
+    PendingChange.objects.filter(person_id__in=list(person_ids)).update(
+        state=PendingState.PENDING, in_doubt={}, held={}, error_code="", error_message="", error_detail={}
+    )
+
+
+def remember_options(options: Mapping[int, Mapping[str, Any]]) -> None:
+    """How refused creates were asked for (person → options), so that they are tried again in the same way."""
+    rows = [[person_id, dict(asked)] for person_id, asked in options.items()]
+    bulk_sql.update(PendingChange, ["options"], rows, keys=("person_id",))
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------
@@ -129,7 +191,6 @@ def claim(person_ids: Iterable[int], token: str) -> set[int]:
 
 
 def _claim(ids: Sequence[int], token: str) -> set[int]:
-    table = PendingChange._meta.db_table
     now = _DATABASE_NOW[connection.vendor]
     with transaction.atomic(durable=True):
         # A row made only to carry the claim has revision 0: it goes with the claim.
@@ -138,9 +199,9 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
             ["person_id", "revision", "state", "claim"],
             [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
             conflict="(person_id) DO UPDATE SET claim = excluded.claim, "
-            f"state = CASE {table}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
-            f"WHERE {table}.claim IN ('', excluded.claim) OR {table}.claimed_until IS NULL "
-            f"OR {table}.claimed_until < {now}",
+            f"state = CASE {_TABLE}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
+            f"WHERE {_TABLE}.claim IN ('', excluded.claim) OR {_TABLE}.claimed_until IS NULL "
+            f"OR {_TABLE}.claimed_until < {now}",
             returning=["person_id"],
         )
         claimed = {row[0] for row in taken}
@@ -150,9 +211,9 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
 
 def renew(token: str, person_ids: Iterable[int]) -> set[int]:
     """Before writing there: lengthen claims; gives the persons who are still this worker's."""
-    mine = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
-    mine.update(claimed_until=Now() + CLAIM_LASTS)
-    return set(mine.values_list("person_id", flat=True))
+    claimed = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
+    claimed.update(claimed_until=Now() + CLAIM_LASTS)
+    return set(claimed.values_list("person_id", flat=True))
 
 
 def renew_all(token: str) -> None:
@@ -166,14 +227,14 @@ _DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y
 def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:
     """Inside the transaction that locked the persons: rows of ``settled`` persons (nothing left to send at the revision
     that was handled) go; ``waiting`` ones are to be sent later. The answer has come: nothing is in doubt."""
-    mine = PendingChange.objects.filter(claim=token)
-    mine.filter(person_id__in=list(settled)).delete()
-    mine.filter(person_id__in=list(waiting)).update(
+    claimed = PendingChange.objects.filter(claim=token)
+    claimed.filter(person_id__in=list(settled)).delete()
+    claimed.filter(person_id__in=list(waiting)).update(
         state=PendingState.PENDING, claim="", claimed_until=None, in_doubt={}
     )
 
 
-def keep(token: str, person_ids: Iterable[int]) -> None:
+def go_on(token: str, person_ids: Iterable[int]) -> None:
     """The answer says that the record is not what it was, which is followed: what waits is sent to what it became."""
     PendingChange.objects.filter(claim=token, person_id__in=list(person_ids)).update(
         state=PendingState.PENDING,
@@ -204,9 +265,8 @@ class Failure:
 def fail(token: str, failures: Sequence[Failure]) -> None:
     """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried; a
     person that was deleted, or that another worker has taken over, is left alone."""
-    table = PendingChange._meta.db_table
-    held = PendingChange.objects.filter(person_id__in=[f.person_id for f in failures], claim=token)
-    mine = set(held.order_by("person_id").select_for_update().values_list("person_id", flat=True))
+    claimed = PendingChange.objects.filter(person_id__in=[f.person_id for f in failures], claim=token)
+    owned = set(claimed.order_by("person_id").select_for_update().values_list("person_id", flat=True))
     bulk_sql.insert(
         PendingChange,
         [
@@ -237,12 +297,12 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
                 f.detail,
             ]
             for f in failures
-            if f.person_id in mine
+            if f.person_id in owned
         ],
         conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
-        f"attempts = {table}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
+        f"attempts = {_TABLE}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
         f"in_doubt = excluded.in_doubt, held = excluded.held, error_message = excluded.error_message, "
-        f"error_detail = excluded.error_detail WHERE {table}.claim = '{token}'",
+        f"error_detail = excluded.error_detail WHERE {_TABLE}.claim = '{token}'",
     )
 
 
@@ -264,8 +324,10 @@ def _free(rows: QuerySet[PendingChange]) -> None:
     """What was claimed waits as before; rows that were made only to carry the claim go. Persons that are not in
     Salesforce, or were deleted there, have nothing to send, also when they were edited while the row carried the claim;
     except where a create was refused before: that is tried again."""
-    nowhere = Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)
-    rows.filter(Q(revision=0) | nowhere, error_code="", in_doubt={}).delete()
+    nowhere = list(
+        rows.filter(Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)).values_list("person_id", flat=True)
+    )
+    rows.filter(Q(revision=0) | Q(person_id__in=nowhere), error_code="", in_doubt={}).delete()
     # What was refused goes on waiting as such (a Refresh tried nothing), unless an answer was lost.
     refused = rows.filter(state=PendingState.FAILED)
     refused.filter(in_doubt={}).update(claim="", claimed_until=None)

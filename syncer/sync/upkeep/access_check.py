@@ -15,6 +15,7 @@ from syncer.sync.errors import CannotSync
 from syncer.sync.fields import defaults
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.pull import describes
+from syncer.sync.pull.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def refresh_fields(
     org = connect(sync_user, open_session, attempts=2)
     run = SyncRun(sync_user=sync_user, kind=RunKind.PREVIEW, trigger=actor)  # not stored: nothing of it is a cycle
     with one_line_errors(sync_user, org):
-        return describes.refresh(Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor))
+        return describes.refresh(
+            Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor, store=Database())
+        )
 
 
 def _has_external_id(sync_user: SyncUser, described: Iterable[ObjectDescribe]) -> bool:

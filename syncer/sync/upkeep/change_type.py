@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from syncer.models import FieldMapping, SalesforceObject, SalesforceRecord
-from syncer.models.expressions import PatchJSON
+from syncer.models import FieldMapping, SalesforceObject
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.sync.fields.types import lossless
 from syncer.sync.pull.describes import take_over
-from syncer.sync.store import outbox
+from syncer.sync.store import links, outbox
 
 
 def take_new_type(mapping: FieldMapping) -> str:
@@ -36,9 +35,7 @@ def take_new_type(mapping: FieldMapping) -> str:
         mapping.save()
         if mapping.problem:
             return mapping.problem
-        SalesforceRecord.objects.filter(object=mapping.object).update(
-            base=PatchJSON("base", {mapping.person_field: None})
-        )
+        links.forget_field(mapping.object, mapping.person_field)
         outbox.retry_object(mapping.object)
     return ""
 

@@ -20,20 +20,14 @@ from django.utils import timezone
 
 from syncer.models import (
     ActivityType,
-    FormerId,
-    PendingChange,
-    PendingState,
-    Person,
     RunKind,
     RunStatus,
     SalesforceRecord,
     SfdcType,
-    SyncCursor,
     SyncMode,
     SyncRun,
     SyncUser,
     SyncUserState,
-    Tombstone,
 )
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
@@ -42,10 +36,13 @@ from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import OpenSession, active_sync_user, connect, default_session, one_line_errors
 from syncer.sync.connection.lease import acquire
+from syncer.sync.connection.pages import all_rows
 from syncer.sync.context import Context, Progress, no_progress
 from syncer.sync.errors import CannotSync
-from syncer.sync.store import bulk_sql
+from syncer.sync.pull.database import Database
+from syncer.sync.store import cursors, former_ids, links, outbox, persons, tombstones
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.former_ids import FormerRow
 
 #: Pairs that are checked with one query.
 BATCH = 500
@@ -102,6 +99,7 @@ def reconnect(
             run=run,
             claim=f"reconnect-{secrets.token_hex(8)}",
             actor=actor,
+            store=Database(),
             now=now,
             fence=lease.renew,
             checkpoint=lease.renew,
@@ -221,15 +219,8 @@ def _addresses(context: Context, sobject: str, ids: Sequence[str]) -> dict[str, 
     where = soql.in_("Id", list(ids))
     if sobject == SfdcType.LEAD:
         where = soql.and_(where, soql.equals("IsConverted", False))
-    context.checkpoint()
-    page = context.org.query(soql.select(["Id", "Email"], sobject, where))
-    rows = list(page.records)
-    while page.next_url:
-        context.checkpoint()
-        page = context.org.query_more(page.next_url)
-        rows += page.records
-    context.checkpoint()
-    return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in rows}
+    first, _ = context.query(soql.select(["Id", "Email"], sobject, where))
+    return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in all_rows(context, first)}
 
 
 def _agrees(link: SalesforceRecord, addresses: Mapping[str, str]) -> bool:
@@ -260,24 +251,15 @@ def _store(
         )
     with agreeing_writes():
         context.fence()
-        SalesforceRecord.objects.filter(person_id__in=kept).exclude(organisation=organisation).update(
-            organisation=organisation, base={}, weak_base=False, system_modstamp=None, read_at=None, merged_into=""
+        links.move_to(organisation, kept)
+        outbox.start_over(kept)
+        former_ids.write(
+            context,
+            [FormerRow(ln.person_id, ln.object, ln.record_id, "sandbox refreshed", ln.organisation) for ln in let_go],
         )
-        # What was sent without an answer went to the old organisation.
-        PendingChange.objects.filter(person_id__in=kept).update(
-            state=PendingState.PENDING, in_doubt={}, held={}, error_code="", error_message="", error_detail={}
-        )
-        bulk_sql.insert(
-            FormerId,
-            ["person_id", "organisation", "object", "record_id", "reason", "since"],
-            [[ln.person_id, ln.organisation, ln.object, ln.record_id, "sandbox refreshed", now] for ln in let_go],
-            conflict="(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id",
-        )
-        Person.objects.filter(pk__in=ids).update(
-            sfdc_type=SfdcType.NONE, sfdc_id="", sfdc_is_deleted=False, updated_at=now
-        )
-        PendingChange.objects.filter(person_id__in=ids).delete()
-        SalesforceRecord.objects.filter(person_id__in=ids).exclude(organisation=organisation).delete()
+        persons.unlink(ids, now)
+        outbox.forget(ids)
+        links.forget(ids, except_in=organisation)
         journal.write()
 
 
@@ -285,8 +267,8 @@ def _finish(sync_user: SyncUser, stranger: SyncUser, org: Org, organisation: Org
     """The connection belongs to the new organisation, and knows nothing of it: everything is read again."""
     user = org.user_info()
     with transaction.atomic():
-        Tombstone.objects.exclude(organisation=organisation.id).update(organisation=organisation.id)
-        SyncCursor.objects.filter(sync_user=sync_user).delete()
+        tombstones.move_to(organisation.id)
+        cursors.forget(sync_user)
         sync_user.described.all().delete()
         sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
         sync_user.user_id = user.id

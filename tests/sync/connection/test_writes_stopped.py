@@ -112,12 +112,13 @@ def test_it_works_at_once_in_a_cycle_that_has_begun(sandbox, cycle, pair, monkey
 
 
 def test_a_create_that_was_stopped_leaves_no_doubt_behind(sandbox, sync_person, pair, monkeypatch):
-    from syncer.sync.create import at_most_once
     from syncer.sync.store import intents
 
     newcomer = Person.objects.create(last_name="New", company="Acme")
     store = intents.remember
-    monkeypatch.setattr(at_most_once, "remember", lambda *args: (store(*args), schedule.stop_writing())[0])
+    monkeypatch.setattr(
+        intents, "remember", lambda *args, **options: (store(*args, **options), schedule.stop_writing())[0]
+    )
     with pytest.raises(CannotSync) as stopped:
         sync_person(newcomer)
     assert stopped.value.code == "WRITES_STOPPED"

@@ -7,6 +7,7 @@ import pytest
 from syncer.models import PendingChange, Person, SalesforceRecord
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.pull import visibility
+from syncer.sync.pull.database import Database
 
 pytestmark = pytest.mark.django_db
 
@@ -281,7 +282,15 @@ def test_an_older_page_does_not_show_a_record_again_that_a_newer_read_did_not_se
 
     user = SyncUser.objects.get()
     org = connect.connect(user, sandbox.open_session, now=sandbox.time)
-    context = Context(user, org, SyncRun.objects.create(sync_user=user), claim="test", actor="test", now=sandbox.time)
+    context = Context(
+        user,
+        org,
+        SyncRun.objects.create(sync_user=user),
+        claim="test",
+        actor="test",
+        store=Database(),
+        now=sandbox.time,
+    )
     context.load_maps()
     rows, older = visibility.ask_for(context, "Lead", [kim.sfdc_id])
     assert visibility.hide(context, Reading(next_sequence(), sandbox.time()), [kim.pk]) == 1

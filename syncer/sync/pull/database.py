@@ -1,0 +1,139 @@
+"""The store that writes: what is decided is done, in this database. The other one tells it (``plan``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from syncer.models import Backfill, Direction, FieldMapping, SyncCursor, triggers
+from syncer.sync.context import Context
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.persons import person_state
+from syncer.sync.persons.merged import Applied, Merged, Pair
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.record import Gone, Reading, RemoteRecord
+from syncer.sync.pull import lifecycle, new_persons, related_names, visibility, write
+from syncer.sync.store import cursors, former_ids, intents, links, outbox, persons
+from syncer.sync.store.locking import lock
+
+
+class Database:
+    """``context.Store`` says what each of these is for."""
+
+    dry_run = False
+
+    def __init__(self) -> None:
+        self._became: list[Gone] = []
+
+    def begin(self, context: Context) -> None:
+        """Triggers that are missing are put back; what earlier cycles left behind is let go."""
+        if context.full:
+            triggers.compare_everything()
+        if triggers.repair():
+            context.note(
+                "Triggers of the database were missing. They are back, and every linked person is compared once."
+            )
+        outbox.recover(cycles=True)
+        intents.recover()
+
+    @contextmanager
+    def mappings(self) -> Iterator[None]:
+        with transaction.atomic():
+            yield
+
+    def by_record_ids(self, context: Context, record_ids: Iterable[str]) -> dict[str, PersonState]:
+        return person_state.by_record_ids(context.organisation, record_ids)
+
+    def apply(
+        self,
+        context: Context,
+        fields: ObjectMap,
+        reading: Reading,
+        merged: Sequence[Merged],
+        *,
+        also: write.Also | None = None,
+    ) -> Applied:
+        return write.write_merged(context, fields, reading, merged, also=also)
+
+    def as_applied(self, context: Context, fields: ObjectMap, merged: Sequence[Merged]) -> dict[int, PersonState]:
+        return person_state.by_ids(m.person.id for m in merged)
+
+    def new_persons(
+        self, context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
+    ) -> tuple[int, list[RemoteRecord]]:
+        return new_persons.create_persons(context, fields, reading, records)
+
+    def follow(self, context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
+        return lifecycle.follow(context, reading, pairs)
+
+    def hide(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> int:
+        return visibility.write_hidden(context, reading, persons)
+
+    def mark_compared(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> None:
+        if not persons:
+            return
+        with transaction.atomic():
+            context.fence()
+            free = lock(context, {person.id: person.revision for person in persons})
+            links.mark_compared(context, free, reading)
+
+    def not_compared(self, links: Sequence[tuple[int, str]]) -> list[str]:
+        return [record_id for _, record_id in links]
+
+    def became(self, gone: Iterable[Gone]) -> None:
+        self._became += gone
+
+    def keep_former_ids(self, context: Context, gone: Iterable[Gone] = ()) -> None:
+        former_ids.learn(context, [*self._became, *gone])
+        self._became.clear()
+
+    def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
+        cursors.store(context, cursor)
+
+    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str]) -> None:
+        cursors.postpone(context, sobject, record_ids)
+
+    def forget_cursor(self, context: Context, sobject: str) -> None:
+        cursors.forget(context.sync_user, sobject)
+
+    def refill(self, context: Context, sobject: str, salesforce_field: str) -> None:
+        FieldMapping.objects.filter(
+            sync_user=context.sync_user, object=sobject, salesforce_field=salesforce_field
+        ).update(filled=False)
+
+    def unfill(self, context: Context, sobject: str) -> None:
+        mappings = context.sync_user.mappings.filter(object=sobject)
+        (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
+
+    def to_read(self, sobject: str) -> list[str]:
+        """Postponed with their cursors."""
+        return []
+
+    def is_decided(self, person_id: int) -> bool:
+        """What was decided is agreed now: looking again costs nothing."""
+        return False
+
+    def rename_owners(self, context: Context, rows: Collection[tuple[str, str, str]], reading: Reading) -> int:
+        return related_names.write_owners(context, rows, reading)
+
+    def store_backfill(self, context: Context, job: Backfill) -> None:
+        context.fence()
+        job.save()
+
+    def finish_backfill(self, context: Context, job: Backfill, fields: ObjectMap) -> None:
+        filled = [f.salesforce_field for f in fields.fields]
+        context.sync_user.mappings.filter(object=job.object, salesforce_field__in=filled).update(filled=True)
+        job.finished_at = context.now()
+        job.save()
+
+    def give_new_uuids(self, context: Context, people: Sequence[PersonState]) -> list[PersonState]:
+        with transaction.atomic():
+            context.fence()
+            persons.give_new_uuids([p.id for p in people])
+        now = person_state.by_ids(p.id for p in people)
+        return [now.get(p.id, p) for p in people]
+
+    def mark_unknown(self, person_ids: Iterable[int]) -> None:
+        intents.mark_unknown(person_ids)

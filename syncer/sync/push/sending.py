@@ -1,0 +1,63 @@
+"""What is to be sent of one person, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from syncer.salesforce.rows import RowError
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.merge import Value
+from syncer.sync.persons.person_state import PersonState
+from syncer.sync.push.failures import is_about_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Values that wait although others are sent, and the refusals that they wait for; ``new``: not told yet."""
+
+    values: Mapping[str, Value]
+    errors: tuple[RowError, ...]
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is to be sent of one person: the fields that differ from the base, by person field."""
+
+    person: PersonState
+    values: Mapping[str, Value]
+    restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
+    held: Held | None = None
+    loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
+
+    @property
+    def now(self) -> PersonState:
+        return self.loaded_again or self.person
+
+    def body(self, fields: ObjectMap) -> dict[str, Any]:
+        link = self.person.link
+        body: dict[str, Any] = {"Id": link.record_id if link else None}
+        for mapped in fields.fields:
+            if mapped.person_field in self.values:
+                body[mapped.salesforce_field] = mapped.to_wire(self.values[mapped.person_field])
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of it. ``before`` and ``after`` are the fields sent as the record had them, None when not seen."""
+
+    sending: Sending
+    errors: tuple[RowError, ...]
+    before: Mapping[str, Value] | None
+    before_stamp: datetime | None
+    after: Mapping[str, Value] | None
+    after_stamp: datetime | None
+    lost: bool = False  # refused, and the record may not be what it was
+
+    @property
+    def about_fields(self) -> bool:
+        return any(is_about_fields(error) for error in self.errors)

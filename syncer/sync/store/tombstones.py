@@ -1,0 +1,31 @@
+"""Records whose persons were deleted here (``Tombstone``): every write of that table but the trigger's, which buries
+the record of a person who is deleted by whatever path (``syncer.models.triggers``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncer.models import Tombstone
+from syncer.sync.context import Context
+from syncer.sync.persons.record import RemoteRecord
+from syncer.sync.store import bulk_sql
+
+
+def bury(context: Context, records: Iterable[RemoteRecord]) -> None:
+    """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
+    bulk_sql.insert(
+        Tombstone,
+        ["organisation", "object", "record_id", "stamp"],
+        [[context.organisation, record.object, record.id, record.stamp] for record in records],
+        conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
+    )
+
+
+def remove(context: Context, record_ids: Iterable[str]) -> None:
+    """The records have persons again."""
+    Tombstone.objects.filter(organisation=context.organisation, record_id__in=list(record_ids)).delete()
+
+
+def move_to(organisation: str) -> None:
+    """A refreshed sandbox has the records of the old one under the same ids."""
+    Tombstone.objects.exclude(organisation=organisation).update(organisation=organisation)
