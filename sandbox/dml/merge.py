@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sandbox.clock import wire_datetime
 from sandbox.dml import campaigns, remove, save
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
@@ -25,8 +24,8 @@ def merge(saver: Saver, object_name: str, winner: str, losers: list[str]) -> Non
         row = save.current(saver, item, record_id)
         if row.get("IsConverted"):
             raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
-    stamp = wire_datetime(saver.org.clock.now())
-    for child in saver.org.catalog.objects.values():
+    stamp = saver.stamp()
+    for child in saver.data.catalog.objects.values():
         for field in child.fields.values():
             if (
                 field.type == "reference"
@@ -39,7 +38,7 @@ def merge(saver: Saver, object_name: str, winner: str, losers: list[str]) -> Non
                     sql = (
                         f"UPDATE {quote(child.name)} SET {quote(field.name)} = ?{stamped} WHERE {quote(field.name)} = ?"
                     )
-                    saver.org.database.execute(sql, (winner, *([stamp] if stamped else []), loser))
+                    saver.database.execute(sql, (winner, *([stamp] if stamped else []), loser))
     campaigns.keep_one(saver, f"{item.name}Id", winner)
     save.write(saver, whole, winner, {})
     for loser in losers:

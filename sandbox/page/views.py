@@ -10,8 +10,8 @@ from urllib.parse import quote as url_quote
 from urllib.parse import urlencode
 
 from sandbox import ids
-from sandbox.control.life import saver
 from sandbox.dml import convert, merge, remove, save
+from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
 from sandbox.page import around, forms
@@ -306,7 +306,7 @@ _OBJECT_PATH = {name: path for path, name in _OBJECTS.items()}
 
 
 def _act(org: Org, item: SObject, record_id: str, action: str, form: dict[str, str]) -> str:
-    who = saver(org)
+    who = Saver.on_page(org)
     if action == "save":
         changes = forms.wanted(forms.editable(item), form, _values(org, item, record_id) or {})
         if not changes:
