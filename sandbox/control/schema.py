@@ -44,7 +44,7 @@ def _move_values(org: Org, item: SObject, before: Field | None, field: Field) ->
         database.drop_column(item, before)
     elif before.type != field.type or before.column_type != field.column_type:
         _convert(org, item, before, field)
-    elif field.is_number and before.scale != field.scale:
+    elif field.is_decimal and before.scale != field.scale:
         factor = 10.0 ** (field.scale - before.scale)
         column = quote(field.name)
         database.execute(
@@ -59,12 +59,12 @@ def _move_values(org: Org, item: SObject, before: Field | None, field: Field) ->
 def _convert(org: Org, item: SObject, before: Field, field: Field) -> None:
     """Between kinds of text, and of numbers, values stay; everything else starts empty, as Salesforce warns."""
     database, table, column = org.database, quote(item.name), quote(field.name)
-    keeps = before.is_text and field.is_text or before.is_number and field.is_number
+    keeps = before.is_text and field.is_text or before.is_decimal and field.is_decimal
     kept = database.execute(f"SELECT Id, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall() if keeps else []
     database.drop_column(item, before)
     database.add_column(item, field)
     for record_id, value in kept:
-        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_number else value
+        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_decimal else value
         database.execute(f"UPDATE {table} SET {column} = ? WHERE Id = ?", (moved, record_id))
 
 

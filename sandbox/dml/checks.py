@@ -78,7 +78,7 @@ def check_references(saver: Saver, item: SObject, changes: Mapping[str, Any]) ->
     """Every id in a reference field is the id of a record of the right kind that is there."""
     for name, value in changes.items():
         field = item.fields[name]
-        if value is None or field.type != "reference" or not field.is_id:
+        if value is None or field.type != "reference":
             continue
         target = saver.data.catalog.whole.object_of(value)
         if target is None or target.name not in field.reference_to:

@@ -44,7 +44,7 @@ def describe_field(field: Field) -> dict[str, Any]:
     """The 57 keys that a field has in a describe."""
     picklist_default = next((value.value for value in field.picklist_values if value.default), None)
     return {
-        "aggregatable": field.filterable and field.type not in ("boolean", "address", "location"),
+        "aggregatable": field.filterable and field.kind.aggregatable,
         "aiPredictionField": False,
         "autoNumber": field.auto_number,
         "byteLength": field.byte_length,
@@ -86,7 +86,7 @@ def describe_field(field: Field) -> dict[str, Any]:
         "picklistValues": [_picklist_value(value) for value in field.picklist_values],
         "polymorphicForeignKey": len(field.reference_to) > 1,
         "precision": field.precision,
-        "queryByDistance": field.type in ("address", "location"),
+        "queryByDistance": field.is_compound,
         "referenceTargetField": None,
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
@@ -94,8 +94,8 @@ def describe_field(field: Field) -> dict[str, Any]:
         "restrictedDelete": False,
         "restrictedPicklist": field.restricted_picklist,
         "scale": field.scale,
-        "searchPrefilterable": field.is_id and field.type == "reference",
-        "soapType": field.soap_type,
+        "searchPrefilterable": field.type == "reference",
+        "soapType": field.kind.soap_type,
         "sortable": field.sortable,
         "type": field.type,
         "unique": field.unique,

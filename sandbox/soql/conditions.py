@@ -79,9 +79,7 @@ class Conditions:
             if operator not in ("=", "!="):
                 raise self._operator(column.field)
             return Fragment(f"{column.sql} IS {'NOT ' if operator == '!=' else ''}NULL")
-        if operator not in ("=", "!=") and (
-            column.field.type == "boolean" or column.field.is_id and column.field.type == "reference"
-        ):
+        if operator not in ("=", "!=") and not column.field.kind.ordered:
             raise self._operator(column.field)
         sql, value = self._folded(column, value)
         if operator == "=":
@@ -114,7 +112,7 @@ class Conditions:
         return Fragment(f"wide_like({column.sql}, ?)", (literal.text,))
 
     def _relative(self, column: Column, operator: str, literal: Literal) -> Fragment:
-        if column.field.type not in ("date", "datetime"):
+        if not column.field.is_date:
             if column.field.is_text or column.field.is_id:
                 raise values.misfit(column.field, literal)
             raise malformed(f"Bind variables only allowed in Apex code: {literal.text}")
