@@ -33,8 +33,8 @@ def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 def _move_values(org: Org, item: SObject, before: Field | None, field: Field) -> None:
     """Bring the column into line with the changed field."""
-    database, table = org.database, quote(item.name)
-    if field.type == "location" or before is not None and before.type == "location":
+    database = org.database
+    if "location" in (field.type, before.type if before else None):
         if before is not None and before.type != field.type:
             raise ValueError("a geolocation field keeps its type")
         database.create([org.catalog.objects[item.name]])
@@ -45,15 +45,22 @@ def _move_values(org: Org, item: SObject, before: Field | None, field: Field) ->
     elif before.type != field.type or before.column_type != field.column_type:
         _convert(org, item, before, field)
     elif field.is_decimal and before.scale != field.scale:
-        factor = 10.0 ** (field.scale - before.scale)
-        column = quote(field.name)
-        database.execute(
-            f"UPDATE {table} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) WHERE {column} IS NOT NULL"
-        )
-    if field.stored and (field.external_id or field.unique):
+        _rescale(org, item, before, field)
+    if not field.stored:
+        return
+    if field.external_id or field.unique:
         database.index(item, field)
-    if field.stored and field.default is not None and before is None and field.type == "boolean":
-        database.execute(f"UPDATE {table} SET {quote(field.name)} = ?", (field.default,))
+    if before is None and field.type == "boolean":
+        database.execute(f"UPDATE {quote(item.name)} SET {quote(field.name)} = ?", (field.default,))
+
+
+def _rescale(org: Org, item: SObject, before: Field, field: Field) -> None:
+    """The same numbers, kept with more or fewer decimal places."""
+    factor, column = 10.0 ** (field.scale - before.scale), quote(field.name)
+    org.database.execute(
+        f"UPDATE {quote(item.name)} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) "
+        f"WHERE {column} IS NOT NULL"
+    )
 
 
 def _convert(org: Org, item: SObject, before: Field, field: Field) -> None:

@@ -80,23 +80,39 @@ def check_references(saver: Saver, item: SObject, changes: Mapping[str, Any]) ->
         field = item.fields[name]
         if value is None or field.type != "reference":
             continue
-        target = saver.data.catalog.whole.object_of(value)
-        if target is None or target.name not in field.reference_to:
-            if target is None and not any(saver.data.catalog.whole.object(each) for each in field.reference_to):
-                raise unknown_id(400)
-            raise bad_id(field.label, value, field.name)
-        found = saver.database.one(
-            f"SELECT {'IsDeleted' if target.has('IsDeleted') else '0'} FROM {quote(target.name)} WHERE Id = ?", (value,)
-        )
-        if found is None:
-            raise unknown_id(400)
-        if found[0]:
-            error = deleted_record()
-            raise SalesforceError(400, error.code, error.message, [name])
-        if name == "OwnerId" and target.name == "User" and not saver.data.users.is_active(value):
-            raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [value])
-        if name == "OwnerId" and target.name == "Group" and not saver.data.users.is_queue_for(value, item.name):
-            raise SalesforceError(400, "INVALID_OPERATION", "Queue not associated with this SObject type", [name])
+        target = _target(saver, field, value)
+        _check_there(saver, target, value, name)
+        if name == "OwnerId":
+            _check_owner(saver, item, target, value)
+
+
+def _target(saver: Saver, field: Field, record_id: str) -> SObject:
+    """The object that the id of a reference belongs to."""
+    schema = saver.data.catalog.whole
+    target = schema.object_of(record_id)
+    if target is None and not any(schema.object(name) for name in field.reference_to):
+        raise unknown_id(400)
+    if target is None or target.name not in field.reference_to:
+        raise bad_id(field.label, record_id, field.name)
+    return target
+
+
+def _check_there(saver: Saver, target: SObject, record_id: str, field_name: str) -> None:
+    deleted = "IsDeleted" if target.has("IsDeleted") else "0"
+    found = saver.database.one(f"SELECT {deleted} FROM {quote(target.name)} WHERE Id = ?", (record_id,))
+    if found is None:
+        raise unknown_id(400)
+    if found[0]:
+        error = deleted_record()
+        raise SalesforceError(400, error.code, error.message, [field_name])
+
+
+def _check_owner(saver: Saver, item: SObject, target: SObject, owner: str) -> None:
+    """An owner is an active user, or a queue for this kind of record."""
+    if target.name == "User" and not saver.data.users.is_active(owner):
+        raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [owner])
+    if target.name == "Group" and not saver.data.users.is_queue_for(owner, item.name):
+        raise SalesforceError(400, "INVALID_OPERATION", "Queue not associated with this SObject type", ["OwnerId"])
 
 
 def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[str, Any]) -> None:
