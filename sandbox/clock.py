@@ -52,6 +52,15 @@ def read_wire(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
+def read_moment(text: str) -> datetime:
+    """The moment in a text of the wire's form or any ISO form, in UTC unless it says otherwise. Raises ValueError."""
+    try:
+        return read_wire(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def http_date(moment: datetime) -> str:
     """The text of the ``Date`` and ``Last-Modified`` headers."""
     return format_datetime(moment.astimezone(UTC), usegmt=True)

@@ -9,7 +9,7 @@ from sandbox.clock import wire_datetime
 from sandbox.dml import campaigns, save
 from sandbox.dml.campaigns import Status
 from sandbox.dml.context import Saver
-from sandbox.org import Org
+from sandbox.org_data import OrgData
 from sandbox.users import QUEUE, SALES_USER, SYNC_USER
 
 _USERS = (
@@ -44,22 +44,22 @@ class Owners:
     queues: Sequence[str] = (QUEUE,)
 
 
-def settle(org: Org) -> Owners:
+def settle(data: OrgData) -> Owners:
     """Make them, unless an earlier seeding did; gives who can own records."""
-    stamp = wire_datetime(org.clock.now())
-    known = {name for (name,) in org.database.execute('SELECT Name FROM "Group"')}
+    stamp = wire_datetime(data.clock.now())
+    known = {name for (name,) in data.database.execute('SELECT Name FROM "Group"')}
     for name in _QUEUES:
         if name not in known:
-            org.users.put_queue(name, ["Lead"], stamp)
+            data.users.put_queue(name, ["Lead"], stamp)
     for username, first, last in _USERS:
-        org.users.put(username, {"first_name": first, "last_name": last, "active": username != _LEFT}, stamp)
-    by = Saver(org, SALES_USER)
-    known = {name for (name,) in org.database.execute("SELECT Name FROM Campaign")}
+        data.users.put(username, {"first_name": first, "last_name": last, "active": username != _LEFT}, stamp)
+    by = Saver(data, SALES_USER)
+    known = {name for (name,) in data.database.execute("SELECT Name FROM Campaign")}
     for name, kind, statuses in _CAMPAIGNS:
         if name not in known:
             values = {"Name": name, "Type": kind, "IsActive": 1, "Status": "In Progress"}
             campaigns.put_statuses(by, save.insert_stored(by, by.whole("Campaign"), values), statuses)
     sql = "SELECT Id FROM User WHERE IsActive = 1 AND UserType = 'Standard' AND Id <> ? ORDER BY Id"
-    users = [user for (user,) in org.database.execute(sql, (SYNC_USER,))]
-    queues = [queue for (queue,) in org.database.execute("SELECT Id FROM \"Group\" WHERE Type = 'Queue' ORDER BY Id")]
+    users = [user for (user,) in data.database.execute(sql, (SYNC_USER,))]
+    queues = [queue for (queue,) in data.database.execute("SELECT Id FROM \"Group\" WHERE Type = 'Queue' ORDER BY Id")]
     return Owners(users, queues)

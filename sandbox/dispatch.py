@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sandbox import control, page
 from sandbox.clock import http_date
+from sandbox.dml import late
 from sandbox.errors import ConnectionDropped, SalesforceError, invalid_session, not_found
 from sandbox.faults import Struck
 from sandbox.org import Org
@@ -39,7 +40,7 @@ def handle(org: Org, request: Request) -> Outcome:
         if request.path.startswith("/services/") or request.path.startswith("/id/"):
             return _api(org, request)
         with org.lock:
-            org.commit_late()
+            late.commit(org)
             response = _local(org, request)
             response.headers.setdefault("Date", http_date(org.clock.now()))
             return Outcome(response)
@@ -68,7 +69,7 @@ def _own_failure(request: Request) -> Response:
 
 def _api(org: Org, request: Request) -> Outcome:
     with org.lock:
-        org.commit_late()
+        late.commit(org)
         org.usage.saw(request.method, request.path)
         struck = org.faults.strike(request.method, request.path)
         if struck.first("drop_before"):

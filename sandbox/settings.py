@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sandbox.errors import SalesforceError
-from sandbox.schema.places import COUNTRIES, STATES, prefixes
-from sandbox.schema.sobject import SObject
 from sandbox.soql.cursors import BATCH
 
 DAILY_LIMIT = 5_000_000
@@ -56,31 +54,3 @@ class Settings:
     def edits_converted(self, user_id: str) -> bool:
         """Whether the user has the permission "View and Edit Converted Leads"."""
         return user_id in self.edit_converted
-
-    def check_addresses(self, item: SObject, row: dict[str, Any]) -> None:
-        """State and country picklists: only known states of known countries, and no state without a country."""
-        if not self.state_country_picklists:
-            return
-        for prefix in prefixes(item):
-            country_field, state_field = f"{prefix}Country", f"{prefix}State"
-            country, state = row.get(country_field), row.get(state_field)
-            if country is not None and country not in COUNTRIES:
-                message = (
-                    "There's a problem with this country, even though it may appear correct. Please select a "
-                    f"country/territory from the list of valid countries.: {item.fields[country_field].label}"
-                )
-                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [country_field])
-            if state is None:
-                continue
-            if country is None:
-                message = (
-                    "A country/territory must be specified before specifying a state value for field: "
-                    f"{item.fields[state_field].label}"
-                )
-                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [state_field])
-            if state not in STATES.get(country, {}):
-                message = (
-                    "There's a problem with this state, even though it may appear correct. Please select a state "
-                    f"from the list of valid states.: {item.fields[state_field].label}"
-                )
-                raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [state_field])

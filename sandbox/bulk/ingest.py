@@ -6,12 +6,13 @@ saved in chunks that commit on their own, so a failed job may have saved a part.
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from sandbox import ids
 from sandbox.bulk import csvtext
@@ -19,20 +20,19 @@ from sandbox.bulk.job import COMPLETE, FAILED, OPEN, RUNNING, Job, ResultFile
 from sandbox.dml import remove, save
 from sandbox.dml.context import SaveOptions, Saver
 from sandbox.errors import SalesforceError, WrongType, bad_id
+from sandbox.org_data import OrgData
 from sandbox.schema.sobject import SObject
-
-if TYPE_CHECKING:
-    from sandbox.org import Org
 
 CHUNK = 200
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 _NULL = "#N/A"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class IngestJob(Job):
     """A job that loads records."""
 
+    chance: random.Random
     external_id_field: str | None = None
     assignment_rule: str | None = None
     fail_after: int | None = None
@@ -77,40 +77,40 @@ class IngestJob(Job):
             self.results[kind] = ResultFile(csvtext.line([*extra, *self.header], self.delimiter, self.ending))
         return self.results[kind]
 
-    def step(self, org: Org) -> None:
+    def step(self, data: OrgData) -> None:
         """Save the next chunk."""
-        now = org.clock.now()
+        now = data.clock.now()
         try:
             if self._rows is None:
                 self.to(RUNNING, now)
-                self._begin(org)
+                self._begin(data)
             chunk = list(islice(self._rows or (), CHUNK))
             if self.fail_after is not None and self.processed + len(chunk) > self.fail_after:
                 keep = max(0, self.fail_after - self.processed)
-                self._save(org, chunk[:keep])
+                self._save(data, chunk[:keep])
                 self._leave(chunk[keep:])
                 raise csvtext.BadCsv("InternalServerError : the job failed after too many retries")
             if not chunk:
                 self.to(COMPLETE, now)
                 return
-            self._save(org, chunk)
+            self._save(data, chunk)
         except (csvtext.BadCsv, SalesforceError) as error:
             self._leave_rest()
             self.to(FAILED, now, str(error) if isinstance(error, csvtext.BadCsv) else f"{error.code} : {error.message}")
 
-    def _begin(self, org: Org) -> None:
+    def _begin(self, data: OrgData) -> None:
         if self.upload is None:
             raise csvtext.BadCsv("ClientInputError : no data was uploaded")
         self._rows = csvtext.rows(self.upload, self.delimiter, self.line_ending)
         self.header = next(self._rows, [])
-        item = org.catalog.view(self.user_id).object(self.object_name)
+        item = data.catalog.view(self.user_id).object(self.object_name)
         if item is None:
             raise csvtext.BadCsv(f"InvalidBatch : object not found : {self.object_name}")
         if not self.header:
             raise csvtext.BadCsv("ClientInputError : the upload has no header row")
-        self._check_header(org, item)
+        self._check_header(item)
 
-    def _check_header(self, org: Org, item: SObject) -> None:
+    def _check_header(self, item: SObject) -> None:
         if len({name.lower() for name in self.header}) < len(self.header):
             raise csvtext.BadCsv("InvalidBatch : Duplicate field name found in the header row")
         for name in self.header:
@@ -126,21 +126,21 @@ class IngestJob(Job):
         if self.operation == "upsert" and (self.external_id_field or "").lower() not in lowered:
             raise csvtext.BadCsv(f"InvalidBatch : Field name not found : {self.external_id_field}")
 
-    def _save(self, org: Org, chunk: list[list[str]]) -> None:
-        saver = Saver(org, self.user_id, SaveOptions(assignment=self.assignment_rule or "FALSE"))
+    def _save(self, data: OrgData, chunk: list[list[str]]) -> None:
+        saver = Saver(data, self.user_id, SaveOptions(assignment=self.assignment_rule or "FALSE"))
         good, bad = [], []
-        with org.database.atomic():
+        with data.database.atomic():
             for row in chunk:
                 self.processed += 1
                 try:
-                    with org.database.atomic():
+                    with data.database.atomic():
                         record_id, created = self._save_row(saver, row)
                     good.append(self._line([record_id, str(created).lower(), *row]))
                 except SalesforceError as error:
                     self.failed += 1
                     bad.append(self._line([self._known_id(row), _error_text(error), *row]))
         for lines, kind in ((good, "successful"), (bad, "failed")):
-            org.random.shuffle(lines)
+            self.chance.shuffle(lines)
             self.result(kind).add_all(lines)
 
     def _line(self, values: list[str]) -> bytes:

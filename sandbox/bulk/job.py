@@ -56,7 +56,7 @@ class ResultFile:
         self._file.close()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Job:
     """What both kinds of job have."""
 

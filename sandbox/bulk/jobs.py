@@ -10,15 +10,12 @@ import threading
 import time
 from collections import deque
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from sandbox.bulk.ingest import IngestJob
 from sandbox.bulk.job import ABORTED, Job
 from sandbox.bulk.query import QueryJob
 from sandbox.errors import SalesforceError
-
-if TYPE_CHECKING:
-    from sandbox.org import Org
+from sandbox.org_data import OrgData
 
 #: "Bulk API 2.0 Limits and Allocations": jobs are kept for seven days
 _KEPT = timedelta(days=7)
@@ -28,13 +25,13 @@ AnyJob = IngestJob | QueryJob
 class Jobs:
     """The jobs by id."""
 
-    def __init__(self, org: Org) -> None:
-        self._org = org
+    def __init__(self, data: OrgData, lock: threading.RLock) -> None:
+        self._data = data
         self.by_id: dict[str, AnyJob] = {}
         self.background = False
         self.fail_next_after: int | None = None
         self._waiting: deque[AnyJob] = deque()
-        self._wake = threading.Condition(org.lock)
+        self._wake = threading.Condition(lock)
         self._worker: threading.Thread | None = None
         self._stopping = False
 
@@ -71,7 +68,7 @@ class Jobs:
     def _step(self, job: AnyJob) -> None:
         started = time.monotonic()
         if not job.ended:
-            job.step(self._org)
+            job.step(self._data)
             job.milliseconds += max(1, int((time.monotonic() - started) * 1000))
         if job.ended and job in self._waiting:
             self._waiting.remove(job)
@@ -89,7 +86,7 @@ class Jobs:
 
     def abort(self, job: AnyJob) -> None:
         """Stop a job; what is saved stays saved."""
-        job.to(ABORTED, self._org.clock.now())
+        job.to(ABORTED, self._data.clock.now())
         if isinstance(job, IngestJob):
             job.hand_back()
 

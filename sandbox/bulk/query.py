@@ -9,19 +9,17 @@ import base64
 import binascii
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.bulk import csvtext
 from sandbox.bulk.job import COMPLETE, FAILED, RUNNING, Job, ResultFile
 from sandbox.errors import SalesforceError
+from sandbox.org_data import OrgData
 from sandbox.soql.ast import Path, Query
 from sandbox.soql.parser import parse
 from sandbox.soql.plan import Plan
 from sandbox.soql.scope import Reader
 from sandbox.soql.shape import Convert, converter
-
-if TYPE_CHECKING:
-    from sandbox.org import Org
 
 CHUNK = 2000
 OPERATIONS = ("query", "queryAll")
@@ -69,7 +67,7 @@ def _text(value: Any) -> str:
     return str(value).removeprefix("\x00#")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class QueryJob(Job):
     """A job that reads records."""
 
@@ -87,27 +85,27 @@ class QueryJob(Job):
             info["errorMessage"] = self.error_message
         return info
 
-    def prepare(self, org: Org) -> None:
+    def prepare(self, data: OrgData) -> None:
         """Compile the query; refused here what cannot be run at all."""
-        reader = org.reader(self.user_id, self.version, deleted_too=self.operation == "queryAll")
+        reader = data.reader(self.user_id, self.version, deleted_too=self.operation == "queryAll")
         self._plan = BulkPlan(parse(self.soql), reader)
         self.object_name = self._plan.item.name
 
-    def step(self, org: Org) -> None:
+    def step(self, data: OrgData) -> None:
         """Fix the rows, then write the next chunk of them."""
-        now = org.clock.now()
+        now = data.clock.now()
         try:
             if self._plan is None:
-                self.prepare(org)
+                self.prepare(data)
             plan = self._plan
             if plan is None:
                 return
             if self._numbers is None:
                 self.to(RUNNING, now)
-                self._numbers = array("q", (row[0] for row in plan.row_numbers(org.database)))
+                self._numbers = array("q", (row[0] for row in plan.row_numbers(data.database)))
                 self.result = ResultFile(csvtext.line(plan.names, self.delimiter, self.ending))
             chunk = self._numbers[self._position : self._position + CHUNK]
-            rows = plan.read(org.database, chunk)
+            rows = plan.read(data.database, chunk)
             if self.result is not None:
                 self.result.add_all([plan.line(row, self.delimiter, self.ending) for row in rows])
             self._position += len(chunk)

@@ -8,15 +8,9 @@ from sandbox import ids
 from sandbox.dml import convert as conversion
 from sandbox.dml import merge as merging
 from sandbox.dml import remove
-from sandbox.dml.context import SaveOptions, Saver
+from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
-from sandbox.users import SALES_USER
-
-
-def saver(org: Org) -> Saver:
-    """The second user, who works in the organisation's own pages."""
-    return Saver(org, SALES_USER, SaveOptions(assignment="FALSE", allow_duplicates=True))
 
 
 def _id(given: dict[str, Any], key: str) -> str:
@@ -30,20 +24,20 @@ def convert(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{lead, contact?, account?}``."""
     contact = _id(given, "contact") if given.get("contact") else None
     account = _id(given, "account") if given.get("account") else None
-    return conversion.convert(saver(org), _id(given, "lead"), contact, account)
+    return conversion.convert(Saver.on_page(org), _id(given, "lead"), contact, account)
 
 
 def merge(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{object, winner, losers}``."""
     losers = [_id({"id": each}, "id") for each in given["losers"]]
-    merging.merge(saver(org), str(given["object"]), _id(given, "winner"), losers)
+    merging.merge(Saver.on_page(org), str(given["object"]), _id(given, "winner"), losers)
     return {"winner": _id(given, "winner"), "losers": losers}
 
 
 def undelete(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{id}``."""
     record_id = _id(given, "id")
-    remove.undelete(saver(org), record_id)
+    remove.undelete(Saver.on_page(org), record_id)
     return {"id": record_id}
 
 
@@ -54,7 +48,7 @@ def purge(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     else:
         wanted = [row[0] for row in org.database.execute("SELECT id FROM _deleted").fetchall()]
     for record_id in wanted:
-        remove.purge(saver(org), record_id)
+        remove.purge(Saver.on_page(org), record_id)
     return {"purged": wanted}
 
 

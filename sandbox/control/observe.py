@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.clock import wire_datetime
-from sandbox.org import Org, schema_moment
+from sandbox.clock import read_moment, wire_datetime
+from sandbox.dml import late
+from sandbox.org import Org
 from sandbox.seed import seed
 
 
@@ -47,9 +48,9 @@ def clock(org: Org, _: dict[str, Any]) -> dict[str, Any]:
 def set_clock(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{now}`` or ``{advance_seconds}``."""
     if "now" in given:
-        org.clock.set(schema_moment(str(given["now"])))
+        org.clock.set(read_moment(str(given["now"])))
     else:
         org.clock.advance(float(given["advance_seconds"]))
     org.save_settings()
-    org.commit_late()
+    late.commit(org)
     return clock(org, {})

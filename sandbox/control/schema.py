@@ -33,8 +33,8 @@ def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 def _move_values(org: Org, item: SObject, before: Field | None, field: Field) -> None:
     """Bring the column into line with the changed field."""
-    database, table = org.database, quote(item.name)
-    if field.type == "location" or before is not None and before.type == "location":
+    database = org.database
+    if "location" in (field.type, before.type if before else None):
         if before is not None and before.type != field.type:
             raise ValueError("a geolocation field keeps its type")
         database.create([org.catalog.objects[item.name]])
@@ -44,27 +44,34 @@ def _move_values(org: Org, item: SObject, before: Field | None, field: Field) ->
         database.drop_column(item, before)
     elif before.type != field.type or before.column_type != field.column_type:
         _convert(org, item, before, field)
-    elif field.is_number and before.scale != field.scale:
-        factor = 10.0 ** (field.scale - before.scale)
-        column = quote(field.name)
-        database.execute(
-            f"UPDATE {table} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) WHERE {column} IS NOT NULL"
-        )
-    if field.stored and (field.external_id or field.unique):
+    elif field.is_decimal and before.scale != field.scale:
+        _rescale(org, item, before, field)
+    if not field.stored:
+        return
+    if field.external_id or field.unique:
         database.index(item, field)
-    if field.stored and field.default is not None and before is None and field.type == "boolean":
-        database.execute(f"UPDATE {table} SET {quote(field.name)} = ?", (field.default,))
+    if before is None and field.type == "boolean":
+        database.execute(f"UPDATE {quote(item.name)} SET {quote(field.name)} = ?", (field.default,))
+
+
+def _rescale(org: Org, item: SObject, before: Field, field: Field) -> None:
+    """The same numbers, kept with more or fewer decimal places."""
+    factor, column = 10.0 ** (field.scale - before.scale), quote(field.name)
+    org.database.execute(
+        f"UPDATE {quote(item.name)} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) "
+        f"WHERE {column} IS NOT NULL"
+    )
 
 
 def _convert(org: Org, item: SObject, before: Field, field: Field) -> None:
     """Between kinds of text, and of numbers, values stay; everything else starts empty, as Salesforce warns."""
     database, table, column = org.database, quote(item.name), quote(field.name)
-    keeps = before.is_text and field.is_text or before.is_number and field.is_number
+    keeps = before.is_text and field.is_text or before.is_decimal and field.is_decimal
     kept = database.execute(f"SELECT Id, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall() if keeps else []
     database.drop_column(item, before)
     database.add_column(item, field)
     for record_id, value in kept:
-        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_number else value
+        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_decimal else value
         database.execute(f"UPDATE {table} SET {column} = ? WHERE Id = ?", (moved, record_id))
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.clock import wire_datetime
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError, unknown_id
 
@@ -32,10 +31,10 @@ def put_statuses(saver: Saver, campaign_id: str, statuses: Sequence[Status]) -> 
     """Give a campaign these statuses in place of those that it has."""
     if sum(status.default for status in statuses) != 1 or not any(status.responded for status in statuses):
         raise ValueError("a campaign has one default status, and one at least that counts as responded")
-    database = saver.org.database
+    database = saver.database
     if database.row("Campaign", campaign_id) is None:
         raise unknown_id()
-    stamp = wire_datetime(saver.org.clock.now())
+    stamp = saver.stamp()
     database.execute("DELETE FROM CampaignMemberStatus WHERE CampaignId = ?", (campaign_id,))
     for number, status in enumerate(statuses, 1):
         row = {
@@ -62,7 +61,7 @@ def complete(saver: Saver, row: dict[str, Any]) -> None:
     """
     if row["ContactId"] and row["LeadId"] and not _is_converted(saver, row["LeadId"]):
         row["LeadId"] = None
-    found = saver.org.database.one(
+    found = saver.database.one(
         "SELECT Label, HasResponded FROM CampaignMemberStatus WHERE CampaignId = ? "
         "ORDER BY Label = ? COLLATE NOCASE DESC, IsDefault DESC LIMIT 1",
         (row["CampaignId"], row["Status"] or ""),
@@ -70,11 +69,11 @@ def complete(saver: Saver, row: dict[str, Any]) -> None:
     if found is not None:
         row["Status"], row["HasResponded"] = found
     if row["HasResponded"] and row["FirstRespondedDate"] is None:
-        row["FirstRespondedDate"] = wire_datetime(saver.org.clock.now())[:10]
+        row["FirstRespondedDate"] = saver.stamp()[:10]
 
 
 def _is_converted(saver: Saver, lead_id: str) -> bool:
-    found = saver.org.database.one("SELECT IsConverted FROM Lead WHERE Id = ?", (lead_id,))
+    found = saver.database.one("SELECT IsConverted FROM Lead WHERE Id = ?", (lead_id,))
     return bool(found and found[0])
 
 
@@ -92,15 +91,15 @@ def check_member(saver: Saver, row: dict[str, Any]) -> None:
         raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
     for name in people:
         sql = f"SELECT 1 FROM CampaignMember WHERE CampaignId = ? AND {name} = ? AND IsDeleted = 0 AND Id <> ?"
-        if saver.org.database.one(sql, (row["CampaignId"], row[name], row["Id"])):
+        if saver.database.one(sql, (row["CampaignId"], row[name], row["Id"])):
             raise SalesforceError(400, "DUPLICATE_VALUE", "Already a campaign member.", [])
 
 
 def follow_conversion(saver: Saver, lead_id: str, contact_id: str) -> None:
     """A converted lead's memberships become the contact's as well."""
-    saver.org.database.execute(
+    saver.database.execute(
         "UPDATE CampaignMember SET ContactId = ?, SystemModstamp = ? WHERE LeadId = ? AND IsDeleted = 0",
-        (contact_id, wire_datetime(saver.org.clock.now()), lead_id),
+        (contact_id, saver.stamp(), lead_id),
     )
     keep_one(saver, "ContactId", contact_id)
 
@@ -109,8 +108,8 @@ def keep_one(saver: Saver, field: str, person_id: str) -> None:
     """Where two persons of one campaign became one, the membership that is further along stays."""
     if field not in ("LeadId", "ContactId"):
         return
-    stamp = wire_datetime(saver.org.clock.now())
-    doubled = saver.org.database.execute(
+    stamp = saver.stamp()
+    doubled = saver.database.execute(
         "SELECT Id FROM (SELECT m.Id, ROW_NUMBER() OVER (PARTITION BY m.CampaignId "
         "ORDER BY m.HasResponded DESC, s.SortOrder DESC, m.Id) AS place FROM CampaignMember m "
         "LEFT JOIN CampaignMemberStatus s ON s.CampaignId = m.CampaignId AND s.Label = m.Status "
@@ -118,7 +117,5 @@ def keep_one(saver: Saver, field: str, person_id: str) -> None:
         (person_id,),
     ).fetchall()
     for (member,) in doubled:
-        saver.org.database.update("CampaignMember", member, {"IsDeleted": 1, "SystemModstamp": stamp})
-        saver.org.database.execute(
-            "INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?)", (member, "CampaignMember", stamp)
-        )
+        saver.database.update("CampaignMember", member, {"IsDeleted": 1, "SystemModstamp": stamp})
+        saver.database.execute("INSERT OR REPLACE INTO _deleted VALUES (?, ?, ?)", (member, "CampaignMember", stamp))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox import ids
-from sandbox.dml import values
+from sandbox.dml import late, values
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError, bad_id, deleted_record, no_column, unknown_id
 from sandbox.schema.field import Field
@@ -59,7 +59,7 @@ def _by_relationship(saver: Saver, item: SObject, name: str, value: Any) -> tupl
     sql = f"SELECT Id FROM {quote(target.name)} WHERE {quote(field.name)} = ?" + (
         " AND IsDeleted = 0" if target.has("IsDeleted") else ""
     )
-    found = [row[0] for row in saver.org.database.execute(sql, (wanted,))]
+    found = [row[0] for row in saver.database.execute(sql, (wanted,))]
     if len(found) != 1:
         message = f"Foreign key external ID: {value[keys[0]]} not found for field {field.name} in entity {target.name}"
         raise SalesforceError(400, "INVALID_FIELD", message, [])
@@ -78,25 +78,41 @@ def check_references(saver: Saver, item: SObject, changes: Mapping[str, Any]) ->
     """Every id in a reference field is the id of a record of the right kind that is there."""
     for name, value in changes.items():
         field = item.fields[name]
-        if value is None or field.type != "reference" or not field.is_id:
+        if value is None or field.type != "reference":
             continue
-        target = saver.org.catalog.whole.object_of(value)
-        if target is None or target.name not in field.reference_to:
-            if target is None and not any(saver.org.catalog.whole.object(each) for each in field.reference_to):
-                raise unknown_id(400)
-            raise bad_id(field.label, value, field.name)
-        found = saver.org.database.one(
-            f"SELECT {'IsDeleted' if target.has('IsDeleted') else '0'} FROM {quote(target.name)} WHERE Id = ?", (value,)
-        )
-        if found is None:
-            raise unknown_id(400)
-        if found[0]:
-            error = deleted_record()
-            raise SalesforceError(400, error.code, error.message, [name])
-        if name == "OwnerId" and target.name == "User" and not saver.org.users.is_active(value):
-            raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [value])
-        if name == "OwnerId" and target.name == "Group" and not saver.org.users.is_queue_for(value, item.name):
-            raise SalesforceError(400, "INVALID_OPERATION", "Queue not associated with this SObject type", [name])
+        target = _target(saver, field, value)
+        _check_there(saver, target, value, name)
+        if name == "OwnerId":
+            _check_owner(saver, item, target, value)
+
+
+def _target(saver: Saver, field: Field, record_id: str) -> SObject:
+    """The object that the id of a reference belongs to."""
+    schema = saver.data.catalog.whole
+    target = schema.object_of(record_id)
+    if target is None and not any(schema.object(name) for name in field.reference_to):
+        raise unknown_id(400)
+    if target is None or target.name not in field.reference_to:
+        raise bad_id(field.label, record_id, field.name)
+    return target
+
+
+def _check_there(saver: Saver, target: SObject, record_id: str, field_name: str) -> None:
+    deleted = "IsDeleted" if target.has("IsDeleted") else "0"
+    found = saver.database.one(f"SELECT {deleted} FROM {quote(target.name)} WHERE Id = ?", (record_id,))
+    if found is None:
+        raise unknown_id(400)
+    if found[0]:
+        error = deleted_record()
+        raise SalesforceError(400, error.code, error.message, [field_name])
+
+
+def _check_owner(saver: Saver, item: SObject, target: SObject, owner: str) -> None:
+    """An owner is an active user, or a queue for this kind of record."""
+    if target.name == "User" and not saver.data.users.is_active(owner):
+        raise SalesforceError(400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user", [owner])
+    if target.name == "Group" and not saver.data.users.is_queue_for(owner, item.name):
+        raise SalesforceError(400, "INVALID_OPERATION", "Queue not associated with this SObject type", ["OwnerId"])
 
 
 def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[str, Any]) -> None:
@@ -107,22 +123,15 @@ def check_unique(saver: Saver, item: SObject, record_id: str, changes: Mapping[s
             continue
         alive = " AND IsDeleted = 0" if item.has("IsDeleted") else ""
         sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(name)} = ? AND Id <> ?{alive}"
-        other = saver.org.database.one(sql, (value, record_id)) or _uncommitted(saver, item, name, value, record_id)
+        other = saver.database.one(sql, (value, record_id)) or late.holder(saver.database, item, name, value, record_id)
         if other is not None:
             message = f"duplicate value found: {name} duplicates value on record with id: {other[0][:15]}"
             raise SalesforceError(400, "DUPLICATE_VALUE", message, [])
 
 
-def _uncommitted(saver: Saver, item: SObject, name: str, value: Any, record_id: str) -> Any:
-    """A save that has not committed holds its unique values already: nobody else can take them."""
-    collation = "" if item.fields[name].case_sensitive else " COLLATE NOCASE"
-    sql = f"SELECT id FROM _late WHERE object = ? AND id <> ? AND json_extract(row, ?) = ?{collation}"
-    return saver.org.database.one(sql, (item.name, record_id, f'$."{name}"', value))
-
-
 def check_rules(saver: Saver, item: SObject, record_id: str) -> None:
     """The validation rules of the object, on the record as it has just been written."""
-    for rule in saver.org.settings.validation_rules:
+    for rule in saver.settings.validation_rules:
         if rule["object"] != item.name or not matches(saver, item, record_id, rule["when"]):
             continue
         field = rule.get("field")
@@ -131,7 +140,7 @@ def check_rules(saver: Saver, item: SObject, record_id: str) -> None:
 
 def matches(saver: Saver, item: SObject, record_id: str, condition: str) -> bool:
     """Whether a record fulfils a SOQL condition, as the system sees it."""
-    reader = saver.org.system_reader()
+    reader = saver.data.system_reader()
     scope = Scope(reader, item, condition)
 
     def refuse(*_: Any) -> Any:
@@ -139,7 +148,7 @@ def matches(saver: Saver, item: SObject, record_id: str, condition: str) -> bool
 
     fragment = Conditions(scope, refuse).compile(parse_condition(condition))
     sql = f"SELECT 1 FROM {scope.source()} WHERE {scope.root}.Id = ? AND {fragment.sql}"
-    return saver.org.database.one(sql, (record_id, *fragment.parameters)) is not None
+    return saver.database.one(sql, (record_id, *fragment.parameters)) is not None
 
 
 def own_id(item: SObject, text: str) -> str:

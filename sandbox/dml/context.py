@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sandbox.errors import SalesforceError
+from sandbox.clock import wire_datetime
+from sandbox.errors import not_found
+from sandbox.org_data import OrgData
 from sandbox.schema.catalog import View
 from sandbox.schema.sobject import SObject
-
-if TYPE_CHECKING:
-    from sandbox.org import Org
+from sandbox.settings import Settings
+from sandbox.store.database import Database
+from sandbox.users import SALES_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +44,50 @@ class SaveOptions:
 
 @dataclass(frozen=True, slots=True)
 class Saver:
-    """One user's save: the organisation, the user's view of it and the options."""
+    """One user's save: the organisation's data, the user's view of it and the options."""
 
-    org: Org
+    data: OrgData
     user_id: str
     options: SaveOptions = SaveOptions()
     locked_ids: frozenset[str] = frozenset()
     late_seconds: float | None = None
     lock_status: int = 500
 
+    @classmethod
+    def on_page(cls, data: OrgData) -> Saver:
+        """The second user, who works in the organisation's own pages."""
+        return cls(data, SALES_USER, SaveOptions(assignment="FALSE", allow_duplicates=True))
+
+    @property
+    def database(self) -> Database:
+        """Where the records are."""
+        return self.data.database
+
+    @property
+    def settings(self) -> Settings:
+        """The organisation's rules and switches."""
+        return self.data.settings
+
     @property
     def view(self) -> View:
         """The objects and fields that the user may see and change."""
-        return self.org.catalog.view(self.user_id)
+        return self.data.catalog.view(self.user_id)
 
     def whole(self, name: str) -> SObject:
         """The object with every field, whatever the user may see."""
-        return self.org.catalog.objects[name]
+        return self.data.catalog.objects[name]
 
     def object(self, name: str) -> SObject:
         """The object of this name as the user sees it; NOT_FOUND if there is none."""
         found = self.view.object(name)
         if found is None:
-            raise SalesforceError(404, "NOT_FOUND", "The requested resource does not exist")
+            raise not_found()
         return found
+
+    def stamp(self) -> str:
+        """The time that this save writes, as the wire shows it."""
+        return wire_datetime(self.data.clock.now())
+
+    def hides(self, record_id: str) -> bool:
+        """Whether sharing keeps the record from the user."""
+        return self.data.is_hidden(self.user_id, record_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.clock import wire_datetime
 from sandbox.dml import campaigns, save
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
@@ -54,7 +53,7 @@ def convert(saver: Saver, lead_id: str, contact_id: str | None, account_id: str 
     if row["IsConverted"]:
         raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
     # converted objects can only be owned by users: whoever converts a queue's lead takes it over
-    owner = row["OwnerId"] if saver.org.users.is_active(row["OwnerId"]) else saver.user_id
+    owner = row["OwnerId"] if saver.data.users.is_active(row["OwnerId"]) else saver.user_id
     contact = save.current(saver, saver.whole("Contact"), contact_id) if contact_id else None
     if contact and account_id and contact["AccountId"] not in (None, account_id):
         raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "The contact belongs to another account", [])
@@ -67,7 +66,7 @@ def convert(saver: Saver, lead_id: str, contact_id: str | None, account_id: str 
     changes = {
         "IsConverted": 1,
         "Status": _CONVERTED_STATUS,
-        "ConvertedDate": wire_datetime(saver.org.clock.now())[:10],
+        "ConvertedDate": saver.stamp()[:10],
         "ConvertedAccountId": account_id,
         "ConvertedContactId": contact_id,
         "IsUnreadByOwner": 0,

@@ -19,7 +19,7 @@ DEFAULT_ALERT = "Use one of these records?"
 
 def check(saver: Saver, item: SObject, record_id: str) -> None:
     """Refuse the record just written if a rule finds others like it."""
-    for rule in saver.org.settings.duplicate_rules:
+    for rule in saver.settings.duplicate_rules:
         if rule["object"] != item.name:
             continue
         found = _matching(saver, item, record_id, rule)
@@ -41,7 +41,7 @@ def _matching(saver: Saver, item: SObject, record_id: str, rule: dict[str, Any])
             f"SELECT o.Id FROM {quote(item.name)} r JOIN {quote(other.name)} o ON {same}{alive} AND o.Id <> r.Id "
             f"WHERE r.Id = ? ORDER BY o.Id LIMIT {_MATCHES}"
         )
-        ids = [row[0] for row in saver.org.database.execute(sql, (record_id,))]
+        ids = [row[0] for row in saver.database.execute(sql, (record_id,))]
         if ids:
             found[other.name] = ids
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.clock import wire_datetime
 from sandbox.dml.context import Saver
 from sandbox.dml.save import current
 from sandbox.errors import SalesforceError, no_access, unknown_id
@@ -35,7 +34,7 @@ def mark_merged(saver: Saver, item: SObject, record_id: str, winner: str) -> Non
 
 
 def _mark(saver: Saver, item: SObject, record_id: str, changes: dict[str, Any]) -> None:
-    database, stamp = saver.org.database, wire_datetime(saver.org.clock.now())
+    database, stamp = saver.database, saver.stamp()
     for child_name, field in _CHILDREN.get(item.name, ()):
         child = saver.whole(child_name)
         children = database.execute(
@@ -50,8 +49,8 @@ def _mark(saver: Saver, item: SObject, record_id: str, changes: dict[str, Any]) 
 
 def undelete(saver: Saver, record_id: str) -> None:
     """Bring a record back from the recycle bin, with a new stamp and the same id."""
-    item = saver.org.catalog.whole.object_of(record_id)
-    row = saver.org.database.row(item.name, record_id) if item else None
+    item = saver.data.catalog.whole.object_of(record_id)
+    row = saver.database.row(item.name, record_id) if item else None
     if item is None or row is None:
         raise unknown_id()
     if not row.get("IsDeleted") or not item.undeletable:
@@ -59,7 +58,7 @@ def undelete(saver: Saver, record_id: str) -> None:
     if row.get("MasterRecordId"):
         raise SalesforceError(400, "UNDELETE_FAILED", "a merged record cannot be undeleted", [])
     _check_unique_again(saver, item, row)
-    database, stamp = saver.org.database, wire_datetime(saver.org.clock.now())
+    database, stamp = saver.database, saver.stamp()
     stamps = {"LastModifiedDate": stamp, "LastModifiedById": saver.user_id, "SystemModstamp": stamp}
     database.update(item.name, record_id, {"IsDeleted": 0, **stamps})
     removed = database.one("DELETE FROM _deleted WHERE id = ? RETURNING at", (record_id,))
@@ -77,7 +76,7 @@ def _check_unique_again(saver: Saver, item: SObject, row: dict[str, Any]) -> Non
     for field in item.fields.values():
         if field.unique and field.stored and row.get(field.name) is not None:
             sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(field.name)} = ? AND IsDeleted = 0"
-            other = saver.org.database.one(sql, (row[field.name],))
+            other = saver.database.one(sql, (row[field.name],))
             if other:
                 message = f"duplicate value found: {field.name} duplicates value on record with id: {other[0][:15]}"
                 raise SalesforceError(400, "DUPLICATE_VALUE", message, [])
@@ -85,11 +84,11 @@ def _check_unique_again(saver: Saver, item: SObject, row: dict[str, Any]) -> Non
 
 def purge(saver: Saver, record_id: str) -> None:
     """Take a deleted record out of the recycle bin for ever: it leaves queryAll and getDeleted as well."""
-    item = saver.org.catalog.whole.object_of(record_id)
-    row = saver.org.database.row(item.name, record_id) if item else None
+    item = saver.data.catalog.whole.object_of(record_id)
+    row = saver.database.row(item.name, record_id) if item else None
     if item is None or row is None:
         raise unknown_id()
     if not row.get("IsDeleted"):
         raise SalesforceError(400, "DELETE_FAILED", "Entity is not in the recycle bin", [])
-    saver.org.database.execute(f"DELETE FROM {quote(item.name)} WHERE Id = ?", (record_id,))
-    saver.org.database.execute("DELETE FROM _deleted WHERE id = ?", (record_id,))
+    saver.database.execute(f"DELETE FROM {quote(item.name)} WHERE Id = ?", (record_id,))
+    saver.database.execute("DELETE FROM _deleted WHERE id = ?", (record_id,))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-from sandbox.clock import wire_datetime
-from sandbox.dml import campaigns, checks, duplicates, values
+from sandbox.dml import campaigns, checks, duplicates, late, values
 from sandbox.dml.context import Saver
 from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
 from sandbox.schema import places
@@ -36,7 +33,7 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     row = {field.name: field.value_default() for field in whole.fields.values() if field.stored}
     row.update({name: value for name, value in changes.items() if value is not None or row.get(name) is None})
     checks.check_required(whole, row, [field.name for field in whole.fields.values() if field.required])
-    record_id = saver.org.database.next_id(whole.key_prefix)
+    record_id = saver.database.next_id(whole.key_prefix)
     row |= _creation_values(saver, whole, record_id)
     if whole.has("OwnerId") and row["OwnerId"] is None:
         row["OwnerId"] = saver.user_id
@@ -46,17 +43,17 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     checks.check_references(saver, whole, changes)
     checks.check_unique(saver, whole, record_id, changes)
     _special(saver, whole, row, {})
-    saver.org.database.insert(whole.name, row)
+    saver.database.insert(whole.name, row)
     if whole.name == "Campaign":
         campaigns.put_statuses(saver, record_id, campaigns.DELIVERED)
     _after(saver, whole, record_id, creating=True)
     if saver.late_seconds:
-        _hold_back(saver, whole, record_id, None)
+        late.hold_back(saver, whole, record_id, None)
     return record_id
 
 
 def _creation_values(saver: Saver, item: SObject, record_id: str) -> dict[str, Any]:
-    stamp = _now(saver)
+    stamp = saver.stamp()
     values_of_creation = {
         "CreatedDate": stamp,
         "CreatedById": saver.user_id,
@@ -76,7 +73,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     before = current(saver, item, record_id)
     changes = checks.read_fields(saver, item, given, creating=False)
     whole = saver.whole(item.name)
-    if before.get("IsConverted") and not saver.org.settings.edits_converted(saver.user_id):
+    if before.get("IsConverted") and not saver.settings.edits_converted(saver.user_id):
         raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
     needed = [name for name in changes if not whole.fields[name].nillable]
     checks.check_required(whole, changes, needed)
@@ -90,26 +87,26 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     write(saver, whole, record_id, {name: value for name, value in after.items() if value != before[name]})
     _after(saver, whole, record_id, creating=False)
     if saver.late_seconds:
-        _hold_back(saver, whole, record_id, before)
+        late.hold_back(saver, whole, record_id, before)
 
 
 def write(saver: Saver, item: SObject, record_id: str, changes: dict[str, Any]) -> None:
     """Store changed columns and move the stamps."""
-    stamp = _now(saver)
+    stamp = saver.stamp()
     stamps = {"LastModifiedDate": stamp, "LastModifiedById": saver.user_id, "SystemModstamp": stamp}
-    saver.org.database.update(
+    saver.database.update(
         item.name, record_id, changes | {name: value for name, value in stamps.items() if item.has(name)}
     )
 
 
 def current(saver: Saver, item: SObject, record_id: str) -> dict[str, Any]:
     """The stored row of a record that the user may change; otherwise the refusal."""
-    row = saver.org.database.row(item.name, record_id)
-    if row is None or saver.org.is_hidden(saver.user_id, record_id):
+    row = saver.database.row(item.name, record_id)
+    if row is None or saver.hides(record_id):
         raise unknown_id()
     if row.get("IsDeleted"):
         raise deleted_record()
-    if record_id in saver.locked_ids or saver.org.is_uncommitted(record_id):
+    if record_id in saver.locked_ids or late.is_waiting(saver.database, record_id):
         raise row_locked(record_id, saver.lock_status)
     return row
 
@@ -152,19 +149,15 @@ def find(saver: Saver, item: SObject, field: Field, value: Any) -> list[str]:
     wanted = values.stored(replace(field, restricted_picklist=False), value)
     alive = " AND IsDeleted = 0" if item.has("IsDeleted") else ""
     sql = f"SELECT Id FROM {quote(item.name)} WHERE {quote(field.name)} = ?{alive} ORDER BY Id LIMIT 20"
-    found = [row[0] for row in saver.org.database.execute(sql, (wanted,))]
-    return [record_id for record_id in found if not saver.org.is_hidden(saver.user_id, record_id)]
-
-
-def _now(saver: Saver) -> str:
-    return wire_datetime(saver.org.clock.now())
+    found = [row[0] for row in saver.database.execute(sql, (wanted,))]
+    return [record_id for record_id in found if not saver.hides(record_id)]
 
 
 def _assign(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
     """Lead assignment rules, unless the caller switched them off. They run on create and on update."""
     if item.name != "Lead" or saver.options.assignment == "FALSE":
         return
-    target = saver.org.settings.assignment_target(saver.options.assignment)
+    target = saver.settings.assignment_target(saver.options.assignment)
     if target is not None:
         row["OwnerId"] = target
 
@@ -182,23 +175,23 @@ def _derive(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
 def _autonumber(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
     for field in item.fields.values():
         if field.auto_number:
-            row[field.name] = f"{saver.org.database.next_number(f'{item.name}.{field.name}'):08d}"
+            row[field.name] = f"{saver.database.next_number(f'{item.name}.{field.name}'):08d}"
 
 
 def _special(saver: Saver, item: SObject, row: dict[str, Any], before: Mapping[str, Any]) -> None:
     """Rules of single objects."""
     if item.name == "CampaignMember":
         campaigns.check_member(saver, row)
-    if saver.org.settings.state_country_picklists:
+    if saver.settings.state_country_picklists:
         places.follow(item, before, row)
-        saver.org.settings.check_addresses(item, row)
+        places.check(item, row)
 
 
 def _after(saver: Saver, item: SObject, record_id: str, *, creating: bool) -> None:
     """What runs once the row is written and may still refuse it, in Salesforce's order of execution."""
     checks.check_rules(saver, item, record_id)
     duplicates.check(saver, item, record_id)
-    flow = saver.org.settings.failing_flow(item.name)
+    flow = saver.settings.failing_flow(item.name)
     if flow is not None:
         kind = "create" if creating else "update"
         message = (
@@ -206,18 +199,3 @@ def _after(saver: Saver, item: SObject, record_id: str, *, creating: bool) -> No
             f"This error occurred when the flow tried to {kind} records: An unhandled fault has occurred in this flow."
         )
         raise SalesforceError(400, "CANNOT_EXECUTE_FLOW_TRIGGER", message, [])
-
-
-def _hold_back(saver: Saver, item: SObject, record_id: str, before: dict[str, Any] | None) -> None:
-    """Keep the saved row out of sight until its transaction commits; it keeps the stamp that it has now."""
-    database = saver.org.database
-    after = database.row(item.name, record_id)
-    if after is None:
-        return
-    visible = wire_datetime(saver.org.clock.now() + timedelta(seconds=saver.late_seconds or 0))
-    after.pop("_row")
-    database.execute("INSERT INTO _late VALUES (?, ?, ?, ?)", (record_id, item.name, visible, json.dumps(after)))
-    if before is None:
-        database.execute(f"DELETE FROM {quote(item.name)} WHERE Id = ?", (record_id,))
-    else:
-        database.update(item.name, record_id, {name: value for name, value in before.items() if name != "_row"})

@@ -7,6 +7,7 @@ Error Responses".
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -25,42 +26,21 @@ _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,3}))?Z?\Z")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?\Z")
 _SPACE = " \t\r\n\f\v\x00"
+_PICKLIST_VALUE = 255
 _FIRST_YEAR, _LAST_YEAR = 1700, 4000
-_INT_RANGE = 10**8
 
 
 def stored(field: Field, value: Any) -> Any:
     """The value as the table keeps it. Raises the refusal that Salesforce would give."""
     if isinstance(value, (dict, list)):
-        kind = "START_OBJECT" if isinstance(value, dict) else "START_ARRAY"
+        token = "START_OBJECT" if isinstance(value, dict) else "START_ARRAY"
         raise malformed_json(
-            f"Cannot deserialize instance of {_json_name(field)} from {kind} value at field {field.name}"
+            f"Cannot deserialize instance of {field.kind.json_name} from {token} value at field {field.name}"
         )
-    if field.type == "boolean":
-        return _boolean(field, value)
-    if value is None:
+    if value is None and field.type != "boolean":
         return None
-    if field.is_id:
-        return _reference(field, value)
-    if field.is_number:
-        return _number(field, value)
-    if field.type == "int":
-        return _integer(field, value)
-    if field.type in ("date", "datetime", "time"):
-        return _temporal(field, value)
-    return _text(field, value)
-
-
-def _json_name(field: Field) -> str:
-    names = {
-        "currency": "double",
-        "percent": "double",
-        "datetime": "datetime",
-        "date": "date",
-        "int": "int",
-        "boolean": "boolean",
-    }
-    return names.get(field.type, field.type if field.type in ("double", "time") else "string")
+    reader = _READERS.get(field.type) or _READERS[field.kind.kept]
+    return reader(field, value)
 
 
 def _undeserializable(field: Field, value: Any) -> WrongType:
@@ -69,7 +49,7 @@ def _undeserializable(field: Field, value: Any) -> WrongType:
     else:
         token = f"VALUE_{str(value).upper()}" if isinstance(value, bool) else "VALUE_NUMBER"
     message = (
-        f"Cannot deserialize instance of {_json_name(field)} from {token} value {_shown(value)} or request may be "
+        f"Cannot deserialize instance of {field.kind.json_name} from {token} value {_shown(value)} or request may be "
         f"missing a required field at [line:1, column:1] (field {field.name})"
     )
     return WrongType(message, field.name, field.label, _shown(value))
@@ -135,40 +115,57 @@ def _integer(field: Field, value: Any) -> int | None:
         raise _outside(field, number)
     if number != number.to_integral_value():
         raise _undeserializable(field, value)
-    if abs(number) >= _INT_RANGE:
+    if abs(number) >= 10**field.digits:
         raise _outside(field, number)
     return int(number)
 
 
-def _temporal(field: Field, value: Any) -> str | None:
+def _iso_text(field: Field, value: Any) -> str | None:
+    """The text of a date or time; None if it is empty."""
     if not isinstance(value, str):
         raise _undeserializable(field, value)
-    text = value.strip(_SPACE)
-    if not text:
+    return value.strip(_SPACE) or None
+
+
+def _date(field: Field, value: Any) -> str | None:
+    text = _iso_text(field, value)
+    if text is None:
         return None
-    if field.type == "time":
-        return _time(field, text)
+    match = _DATE.match(text)
+    if match is None:
+        raise _undeserializable(field, value)
     try:
-        if field.type == "date":
-            match = _DATE.match(text)
-            if match is None:
-                raise _undeserializable(field, value)
-            day = date(int(match[1]), int(match[2]), int(match[3]))
-            moment_text = day.isoformat()
-        else:
-            if not _DATETIME.match(text):
-                raise _undeserializable(field, value)
-            moment = datetime.fromisoformat(text.upper())
-            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-            day, moment_text = moment.date(), wire_datetime(moment)
+        day = date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError as error:
+        raise _undeserializable(field, value) from error
+    _check_year(field, day, text)
+    return day.isoformat()
+
+
+def _datetime(field: Field, value: Any) -> str | None:
+    text = _iso_text(field, value)
+    if text is None:
+        return None
+    if not _DATETIME.match(text):
+        raise _undeserializable(field, value)
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _undeserializable(field, value) from error
+    _check_year(field, moment.date(), text)
+    return wire_datetime(moment)
+
+
+def _check_year(field: Field, day: date, text: str) -> None:
     if not _FIRST_YEAR <= day.year < _LAST_YEAR:
         raise SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: invalid date: {text}", [field.name])
-    return moment_text
 
 
-def _time(field: Field, text: str) -> str:
+def _time(field: Field, value: Any) -> str | None:
+    text = _iso_text(field, value)
+    if text is None:
+        return None
     match = _TIME.match(text)
     if match is None:
         raise _undeserializable(field, text)
@@ -176,48 +173,58 @@ def _time(field: Field, text: str) -> str:
 
 
 def _text(field: Field, value: Any) -> str | None:
-    text = (value if isinstance(value, str) else _shown(value)).replace("\x00", "").strip(_SPACE)
-    if not text:
-        return None
-    if field.type == "multipicklist":
-        return _multipicklist(field, text)
-    if len(text) > field.length:
-        message = f"{field.label}: data value too large: {text} (max length={field.length})"
-        raise SalesforceError(400, "STRING_TOO_LONG", message, [field.name])
-    if field.type == "email" and not _EMAIL.match(text):
-        raise SalesforceError(
-            400, "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name]
-        )
-    if field.type == "picklist" and field.restricted_picklist and not _is_value(field, text):
-        raise _not_in_picklist(field, text)
+    text = _trimmed(value)
+    if text is not None:
+        _check_length(field, text, field.length)
     return text
 
 
-def _is_value(field: Field, text: str) -> bool:
-    return any(value.value == text and value.active for value in field.picklist_values)
+def _trimmed(value: Any) -> str | None:
+    text = value if isinstance(value, str) else _shown(value)
+    return text.replace("\x00", "").strip(_SPACE) or None
 
 
-def _not_in_picklist(field: Field, text: str) -> SalesforceError:
+def _check_length(field: Field, text: str, most: int) -> None:
+    if len(text) > most:
+        message = f"{field.label}: data value too large: {text} (max length={most})"
+        raise SalesforceError(400, "STRING_TOO_LONG", message, [field.name])
+
+
+def _email(field: Field, value: Any) -> str | None:
+    text = _text(field, value)
+    if text is not None and not _EMAIL.match(text):
+        raise SalesforceError(
+            400, "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", [field.name]
+        )
+    return text
+
+
+def _picklist(field: Field, value: Any) -> str | None:
+    text = _text(field, value)
+    if text is not None:
+        _check_chosen(field, text)
+    return text
+
+
+def _check_chosen(field: Field, text: str) -> None:
+    """A restricted picklist takes none but its own values."""
+    if not field.restricted_picklist or any(value.value == text and value.active for value in field.picklist_values):
+        return
     message = f"{field.label}: bad value for restricted picklist field: {text}"
-    return SalesforceError(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, [field.name])
+    raise SalesforceError(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, [field.name])
 
 
-def _multipicklist(field: Field, text: str) -> str | None:
+def _multipicklist(field: Field, value: Any) -> str | None:
     """Each value once, in the order of the picklist's definition; unknown ones of an unrestricted picklist behind."""
-    wanted = dict.fromkeys(part.strip(_SPACE) for part in text.split(";"))
+    wanted = dict.fromkeys(part.strip(_SPACE) for part in (_trimmed(value) or "").split(";"))
     wanted.pop("", None)
     for part in wanted:
-        if field.restricted_picklist and not _is_value(field, part):
-            raise _not_in_picklist(field, part)
-        if len(part) > 255:
-            message = f"{field.label}: data value too large: {part} (max length=255)"
-            raise SalesforceError(400, "STRING_TOO_LONG", message, [field.name])
-    defined = [value.value for value in field.picklist_values]
-    ordered = [value for value in defined if value in wanted] + [value for value in wanted if value not in defined]
+        _check_chosen(field, part)
+        _check_length(field, part, _PICKLIST_VALUE)
+    defined = [each.value for each in field.picklist_values]
+    ordered = [each for each in defined if each in wanted] + [each for each in wanted if each not in defined]
     joined = ";".join(ordered)
-    if len(joined) > field.length:
-        message = f"{field.label}: data value too large: {joined} (max length={field.length})"
-        raise SalesforceError(400, "STRING_TOO_LONG", message, [field.name])
+    _check_length(field, joined, field.length)
     return joined or None
 
 
@@ -229,3 +236,19 @@ def _reference(field: Field, value: Any) -> str | None:
     if full is None:
         raise bad_id(field.label, text, field.name)
     return full
+
+
+#: what reads a value: by the type where it has checks of its own, otherwise by how the type's values are kept
+_READERS: dict[str, Callable[[Field, Any], Any]] = {
+    "email": _email,
+    "picklist": _picklist,
+    "multipicklist": _multipicklist,
+    "text": _text,
+    "boolean": _boolean,
+    "decimal": _number,
+    "integer": _integer,
+    "date": _date,
+    "datetime": _datetime,
+    "time": _time,
+    "id": _reference,
+}

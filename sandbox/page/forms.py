@@ -25,7 +25,8 @@ _HIDDEN = {
     "AccountId",
     "ReportsToId",
 }
-_INPUT_TYPES = {"email": "text", "phone": "tel", "url": "text", "date": "date", "datetime": "text", "int": "text"}
+#: types whose control is not a plain text input
+_INPUT_TYPES = {"phone": "tel", "date": "date"}
 
 
 def editable(item: SObject) -> list[Field]:

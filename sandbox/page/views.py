@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote as url_quote
 from urllib.parse import urlencode
 
 from sandbox import ids
-from sandbox.control.life import saver
 from sandbox.dml import convert, merge, remove, save
+from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
 from sandbox.page import around, forms
@@ -71,61 +72,85 @@ def _number(value: str | None) -> int:
     return int(value) if value and value.isdigit() and len(value) < 9 else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which part of which list somebody wants to see."""
+
+    item: SObject
+    path: str
+    search: str
+    start: int
+    in_bin: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that the list shows."""
+        return [name for name in _LISTED[self.item.name] if self.item.has(name)]
+
+
 def _list(org: Org, request: Request, path: str) -> Response:
     if request.method not in ("GET", "HEAD"):
         raise SalesforceError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed")
-    item = org.catalog.view(SALES_USER).objects[_OBJECTS[path]]
-    search, start, bin_shown = (
-        request.query.get("q", "").strip()[:200],
-        _number(request.query.get("from")),
-        "bin" in request.query,
+    asked = _Asked(
+        item=org.catalog.view(SALES_USER).objects[_OBJECTS[path]],
+        path=path,
+        search=request.query.get("q", "").strip()[:200],
+        start=_number(request.query.get("from")),
+        in_bin="bin" in request.query,
     )
-    where, parameters = f"IsDeleted = {int(bin_shown)}", []
-    if search:
-        found = [name for name in _SEARCHED if item.has(name)]
-        where += " AND (" + " OR ".join(f"{quote(name)} LIKE ? ESCAPE '\\'" for name in found) + ")"
-        pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        parameters = [pattern] * len(found)
-    names = [name for name in _LISTED[item.name] if item.has(name)]
-    total = org.database.one(f"SELECT COUNT(*) FROM {quote(item.name)} WHERE {where}", parameters)[0]
-    columns = ", ".join(quote(name) for name in ("Id", *names))
+    rows, total = _found(org, asked)
+    return _html(org, asked.item.label_plural, asked.item.name, _list_html(asked, rows, total))
+
+
+def _found(org: Org, asked: _Asked) -> tuple[list[Any], int]:
+    """The rows of the page, and how many there are in all."""
+    where, parameters = f"IsDeleted = {int(asked.in_bin)}", []
+    if asked.search:
+        searched = [name for name in _SEARCHED if asked.item.has(name)]
+        where += " AND (" + " OR ".join(f"{quote(name)} LIKE ? ESCAPE '\\'" for name in searched) + ")"
+        pattern = "%" + asked.search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        parameters = [pattern] * len(searched)
+    table = quote(asked.item.name)
+    total = org.database.one(f"SELECT COUNT(*) FROM {table} WHERE {where}", parameters)[0]
+    columns = ", ".join(quote(name) for name in ("Id", *asked.names))
     sql = (
-        f"SELECT {columns} FROM {quote(item.name)} WHERE {where} ORDER BY SystemModstamp DESC, Id LIMIT {_PAGE} "
-        f"OFFSET {start}"
+        f"SELECT {columns} FROM {table} WHERE {where} ORDER BY SystemModstamp DESC, Id LIMIT {_PAGE} "
+        f"OFFSET {asked.start}"
     )
-    rows = org.database.execute(sql, parameters).fetchall()
-    return _html(
-        org, item.label_plural, item.name, _list_html(item, path, names, rows, total, start, search, bin_shown)
-    )
+    return org.database.execute(sql, parameters).fetchall(), total
 
 
-def _list_html(
-    item: SObject, path: str, names: list[str], rows: list[Any], total: int, start: int, search: str, bin_shown: bool
-) -> str:
+def _list_html(asked: _Asked, rows: list[Any], total: int) -> str:
+    item, path, names = asked.item, asked.path, asked.names
     head = "".join(f"<th scope=col>{text(_label(item, name))}</th>" for name in names)
     body = "".join(_row(item, names, row) for row in rows)
     if not rows:
-        body = f'<tr><td colspan="{len(names)}">{"Nothing found." if search else "There are no records yet."}</td></tr>'
-
-    def link(offset: int, label: str) -> str:
-        query = {"q": search, "from": str(offset), **({"bin": "1"} if bin_shown else {})}
-        return f'<a class="button plain" href="/{path}?{urlencode(query)}">{label}</a>'
-
-    back = link(max(0, start - _PAGE), "Previous") if start else ""
-    forth = link(start + _PAGE, "Next") if start + _PAGE < total else ""
-    last = min(start + _PAGE, total)
-    shown = f"{start + 1 if total else 0}–{last} of {total}"
-    other = f'<a href="/{path}">Records</a>' if bin_shown else f'<a href="/{path}?bin=1">Recycle bin</a>'
-    title = f"{item.label_plural} in the recycle bin" if bin_shown else item.label_plural
-    in_bin = "<input type=hidden name=bin value=1>" if bin_shown else ""
+        nothing = "Nothing found." if asked.search else "There are no records yet."
+        body = f'<tr><td colspan="{len(names)}">{nothing}</td></tr>'
+    other = f'<a href="/{path}">Records</a>' if asked.in_bin else f'<a href="/{path}?bin=1">Recycle bin</a>'
+    title = f"{item.label_plural} in the recycle bin" if asked.in_bin else item.label_plural
+    in_bin = "<input type=hidden name=bin value=1>" if asked.in_bin else ""
     return (
         f"<h1>{title}</h1><p class=sub>Newest change first. {other}</p><div class=card>"
         f'<form class=tools method=get action="/{path}" role=search>'
         "<label for=q>Search by name, e-mail, company, phone or id"
-        f'<input id=q name=q type=search value="{text(search)}"></label>{in_bin}<button>Search</button></form>'
+        f'<input id=q name=q type=search value="{text(asked.search)}"></label>{in_bin}<button>Search</button></form>'
         f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"<div class=pages><span>{shown}</span><span class=bar>{back}{forth}</span></div></div>"
+        f"{_pages_html(asked, total)}</div>"
     )
+
+
+def _pages_html(asked: _Asked, total: int) -> str:
+    """Where in the list one is, and the ways to the pages before and behind."""
+
+    def link(offset: int, label: str) -> str:
+        query = {"q": asked.search, "from": str(offset), **({"bin": "1"} if asked.in_bin else {})}
+        return f'<a class="button plain" href="/{asked.path}?{urlencode(query)}">{label}</a>'
+
+    back = link(max(0, asked.start - _PAGE), "Previous") if asked.start else ""
+    forth = link(asked.start + _PAGE, "Next") if asked.start + _PAGE < total else ""
+    shown = f"{asked.start + 1 if total else 0}–{min(asked.start + _PAGE, total)} of {total}"
+    return f"<div class=pages><span>{shown}</span><span class=bar>{back}{forth}</span></div>"
 
 
 def _label(item: SObject, name: str) -> str:
@@ -306,7 +331,7 @@ _OBJECT_PATH = {name: path for path, name in _OBJECTS.items()}
 
 
 def _act(org: Org, item: SObject, record_id: str, action: str, form: dict[str, str]) -> str:
-    who = saver(org)
+    who = Saver.on_page(org)
     if action == "save":
         changes = forms.wanted(forms.editable(item), form, _values(org, item, record_id) or {})
         if not changes:

@@ -70,6 +70,7 @@ def create_ingest(call: Call) -> Response:
         external_id_field=str(external) if external else None,
         assignment_rule=body.get("assignmentRuleId"),
         fail_after=jobs.fail_next_after,
+        chance=call.org.random,
     )
     jobs.fail_next_after = None
     jobs.add(job)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox.clock import wire_datetime
+from sandbox.clock import read_wire, wire_datetime
+from sandbox.dml import late
 from sandbox.errors import SalesforceError
 from sandbox.rest.call import Call
 from sandbox.schema.sobject import SObject
@@ -87,7 +88,5 @@ def deleted(call: Call, name: str) -> Response:
 def _covered(call: Call, end: datetime) -> datetime:
     """Up to where the answer is complete: not beyond now, nor beyond a save that has not committed."""
     earliest = min(end, call.org.clock.now().replace(second=0, microsecond=0))
-    running = call.org.database.one("SELECT MIN(json_extract(row, '$.SystemModstamp')) FROM _late")
-    if running and running[0]:
-        earliest = min(earliest, datetime.strptime(running[0], "%Y-%m-%dT%H:%M:%S.%f%z"))
-    return earliest
+    running = late.earliest_stamp(call.org.database)
+    return earliest if running is None else min(earliest, read_wire(running))

@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sandbox.errors import SalesforceError
-from sandbox.schema.field import SOAP_TYPES, Field, PicklistValue
+from sandbox.schema.field import Field, PicklistValue
+from sandbox.schema.kinds import KINDS, SET_UP_NAMES
 from sandbox.schema.sobject import place_parts
 
-#: names of the set-up pages and of the Metadata API -> the type that describe shows
-_TYPE_NAMES = {
-    "text": "string",
-    "string": "string",
-    "textarea": "textarea",
-    "longtextarea": "textarea",
-    "html": "textarea",
-    "richtextarea": "textarea",
-    "number": "double",
-    "double": "double",
-    "int": "int",
-    "integer": "int",
-    "currency": "currency",
-    "percent": "percent",
-    "checkbox": "boolean",
-    "boolean": "boolean",
-    "date": "date",
-    "datetime": "datetime",
-    "time": "time",
-    "email": "email",
-    "phone": "phone",
-    "url": "url",
-    "picklist": "picklist",
-    "multiselectpicklist": "multipicklist",
-    "multipicklist": "multipicklist",
-    "combobox": "combobox",
-    "lookup": "reference",
-    "reference": "reference",
-    "encryptedtext": "encryptedstring",
-    "encryptedstring": "encryptedstring",
-    "autonumber": "string",
-    "location": "location",
-    "geolocation": "location",
-}
-_LENGTHS = {
-    "string": 255,
-    "textarea": 255,
-    "email": 80,
-    "phone": 40,
-    "url": 255,
-    "picklist": 255,
-    "multipicklist": 4099,
-    "combobox": 255,
-    "reference": 18,
-    "encryptedstring": 175,
-}
+#: types of set-up whose values are longer, or are HTML
+_LONG_TEXT, _HTML = ("longtextarea", "html", "richtextarea"), ("html", "richtextarea")
 _LONG_DEFAULT = 32768
-_NOT_IN_FILTERS = 255
-
-
-@dataclass(frozen=True, slots=True)
-class CustomField:
-    """A custom field and the object that has it."""
-
-    object_name: str
-    field: Field
+#: a longer text area is not in filters
+_FILTERED_LENGTH = 255
 
 
 def _invalid(message: str) -> SalesforceError:
@@ -88,73 +37,110 @@ def _values(given: Any) -> tuple[PicklistValue, ...]:
     return tuple(values)
 
 
-def _relationship(name: str, given: Any) -> str:
-    return str(given) if given else name.removesuffix("__c") + "__r"
+def _checked_name(name: str) -> str:
+    stem = name.removesuffix("__c")
+    if stem == name or not stem.replace("_", "").isalnum() or not name[0].isalpha() or not name.isascii():
+        raise _invalid(f"the name of a custom field is letters, digits and underscores and ends in __c: {name}")
+    return name
+
+
+class _Definition:
+    """A definition as it was given, and what follows from it."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        self.name = _checked_name(str(given.get("name", "")))
+        #: the type as set-up names it
+        self.asked = str(given.get("type", "string")).lower().replace("-", "").replace("_", "").replace(" ", "")
+        if self.asked not in SET_UP_NAMES:
+            raise _invalid(f"unknown type of field: {given.get('type')}")
+        self.type = SET_UP_NAMES[self.asked]
+        self.kind = KINDS[self.type]
+        self.length = int(given.get("length") or (_LONG_DEFAULT if self.asked in _LONG_TEXT else self.kind.length))
+        self.formula = given.get("formula") or given.get("calculatedFormula")
+        self.auto_number = self.asked == "autonumber" or bool(given.get("autoNumber"))
+
+    def has(self, key: str) -> bool:
+        """Whether a switch is on."""
+        return bool(self.given.get(key))
+
+    def writable(self, key: str) -> bool:
+        """Whether users may set it: unless the definition says no, or the system sets it."""
+        by_system = self.formula or self.auto_number or self.kind.kept == "parts"
+        return not by_system and self.given.get(key, True) is not False
+
+    def nillable(self) -> bool:
+        """Whether it may be empty."""
+        return self.type != "boolean" and not self.has("required") and self.given.get("nillable", True) is not False
+
+    def decimal(self, key: str, default: int) -> int:
+        """Precision or scale; 0 for what is no decimal."""
+        return int(self.given.get(key, default)) if self.kind.kept == "decimal" else 0
+
+    def filterable(self) -> bool:
+        """Whether a WHERE clause can name it."""
+        too_long = self.type == "textarea" and self.length > _FILTERED_LENGTH
+        return self.kind.filterable and not too_long
+
+    def default(self) -> Any:
+        """The value of a new record."""
+        given = self.given.get("defaultValue")
+        return int(given in (True, "true", 1)) if self.type == "boolean" else given
+
+    def reference_to(self) -> tuple[str, ...]:
+        """The objects that a lookup leads to."""
+        given = self.given.get("referenceTo") or ()
+        return (given,) if isinstance(given, str) else tuple(given)
+
+    def relationship(self) -> str | None:
+        """The name under which queries follow a lookup."""
+        if self.type != "reference":
+            return None
+        return str(self.given.get("relationshipName") or self.name.removesuffix("__c") + "__r")
+
+    def mask(self, key: str, default: str) -> str | None:
+        """How encrypted text is masked; None for any other type."""
+        return (self.given.get(key) or default) if self.type == "encryptedstring" else None
 
 
 def build(definition: dict[str, Any]) -> Field:
     """The field that a definition describes. Keys are those of a field's describe, ``type`` also as in set-up."""
-    name = str(definition.get("name", ""))
-    if (
-        not name.endswith("__c")
-        or not name[:-3].replace("_", "").isalnum()
-        or not name[0].isalpha()
-        or not name.isascii()
-    ):
-        raise _invalid(f"the name of a custom field is letters, digits and underscores and ends in __c: {name}")
-    asked = str(definition.get("type", "string")).lower().replace("-", "").replace("_", "").replace(" ", "")
-    kind = _TYPE_NAMES.get(asked)
-    if kind is None:
-        raise _invalid(f"unknown type of field: {definition.get('type')}")
-    long_text = asked in ("longtextarea", "html", "richtextarea")
-    length = int(definition.get("length") or (_LONG_DEFAULT if long_text else _LENGTHS.get(kind, 0)))
-    numeric = kind in ("double", "currency", "percent")
-    formula = definition.get("formula") or definition.get("calculatedFormula")
-    auto_number = asked == "autonumber" or bool(definition.get("autoNumber"))
-    computed = bool(formula) or auto_number or kind == "location"
-    searchable = (
-        kind != "location" and not (kind == "textarea" and length > _NOT_IN_FILTERS) and kind != "encryptedstring"
-    )
-    external_id = bool(definition.get("externalId"))
-    default = definition.get("defaultValue")
-    if kind == "boolean":
-        default = 1 if default in (True, "true", 1) else 0
-    reference_to = definition.get("referenceTo") or ()
+    asked = _Definition(definition)
+    kind, filterable = asked.kind, asked.filterable()
     return Field(
-        name=name,
-        label=str(definition.get("label") or name.removesuffix("__c").replace("_", " ")),
-        type=kind,
-        length=length,
-        byte_length=length if kind == "reference" else length * 3,
-        precision=int(definition.get("precision", 18)) if numeric else 0,
-        scale=int(definition.get("scale", 0)) if numeric else 0,
-        digits=8 if kind == "int" else 0,
-        nillable=kind != "boolean" and not definition.get("required") and definition.get("nillable", True) is not False,
-        createable=not computed and definition.get("createable", True) is not False,
-        updateable=not computed and definition.get("updateable", True) is not False,
-        defaulted_on_create=kind == "boolean" or auto_number,
-        calculated=bool(formula),
+        name=asked.name,
+        label=str(definition.get("label") or asked.name.removesuffix("__c").replace("_", " ")),
+        type=asked.type,
+        length=asked.length,
+        byte_length=asked.length * (1 if kind.kept == "id" else 3),
+        precision=asked.decimal("precision", 18),
+        scale=asked.decimal("scale", 0),
+        digits=kind.digits,
+        nillable=asked.nillable(),
+        createable=asked.writable("createable"),
+        updateable=asked.writable("updateable"),
+        defaulted_on_create=asked.type == "boolean" or asked.auto_number,
+        calculated=bool(asked.formula),
         custom=True,
-        permissionable=not definition.get("required"),
-        filterable=searchable,
-        sortable=searchable and kind != "multipicklist",
-        groupable=searchable and not numeric and kind not in ("datetime", "multipicklist") and not formula,
-        id_lookup=external_id,
-        external_id=external_id,
-        unique=bool(definition.get("unique")),
+        permissionable=not asked.has("required"),
+        filterable=filterable,
+        sortable=filterable and kind.sortable,
+        groupable=filterable and kind.groupable and not asked.formula,
+        id_lookup=asked.has("externalId"),
+        external_id=asked.has("externalId"),
+        unique=asked.has("unique"),
         restricted_picklist=bool(definition.get("restrictedPicklist", definition.get("restricted"))),
-        reference_to=(reference_to,) if isinstance(reference_to, str) else tuple(reference_to),
-        relationship_name=_relationship(name, definition.get("relationshipName")) if kind == "reference" else None,
-        soap_type=SOAP_TYPES.get(kind, "xsd:string"),
+        reference_to=asked.reference_to(),
+        relationship_name=asked.relationship(),
         picklist_values=_values(definition.get("picklistValues", definition.get("values"))),
-        default=default,
-        formula=str(formula) if formula else None,
-        case_sensitive=bool(definition.get("caseSensitive")),
+        default=asked.default(),
+        formula=str(asked.formula) if asked.formula else None,
+        case_sensitive=asked.has("caseSensitive"),
         help_text=definition.get("inlineHelpText"),
-        mask_type=(definition.get("maskType") or "all") if kind == "encryptedstring" else None,
-        mask_char=(definition.get("maskChar") or "asterisk") if kind == "encryptedstring" else None,
-        auto_number=auto_number,
-        html_formatted=asked in ("html", "richtextarea"),
+        mask_type=asked.mask("maskType", "all"),
+        mask_char=asked.mask("maskChar", "asterisk"),
+        auto_number=asked.auto_number,
+        html_formatted=asked.asked in _HTML,
     )
 
 
@@ -173,7 +159,6 @@ def place_fields(definition: dict[str, Any], compound: Field) -> list[Field]:
             permissionable=True,
             groupable=False,
             compound_field_name=compound.name,
-            soap_type="xsd:double",
         )
         for key, name in place_parts(compound.name).items()
     ]

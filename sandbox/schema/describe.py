@@ -21,6 +21,21 @@ _CHILDREN = {
     ("CampaignMember", "ContactId"): "CampaignMembers",
     ("Campaign", "ParentId"): "ChildCampaigns",
 }
+#: keys that have the same value for every field, because the sandbox has nothing that they tell of
+_SAME_FOR_ALL: dict[str, Any] = {
+    "aiPredictionField": False,
+    "cascadeDelete": False,
+    "defaultValueFormula": None,
+    "deprecatedAndHidden": False,
+    "displayLocationInDecimal": False,
+    "filteredLookupInfo": None,
+    "formulaTreatNullNumberAsZero": False,
+    "highScaleNumber": False,
+    "referenceTargetField": None,
+    "relationshipOrder": None,
+    "restrictedDelete": False,
+    "writeRequiresMasterRead": False,
+}
 
 
 def child_relationship(item: SObject, field: Field) -> str | None:
@@ -41,36 +56,29 @@ def _picklist_value(value: PicklistValue) -> dict[str, Any]:
 
 
 def describe_field(field: Field) -> dict[str, Any]:
-    """The 57 keys that a field has in a describe."""
+    """The 57 keys that a field has in a describe, in their order."""
     picklist_default = next((value.value for value in field.picklist_values if value.default), None)
-    return {
-        "aggregatable": field.filterable and field.type not in ("boolean", "address", "location"),
-        "aiPredictionField": False,
+    keys = {
+        **_SAME_FOR_ALL,
+        "aggregatable": field.filterable and field.kind.aggregatable,
         "autoNumber": field.auto_number,
         "byteLength": field.byte_length,
         "calculated": field.calculated,
         "calculatedFormula": field.formula,
-        "cascadeDelete": False,
         "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound_field_name,
         "controllerName": field.controller,
         "createable": field.createable,
         "custom": field.custom,
         "defaultValue": bool(field.default) if field.type == "boolean" else field.default or picklist_default,
-        "defaultValueFormula": None,
         "defaultedOnCreate": field.defaulted_on_create,
         "dependentPicklist": field.controller is not None,
-        "deprecatedAndHidden": False,
         "digits": field.digits,
-        "displayLocationInDecimal": False,
         "encrypted": field.type == "encryptedstring",
         "externalId": field.external_id,
         "extraTypeInfo": _extra_type(field),
         "filterable": field.filterable,
-        "filteredLookupInfo": None,
-        "formulaTreatNullNumberAsZero": False,
         "groupable": field.groupable,
-        "highScaleNumber": False,
         "htmlFormatted": field.html_formatted,
         "idLookup": field.id_lookup,
         "inlineHelpText": field.help_text,
@@ -86,22 +94,19 @@ def describe_field(field: Field) -> dict[str, Any]:
         "picklistValues": [_picklist_value(value) for value in field.picklist_values],
         "polymorphicForeignKey": len(field.reference_to) > 1,
         "precision": field.precision,
-        "queryByDistance": field.type in ("address", "location"),
-        "referenceTargetField": None,
+        "queryByDistance": field.is_compound,
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
-        "relationshipOrder": None,
-        "restrictedDelete": False,
         "restrictedPicklist": field.restricted_picklist,
         "scale": field.scale,
-        "searchPrefilterable": field.is_id and field.type == "reference",
-        "soapType": field.soap_type,
+        "searchPrefilterable": field.type == "reference",
+        "soapType": field.kind.soap_type,
         "sortable": field.sortable,
         "type": field.type,
         "unique": field.unique,
         "updateable": field.updateable,
-        "writeRequiresMasterRead": False,
     }
+    return dict(sorted(keys.items()))
 
 
 def _extra_type(field: Field) -> str | None:

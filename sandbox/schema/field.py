@@ -5,24 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-TEXT_TYPES = frozenset(
-    {"string", "textarea", "phone", "url", "email", "picklist", "multipicklist", "combobox", "encryptedstring"}
-)
-NUMBER_TYPES = frozenset({"double", "currency", "percent"})
-SOAP_TYPES = {
-    "id": "tns:ID",
-    "reference": "tns:ID",
-    "boolean": "xsd:boolean",
-    "date": "xsd:date",
-    "datetime": "xsd:dateTime",
-    "time": "xsd:time",
-    "int": "xsd:int",
-    "double": "xsd:double",
-    "currency": "xsd:double",
-    "percent": "xsd:double",
-    "address": "urn:address",
-    "location": "urn:location",
-}
+from sandbox.schema.kinds import KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +48,6 @@ class Field:
     compound_field_name: str | None = None
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
-    soap_type: str = "xsd:string"
     picklist_values: tuple[PicklistValue, ...] = ()
     default: Any = None
     formula: str | None = None
@@ -79,9 +61,14 @@ class Field:
     controller: str | None = None  # the picklist that this one depends on
 
     @property
+    def kind(self) -> Kind:
+        """What it has in common with all fields of its type."""
+        return KINDS[self.type]
+
+    @property
     def stored(self) -> bool:
         """Whether the table has a column for it."""
-        return self.type not in ("address", "location") and not self.computed
+        return not self.is_compound and not self.computed
 
     @property
     def computed(self) -> bool:
@@ -89,19 +76,34 @@ class Field:
         return self.formula is not None or self.shown is not None
 
     @property
+    def is_compound(self) -> bool:
+        """Whether it shows the values of other fields together, as an address does."""
+        return self.kind.kept == "parts"
+
+    @property
     def is_text(self) -> bool:
         """Whether its values are text that is compared without regard to case."""
-        return self.type in TEXT_TYPES
+        return self.kind.kept == "text"
 
     @property
     def is_id(self) -> bool:
         """Whether its values are record ids."""
-        return self.type in ("id", "reference") and self.soap_type == "tns:ID"
+        return self.kind.kept == "id"
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether its values are decimals, kept as integers times ten to the power of its scale."""
+        return self.kind.kept == "decimal"
 
     @property
     def is_number(self) -> bool:
-        """Whether its values are decimals, kept as integers times ten to the power of its scale."""
-        return self.type in NUMBER_TYPES
+        """Whether its values are numbers of any kind."""
+        return self.kind.literal == "number"
+
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are days, or moments that belong to a day."""
+        return self.kind.formula == "date"
 
     @property
     def required(self) -> bool:
@@ -111,18 +113,12 @@ class Field:
     @property
     def column_type(self) -> str:
         """The SQL type of its column."""
-        if self.is_text or (self.type == "reference" and not self.is_id):
-            return "TEXT" if self.case_sensitive else "TEXT COLLATE NOCASE"
-        if self.type == "boolean":
-            return "INTEGER NOT NULL DEFAULT 0"
-        if self.is_number or self.type == "int":
-            return "INTEGER"
-        return "TEXT"
+        return self.kind.column.removesuffix(" COLLATE NOCASE") if self.case_sensitive else self.kind.column
 
     def value_default(self) -> Any:
         """What a new record gets when nothing is given."""
         if self.default is not None:
             return self.default
-        if self.type in ("picklist", "multipicklist"):
+        if self.kind.chosen:
             return next((value.value for value in self.picklist_values if value.default), None)
         return 0 if self.type == "boolean" else None

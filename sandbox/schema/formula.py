@@ -39,7 +39,7 @@ def compile_formula(field: Field, fields: Mapping[str, Field], alias: str) -> st
     """The SQL expression of a formula field, its columns qualified with ``alias``."""
     formula = field.formula or ""
     typed = _Compiler(fields, alias).compile(parse(formula))
-    if field.is_number:
+    if field.is_decimal:
         return f"CAST(ROUND(({typed.sql}) * {10**field.scale}) AS INTEGER)"
     if field.type == "boolean":
         return f"IFNULL(({typed.sql}), 0)"
@@ -84,14 +84,15 @@ class _Compiler:
         if text.upper() == "NULL":
             return Typed("NULL", "text")
         field = self._fields.get(text.lower())
-        if field is None or field.type in ("address", "location") or field.shown is not None:
+        if field is None or field.is_compound or field.shown is not None:
             raise FormulaError(f"Error: Field {text} does not exist. Check spelling.")
         if field.formula is not None:
-            return Typed(compile_formula(field, {f.name: f for f in self._fields.values()}, self._alias), _kind(field))
+            fields = {each.name: each for each in self._fields.values()}
+            return Typed(compile_formula(field, fields, self._alias), field.kind.formula)
         column = f'{self._alias}."{field.name}"'
-        if field.is_number:
+        if field.is_decimal:
             return Typed(f"({column} * 1.0 / {10**field.scale})", "number")
-        return Typed(column, _kind(field))
+        return Typed(column, field.kind.formula)
 
     def _text(self, node: Any) -> str:
         typed = self.compile(node)
@@ -160,12 +161,6 @@ class _Compiler:
             for when, then in zip(arguments[1:-1:2], arguments[2:-1:2], strict=True)
         )
         return Typed(f"(CASE {subject.sql}{branches} ELSE {fallback.sql} END)", fallback.kind)
-
-
-def _kind(field: Field) -> str:
-    if field.type in ("date", "datetime", "boolean"):
-        return "date" if field.type == "datetime" else field.type
-    return "number" if field.is_number or field.type == "int" else "text"
 
 
 #: name -> (SQL, kind of the result, number of arguments)

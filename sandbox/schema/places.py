@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.errors import SalesforceError
 from sandbox.schema.field import Field, PicklistValue
 from sandbox.schema.sobject import SObject
 
@@ -116,3 +117,34 @@ def _follow(before: Mapping[str, Any], row: dict[str, Any], text: str, codes: Ma
         row[text] = labels.get(row[code], row[code])
     else:
         row[code] = codes.get(row.get(text) or "")
+
+
+def check(item: SObject, row: Mapping[str, Any]) -> None:
+    """Only known states of known countries, and no state without a country."""
+    for prefix in prefixes(item):
+        country_field, state_field = f"{prefix}Country", f"{prefix}State"
+        country, state = row.get(country_field), row.get(state_field)
+        if country is not None and country not in COUNTRIES:
+            raise _refusal(
+                country_field,
+                "There's a problem with this country, even though it may appear correct. Please select a "
+                f"country/territory from the list of valid countries.: {item.fields[country_field].label}",
+            )
+        if state is None:
+            continue
+        if country is None:
+            raise _refusal(
+                state_field,
+                "A country/territory must be specified before specifying a state value for field: "
+                f"{item.fields[state_field].label}",
+            )
+        if state not in STATES.get(country, {}):
+            raise _refusal(
+                state_field,
+                "There's a problem with this state, even though it may appear correct. Please select a state "
+                f"from the list of valid states.: {item.fields[state_field].label}",
+            )
+
+
+def _refusal(field: str, message: str) -> SalesforceError:
+    return SalesforceError(400, "FIELD_INTEGRITY_EXCEPTION", message, [field])

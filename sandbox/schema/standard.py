@@ -58,7 +58,6 @@ def _field(object_name: str, row: dict[str, str]) -> Field:
         compound_field_name=row["compoundFieldName"] or None,
         reference_to=tuple(part for part in row["referenceTo"].split("|") if part),
         relationship_name=row["relationshipName"] or None,
-        soap_type=row["soapType"],
         picklist_values=_picklist(row["picklist_values"]),
         default=1 if (object_name, row["name"]) in _TICKED else None,
     )

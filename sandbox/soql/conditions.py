@@ -47,8 +47,7 @@ class Conditions:
             sql = "(" + f" {condition.operator} ".join(part.sql for part in parts) + ")"
             return Fragment(sql, tuple(value for part in parts for value in part.parameters))
         if isinstance(condition, Negation):
-            inner = self.compile(condition.part)
-            return Fragment(f"(NOT IFNULL({inner.sql}, 0))", inner.parameters)
+            return _negated(self.compile(condition.part))
         if isinstance(condition, Membership):
             return self._membership(condition)
         if isinstance(condition, Includes):
@@ -79,9 +78,7 @@ class Conditions:
             if operator not in ("=", "!="):
                 raise self._operator(column.field)
             return Fragment(f"{column.sql} IS {'NOT ' if operator == '!=' else ''}NULL")
-        if operator not in ("=", "!=") and (
-            column.field.type == "boolean" or column.field.is_id and column.field.type == "reference"
-        ):
+        if operator not in ("=", "!=") and not column.field.kind.ordered:
             raise self._operator(column.field)
         sql, value = self._folded(column, value)
         if operator == "=":
@@ -98,7 +95,7 @@ class Conditions:
     @staticmethod
     def _folded(column: Column, value: Any) -> tuple[str, Any]:
         """Text is compared without regard to case; beyond ASCII SQLite needs help for it."""
-        if isinstance(value, str) and column.field.is_text and not column.field.case_sensitive and not value.isascii():
+        if Conditions._needs_folding(column.field, value):
             return f"casefold({column.sql})", value.casefold()
         if column.field.is_text and column.field.computed:
             return f"{column.sql} COLLATE NOCASE", value
@@ -114,7 +111,7 @@ class Conditions:
         return Fragment(f"wide_like({column.sql}, ?)", (literal.text,))
 
     def _relative(self, column: Column, operator: str, literal: Literal) -> Fragment:
-        if column.field.type not in ("date", "datetime"):
+        if not column.field.is_date:
             if column.field.is_text or column.field.is_id:
                 raise values.misfit(column.field, literal)
             raise malformed(f"Bind variables only allowed in Apex code: {literal.text}")
@@ -139,30 +136,36 @@ class Conditions:
     def _membership(self, condition: Membership) -> Fragment:
         column = self._left(condition.left)
         if isinstance(condition.values, Query):
-            if not column.field.is_id:
-                raise malformed("The inner and outer selects should be on the same object type")
-            inner = self._subselect(condition.values, self._scope)
-            if condition.negated:
-                return Fragment(f"IFNULL({column.sql} NOT IN ({inner.sql}), 1)", inner.parameters)
-            return Fragment(f"{column.sql} IN ({inner.sql})", inner.parameters)
+            return self._semi_join(column, condition.values, condition.negated)
         if any(literal.kind == "relative" for literal in condition.values):
             parts = tuple(Comparison(condition.left, "=", literal) for literal in condition.values)
             either: Condition = Junction("OR", parts)
             return self.compile(Negation(either) if condition.negated else either)
-        wanted = [values.stored(column.field, literal) for literal in condition.values]
+        inside = self._in_list(column, [values.stored(column.field, literal) for literal in condition.values])
+        return _negated(inside) if condition.negated else inside
+
+    def _semi_join(self, column: Column, query: Query, negated: bool) -> Fragment:
+        if not column.field.is_id:
+            raise malformed("The inner and outer selects should be on the same object type")
+        inner = self._subselect(query, self._scope)
+        if negated:
+            return Fragment(f"IFNULL({column.sql} NOT IN ({inner.sql}), 1)", inner.parameters)
+        return Fragment(f"{column.sql} IN ({inner.sql})", inner.parameters)
+
+    def _in_list(self, column: Column, wanted: list[Any]) -> Fragment:
+        """One of these values, None among them for an empty field."""
         present = [value for value in wanted if value is not None]
-        plain = [value for value in present if not self._needs_folding(column.field, value)]
         folded = [value.casefold() for value in present if self._needs_folding(column.field, value)]
+        plain = [value for value in present if not self._needs_folding(column.field, value)]
         collation = " COLLATE NOCASE" if column.field.is_text and column.field.computed else ""
-        parts_sql = [f"{column.sql}{collation} IN (SELECT value FROM json_each(?))"]
-        parameters: list[Any] = [json.dumps(plain)]
+        parts = [f"{column.sql}{collation} IN (SELECT value FROM json_each(?))"]
+        parameters = [json.dumps(plain)]
         if folded:
-            parts_sql.append(f"casefold({column.sql}) IN (SELECT value FROM json_each(?))")
+            parts.append(f"casefold({column.sql}) IN (SELECT value FROM json_each(?))")
             parameters.append(json.dumps(folded))
         if len(present) < len(wanted):
-            parts_sql.append(f"{column.sql} IS NULL")
-        sql = "(" + " OR ".join(parts_sql) + ")"
-        return Fragment(f"(NOT IFNULL({sql}, 0))" if condition.negated else sql, tuple(parameters))
+            parts.append(f"{column.sql} IS NULL")
+        return Fragment("(" + " OR ".join(parts) + ")", tuple(parameters))
 
     @staticmethod
     def _needs_folding(field: Field, value: Any) -> bool:
@@ -181,5 +184,9 @@ class Conditions:
                 "(" + " AND ".join(["INSTR(casefold(';' || " + column.sql + " || ';'), ?) > 0"] * len(wanted)) + ")"
             )
             parameters += [f";{part.casefold()};" for part in wanted]
-        sql = "(" + " OR ".join(alternatives) + ")"
-        return Fragment(f"(NOT IFNULL({sql}, 0))" if condition.negated else sql, tuple(parameters))
+        inside = Fragment("(" + " OR ".join(alternatives) + ")", tuple(parameters))
+        return _negated(inside) if condition.negated else inside
+
+
+def _negated(inner: Fragment) -> Fragment:
+    return Fragment(f"(NOT IFNULL({inner.sql}, 0))", inner.parameters)

@@ -11,7 +11,7 @@ from sandbox.soql.parser import malformed
 from sandbox.soql.scope import Column, Scope
 
 AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"})
-_INTEGER = Field("expr", "expr", "int", soap_type="xsd:int", digits=8)
+_INTEGER = Field("expr", "expr", "int")
 _AVERAGE_SCALE = 6
 
 #: name -> SQL of a part of a date or date/time column (stored as ISO text)
@@ -46,7 +46,7 @@ def call(function: Function, scope: Scope, *, aggregates: bool) -> Column:
         return _aggregate(function, scope)
     if function.name in _DATE_PARTS:
         column = _argument(function, scope)
-        if column.field.type not in ("date", "datetime"):
+        if not column.field.is_date:
             raise SalesforceError(
                 400, "INVALID_FIELD", f"field {column.field.name} does not support date function {function.name}"
             )
@@ -72,7 +72,7 @@ def _aggregate(function: Function, scope: Scope) -> Column:
         return Column("COUNT(*)", _INTEGER, scope.item)
     column = _argument(function, scope)
     field = column.field
-    if not field.filterable or field.type in ("address", "location"):
+    if not field.filterable or field.is_compound:
         raise SalesforceError(
             400, "INVALID_FIELD", f"field {field.name} does not support aggregate operator {function.name}"
         )
@@ -86,14 +86,14 @@ def _aggregate(function: Function, scope: Scope) -> Column:
                 400, "MALFORMED_QUERY", f"field {field.name} does not support aggregate operator {function.name}"
             )
         return Column(f"{function.name}({column.sql})", field, scope.item)
-    if not field.is_number and field.type != "int":
+    if not field.is_number:
         raise SalesforceError(
             400, "MALFORMED_QUERY", f"field {field.name} does not support aggregate operator {function.name}"
         )
     if function.name == "SUM":
-        kind = field if field.is_number else replace(field, type="double", scale=0, soap_type="xsd:double")
+        kind = field if field.is_decimal else replace(field, type="double", scale=0)
         return Column(f"SUM({column.sql})", kind, scope.item)
-    average = replace(field, type="double", scale=_AVERAGE_SCALE, soap_type="xsd:double")
+    average = replace(field, type="double", scale=_AVERAGE_SCALE)
     factor = (
         10 ** (_AVERAGE_SCALE - field.scale)
         if field.scale <= _AVERAGE_SCALE

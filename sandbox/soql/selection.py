@@ -62,7 +62,7 @@ class Selection:
 
     def take(self, field: Field, owner: SObject, alias: str, shape: Shape) -> None:
         """Select one field."""
-        if field.type in ("address", "location"):
+        if field.is_compound:
             parts = []
             for key, name in owner.address_parts(field.name).items():
                 part = owner.fields[name]

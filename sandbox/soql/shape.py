@@ -17,7 +17,7 @@ def converter(field: Field, sees_encrypted: bool = False) -> Convert | None:
     """What turns a stored value (never null) into its JSON value; None if it stays as it is."""
     if field.type == "boolean":
         return bool
-    if field.is_number:
+    if field.is_decimal:
         scale = field.scale
         return lambda value: jsontext.number(value, scale) if isinstance(value, int) else value
     if field.type == "encryptedstring" and not sees_encrypted:

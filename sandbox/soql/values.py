@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ def misfit(field: Field, literal: Literal) -> SalesforceError:
     wanted = {"datetime": "dateTime", "textarea": "string", "id": "ID", "reference": "reference"}.get(
         field.type, field.type
     )
-    if field.is_text or field.is_id or field.type == "reference":
+    if field.is_text or field.is_id:
         wish = "should be enclosed in quotes"
     elif literal.kind == "string":
         wish = "should not be enclosed in quotes"
@@ -34,36 +35,26 @@ def stored(field: Field, literal: Literal) -> Any:
     """The value that the column is compared with; None for null and empty text. Not for literals such as TODAY."""
     if literal.kind == "null":
         return None
-    if field.is_id:
-        return _record_id(field, literal)
-    if field.is_text or field.type in ("reference", "time"):
-        if literal.kind != "string":
-            raise misfit(field, literal)
-        return literal.text or None
-    if field.type == "boolean" and literal.kind == "boolean":
-        return int(literal.text == "TRUE")
-    if field.is_number and literal.kind == "number":
-        scaled = _decimal(literal).scaleb(field.scale)
-        return int(scaled) if scaled == scaled.to_integral_value() and abs(scaled) < 2**63 else float(scaled)
-    if field.type == "int" and literal.kind == "number":
-        number = _decimal(literal)
-        return int(number) if number == number.to_integral_value() and abs(number) < 2**63 else float(number)
-    if field.type == "date" and literal.kind == "date":
-        return read_date(literal).isoformat()
-    if field.type == "datetime" and literal.kind == "datetime":
-        return wire_datetime(read_datetime(literal))
-    raise misfit(field, literal)
-
-
-def _record_id(field: Field, literal: Literal) -> str | None:
-    if literal.kind != "string":
+    if literal.kind != field.kind.literal:
         raise misfit(field, literal)
+    if field.is_id:
+        return _record_id(literal)
+    return _READERS[literal.kind](field, literal)
+
+
+def _record_id(literal: Literal) -> str | None:
     if not literal.text:
         return None
     full = ids.long_form(literal.text)
     if full is None:
         raise SalesforceError(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {literal.text}")
     return full
+
+
+def _number(field: Field, literal: Literal) -> int | float:
+    """An integer where it is one, so that an index serves the comparison."""
+    number = _decimal(literal).scaleb(field.scale)
+    return int(number) if number == number.to_integral_value() and abs(number) < 2**63 else float(number)
 
 
 def _decimal(literal: Literal) -> Decimal:
@@ -87,3 +78,13 @@ def read_datetime(literal: Literal) -> datetime:
         return datetime.fromisoformat(literal.text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise SalesforceError(400, "MALFORMED_QUERY", f"Invalid dateTime: {literal.text}") from error
+
+
+#: kind of literal -> what reads it
+_READERS: dict[str, Callable[[Field, Literal], Any]] = {
+    "string": lambda _, literal: literal.text or None,
+    "boolean": lambda _, literal: int(literal.text == "TRUE"),
+    "number": _number,
+    "date": lambda _, literal: read_date(literal).isoformat(),
+    "datetime": lambda _, literal: wire_datetime(read_datetime(literal)),
+}

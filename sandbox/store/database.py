@@ -138,6 +138,13 @@ class Database:
             'Type FROM "Group"'
         )
 
+    def drop_all(self) -> None:
+        """Take every table away."""
+        self.execute('DROP VIEW IF EXISTS "Name"')
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        for (name,) in self.execute(tables).fetchall():
+            self.execute(f"DROP TABLE {quote(name)}")
+
     def _index(self, item: SObject) -> None:
         table = quote(item.name)
         self.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {quote(item.name + '_Id')} ON {table} (Id)")
