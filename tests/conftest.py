@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from syncer.models import ActivityLogEntry, Person, SyncRun, SyncUser
+from tests.support import tables
 from tests.support.salesforce import ORIGIN, Sandbox, Time
+
+tables.watch_every_connection()
+
+
+@pytest.fixture(autouse=True)
+def each_table_is_written_by_one_file() -> Iterator[None]:
+    """Fails a test in which a table was written by another file than its own (``tests.support.tables``)."""
+    tables.violations.clear()
+    yield
+    assert not tables.violations, "\n".join(dict.fromkeys(tables.violations))
 
 
 @pytest.fixture
