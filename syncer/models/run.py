@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any, Self
+
 from django.db import models
 from django.utils import timezone
 
@@ -89,6 +92,8 @@ class SyncCursor(models.Model):
     resume_stamp = models.DateTimeField(null=True)
     resume_id = models.CharField(max_length=18, blank=True)
     postponed = models.JSONField(default=list)
+    #: What was postponed when this instance was loaded: the rest of what is stored was added by others since.
+    postponed_when_loaded: tuple[str, ...] = ()
 
     class Meta:
         constraints = [
@@ -97,6 +102,13 @@ class SyncCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object} to {self.read_to}"
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        cursor = super().from_db(db, field_names, values)
+        if "postponed" in field_names:
+            cursor.postponed_when_loaded = tuple(cursor.postponed)
+        return cursor
 
 
 class Heartbeat(models.Model):
