@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from django.db import connection
@@ -105,7 +106,7 @@ def _problem(verb: str, table: str, sql: str) -> str:
 
 def _asker() -> str:
     """The file of ours that asked for the statement; empty when it was a test, or none of ours."""
-    frame = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith(str(ROOT)):
@@ -118,5 +119,5 @@ def _asker() -> str:
                     return path
             elif path.startswith("marketo/"):
                 return path
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

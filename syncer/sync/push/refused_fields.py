@@ -7,7 +7,7 @@ again before it, its record, its mapping or the describe changes, somebody asks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from syncer.salesforce.errors import Recovery, policy_for
@@ -51,24 +51,32 @@ def without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | N
     """What can be sent of a refused update after all; None when all of it waits."""
     if not s.errors or any(policy_for(error.code).recovery is not Recovery.WAIT_FOR_CHANGE for error in s.errors):
         return None
-    values = s.sending.values
-    names = {f.salesforce_field: f.person_field for f in fields.fields}
-    named = [{names[name] for name in error.fields if name in names} & set(values) for error in s.errors]
+    values, named = s.sending.values, _named(fields, s)
     refused = {name for group in named for name in group}
     refused |= {fields.together[name] for name in refused if fields.together.get(name) in values}
-    waiting: dict[str, Value] = {}
     if context.sync_user.hold_refused_fields and all(named):
         waiting = {name: values[name] for name in refused}
         rest = {name: value for name, value in values.items() if name not in refused}
     else:
-        consent = {rule.field for rule in fields.rules if rule.consent} - refused
-        rest = {name: value for name, value in values.items() if name in consent and value is True}
+        waiting, rest = {}, _opt_outs(fields, values, refused)
     if not rest or len(rest) == len(values):
         return None
     before = s.sending.held or Held({}, (), new=False)
     return replace(
         s.sending, values=rest, held=Held({**before.values, **waiting}, (*s.errors, *before.errors), new=True)
     )
+
+
+def _named(fields: ObjectMap, s: Sent) -> list[set[str]]:
+    """The person fields of this update that each of its errors names."""
+    names = {f.salesforce_field: f.person_field for f in fields.fields}
+    return [{names[name] for name in error.fields if name in names} & set(s.sending.values) for error in s.errors]
+
+
+def _opt_outs(fields: ObjectMap, values: Mapping[str, Value], refused: Collection[str]) -> dict[str, Value]:
+    """What is sent whatever else is refused."""
+    consent = {rule.field for rule in fields.rules if rule.consent} - set(refused)
+    return {name: value for name, value in values.items() if name in consent and value is True}
 
 
 def together(whole: Sent, rest: Sent) -> Sent:

@@ -46,7 +46,7 @@ class Sending:
         return body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sent:
     """What came of it. ``before`` and ``after`` are the fields sent as the record had them, None when not seen."""
 

@@ -162,31 +162,33 @@ def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending
 def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
     # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
     # go over the new one.
-    mine = outbox.renew(context.claim, [sending.person.id for sending in planned])
-    batch = [sending for sending in planned if sending.person.id in mine]
-    to_send = [sending for sending in batch if sending.values]
-    quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
-    reading, results = _call(context, fields, to_send)
-    gone = [s for s in results if s.lost]
-    parts = {
-        id(s): part
+    owned = outbox.renew(context.claim, [sending.person.id for sending in planned])
+    batch = [sending for sending in planned if sending.person.id in owned]
+    reading, results = _call(context, fields, [sending for sending in batch if sending.values])
+    missing = [s for s in results if s.lost]
+    in_parts = {
+        s: part
         for s in results
         if not s.lost and (part := refused_fields.without_refused(context, fields, s)) is not None
     }
-    told = [s for s in results if not s.lost and not s.about_fields and id(s) not in parts]
-    outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in mine}
+    told = [s for s in results if not s.lost and not s.about_fields and s not in in_parts]
+    quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
+    outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in owned}
     outcomes |= record(context, fields, reading, [*told, *quiet])
-    if gone:
-        outcomes |= missing_records.find_out(context, fields, gone)
-    if parts:
-        again, rest = _call(context, fields, list(parts.values()))
-        whole = [s for s in results if id(s) in parts]
-        outcomes |= record(
-            context, fields, again, [refused_fields.together(*pair) for pair in zip(whole, rest, strict=True)]
-        )
+    if missing:
+        outcomes |= missing_records.find_out(context, fields, missing)
+    if in_parts:
+        outcomes |= _send_parts(context, fields, in_parts)
     if any(s.about_fields for s in results):
         raise FieldsChanged
     return outcomes
+
+
+def _send_parts(context: Context, fields: ObjectMap, in_parts: Mapping[Sent, Sending]) -> dict[int, PersonOutcome]:
+    """Refused updates again, without the fields that Salesforce named."""
+    reading, rest = _call(context, fields, list(in_parts.values()))
+    both = [refused_fields.together(*pair) for pair in zip(in_parts, rest, strict=True)]
+    return record(context, fields, reading, both)
 
 
 def _call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
