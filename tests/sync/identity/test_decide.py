@@ -193,7 +193,7 @@ def test_by_an_open_create_only_what_the_sync_user_has_made_since_with_what_was_
 def test_who_is_to_become_a_member_of_a_campaign_is_left_to_the_repetition_of_the_create():
     owner = person(sent_to_create={"email": "kim@example.com"}, asked={"campaign": "701000000000001AAA"})
     lead = record(values={"email": "kim@example.com"})
-    known = {"intents": [intent(owner, email="kim@example.com")]}
+    known: dict[str, Any] = {"intents": [intent(owner, email="kim@example.com")]}
     assert sort(lead, follow=True, **known) == Sorted(later=[lead.id])
     assert [m.person for m in sort(lead, follow=False, **known).matched] == [owner]
 
