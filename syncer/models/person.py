@@ -117,16 +117,7 @@ class Person(models.Model):
             super().save(*args, update_fields=update_fields, **kwargs)
             self._remember([f.attname for f in self._meta.concrete_fields])
             return
-        loaded = self.__dict__["_loaded"]
-        allowed = None if update_fields is None else set(update_fields)
-        changed = [
-            f.attname
-            for f in self._meta.concrete_fields
-            if f.attname in self.__dict__
-            and f.attname != "revision"
-            and self.__dict__[f.attname] != loaded.get(f.attname, _MISSING)
-            and (allowed is None or f.attname in allowed or f.name in allowed)
-        ]
+        changed = self._changed(update_fields)
         if not changed:
             return
         if "updated_at" not in changed:
@@ -134,10 +125,7 @@ class Person(models.Model):
             changed.append("updated_at")
         custom = self.custom
         if "custom" in changed and not hasattr(custom, "resolve_expression"):
-            old = loaded.get("custom") or {}
-            new = custom or {}
-            patch = {key: new.get(key) for key in set(old) | set(new) if old.get(key) != new.get(key)}
-            self.custom = PatchJSON("custom", patch)
+            self.custom = PatchJSON("custom", self._custom_patch())
         try:
             super().save(*args, update_fields=changed, **kwargs)
         finally:
@@ -166,29 +154,30 @@ class Person(models.Model):
         super().refresh_from_db(using=using, fields=names, from_queryset=from_queryset)
         self._remember(names if names is not None else [f.attname for f in self._meta.concrete_fields])
 
+    def _changed(self, update_fields: Iterable[str] | None) -> list[str]:
+        """The columns that were changed on this instance since it was loaded, of those that may be written."""
+        loaded = self.__dict__["_loaded"]
+        allowed = None if update_fields is None else set(update_fields)
+        return [
+            f.attname
+            for f in self._meta.concrete_fields
+            if f.attname in self.__dict__
+            and f.attname != "revision"
+            and self.__dict__[f.attname] != loaded.get(f.attname, _MISSING)
+            and (allowed is None or f.attname in allowed or f.name in allowed)
+        ]
+
+    def _custom_patch(self) -> dict[str, Any]:
+        """The custom fields that were changed; None for one that was removed."""
+        old, new = self.__dict__["_loaded"].get("custom") or {}, self.custom or {}
+        return {key: new.get(key) for key in set(old) | set(new) if old.get(key) != new.get(key)}
+
     def _remember(self, names: Iterable[str]) -> None:
         loaded: dict[str, Any] = self.__dict__.setdefault("_loaded", {})
         for name in names:
             if name in self.__dict__:
                 value = self.__dict__[name]
                 loaded[name] = dict(value) if isinstance(value, dict) else value
-
-    def edits(self) -> dict[str, tuple[Any, Any]]:
-        """What was changed on this instance since it was loaded: name → (old, new), custom fields by their own key."""
-        loaded = self.__dict__.get("_loaded", {})
-        found: dict[str, tuple[Any, Any]] = {}
-        for field in self._meta.concrete_fields:
-            name = field.attname
-            if name not in loaded or name not in self.__dict__:
-                continue
-            old, new = loaded[name], self.__dict__[name]
-            if name == "custom":
-                for key in sorted(set(old) | set(new or {})):
-                    if old.get(key) != (new or {}).get(key):
-                        found[key] = (old.get(key), (new or {}).get(key))
-            elif old != new:
-                found[name] = (old, new)
-        return found
 
     def clean(self) -> None:
         if not isinstance(self.custom, dict):

@@ -26,7 +26,7 @@ from syncer.salesforce.clock import OrgClock, backoff
 from syncer.salesforce.errors import SalesforceError, SignInRefused, Unavailable, Unreachable, one_line
 from syncer.salesforce.signin import Credentials, SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
-from syncer.salesforce.usage import ApiUsage, parse_usage
+from syncer.salesforce.usage import DailyUsage, parse_usage
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Caller:
         self.credentials = credentials
         self.signed_in: SignIn | None = saved
         self.api_calls = 0
-        self.api_usage: ApiUsage | None = None
+        self.api_usage: DailyUsage | None = None
         self._session = session
         self._on_sign_in = on_sign_in
         self._before_write = before_write

@@ -21,11 +21,11 @@ from syncer.salesforce.errors import (
 )
 from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.salesforce.soql import equals, identifier, query_path, select
-from syncer.salesforce.usage import ApiUsage
+from syncer.salesforce.usage import DailyUsage
 
 __all__ = [
     "Answer",
-    "ApiUsage",
+    "DailyUsage",
     "Org",
     "OrganisationInfo",
     "Page",

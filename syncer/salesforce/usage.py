@@ -10,23 +10,18 @@ _USAGE = re.compile(r"(?:^|[;,\s])api-usage=(\d+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class ApiUsage:
+class DailyUsage:
     """Calls of the last 24 hours by all apps together, and how many the organisation may make."""
 
     used: int
     limit: int
-
-    @property
-    def share(self) -> float:
-        """The part that is used: 0.0 to 1.0 and, when Salesforce is lenient, beyond."""
-        return self.used / self.limit if self.limit else 1.0
 
     def reaches(self, percent: int) -> bool:
         """Whether so many percent of the calls are used."""
         return self.used * 100 >= self.limit * percent
 
 
-def parse_usage(header: str | None) -> ApiUsage | None:
+def parse_usage(header: str | None) -> DailyUsage | None:
     """The usage in a Sforce-Limit-Info header; None without one or if it can't be read."""
     found = _USAGE.search(header or "")
-    return ApiUsage(int(found[1]), int(found[2])) if found else None
+    return DailyUsage(int(found[1]), int(found[2])) if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncer.salesforce.usage import ApiUsage
+from syncer.salesforce.usage import DailyUsage
 
 
 class CannotSync(Exception):
@@ -33,7 +33,7 @@ class LeaseLost(CannotSync):
 class ReserveReached(CannotSync):
     """All apps together have used the share of the day's API calls at which this one leaves the rest to others."""
 
-    def __init__(self, who: str, share: int, usage: ApiUsage) -> None:
+    def __init__(self, who: str, share: int, usage: DailyUsage) -> None:
         super().__init__(
             f"{who} stop at {share} % of the organisation's API calls of 24 hours, and all apps together have used "
             f"{usage.used:,} of {usage.limit:,}: what was done is kept, and it goes on when the use has fallen.",

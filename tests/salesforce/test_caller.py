@@ -21,7 +21,7 @@ from syncer.salesforce.errors import (
 )
 from syncer.salesforce.signin import Credentials, SignIn
 from syncer.salesforce.transport import open_session
-from syncer.salesforce.usage import ApiUsage
+from syncer.salesforce.usage import DailyUsage
 from tests.salesforce.server import EXPIRED, Say, Scripted, composite, refusal
 
 READ = [Subrequest("GET", "/limits", "r")]
@@ -273,11 +273,11 @@ def test_calls_and_usage_are_counted_from_every_answer(server: Scripted, org: Or
     assert str(org.api_usage) == "None"
     org.composite(READ, safe=True)
     assert org.api_calls == 1
-    assert str(org.api_usage) == str(ApiUsage(18, 5000))
+    assert str(org.api_usage) == str(DailyUsage(18, 5000))
     with pytest.raises(Refused):
         org.composite(READ, safe=True)
     assert org.api_calls == 2
-    assert str(org.api_usage) == str(ApiUsage(19, 5000))
+    assert str(org.api_usage) == str(DailyUsage(19, 5000))
     server.script.append(Say(drop=True))
     with pytest.raises(OutcomeUnknown):
         org.composite(WRITE, safe=False)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from syncer.salesforce.clock import OrgClock, backoff
-from syncer.salesforce.usage import ApiUsage, parse_usage
+from syncer.salesforce.usage import DailyUsage, parse_usage
 
 HEADER = "Sun, 22 Nov 2026 10:00:30 GMT"
 
@@ -43,18 +43,19 @@ def test_pauses_grow_to_a_minute_and_are_spread() -> None:
 @pytest.mark.parametrize(
     ("header", "usage"),
     [
-        ("api-usage=18/5000", ApiUsage(18, 5000)),
-        ("api-usage=25/5000; per-app-api-usage=17/250(appName=x)", ApiUsage(25, 5000)),
-        ("per-app-api-usage=17/250(appName=x); api-usage=25/5000", ApiUsage(25, 5000)),
+        ("api-usage=18/5000", DailyUsage(18, 5000)),
+        ("api-usage=25/5000; per-app-api-usage=17/250(appName=x)", DailyUsage(25, 5000)),
+        ("per-app-api-usage=17/250(appName=x); api-usage=25/5000", DailyUsage(25, 5000)),
         ("per-app-api-usage=17/250(appName=x)", None),
         ("nonsense", None),
         (None, None),
     ],
 )
-def test_the_usage_is_read(header: str | None, usage: ApiUsage | None) -> None:
+def test_the_usage_is_read(header: str | None, usage: DailyUsage | None) -> None:
     assert parse_usage(header) == usage
 
 
 def test_the_share_of_the_limit() -> None:
-    assert ApiUsage(80, 100).share == 0.8
-    assert ApiUsage(1, 0).share == 1.0
+    assert DailyUsage(80, 100).reaches(80)
+    assert not DailyUsage(79, 100).reaches(80)
+    assert DailyUsage(1, 0).reaches(100)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from syncer.models import ApiUsage, SyncUser
 from syncer.salesforce.client import Org
-from syncer.salesforce.usage import ApiUsage as OrgUsage
+from syncer.salesforce.usage import DailyUsage
 from syncer.sync.errors import ReserveReached
 
 
@@ -24,13 +24,13 @@ def check_reserve(sync_user: SyncUser, org: Org) -> None:
         raise ReserveReached("Actions on persons", share, org.api_usage)
 
 
-def _last_told(sync_user: SyncUser) -> OrgUsage | None:
+def _last_told(sync_user: SyncUser) -> DailyUsage | None:
     """What Salesforce last told of the use by all apps together, within the 24 hours that it counts."""
     since = timezone.now() - timedelta(hours=24)
     told = ApiUsage.objects.filter(sync_user=sync_user, hour__gt=since).order_by("-hour").first()
     if told is None or told.org_used is None or told.org_limit is None:
         return None
-    return OrgUsage(told.org_used, told.org_limit)
+    return DailyUsage(told.org_used, told.org_limit)
 
 
 def book_api_calls(sync_user: SyncUser, org: Org) -> None:
