@@ -6,6 +6,7 @@ Opening a page costs no API call: the panel then takes Salesforce to have what b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
@@ -14,7 +15,8 @@ from syncer.admin.state.person_state import pending_of, record_of
 from syncer.admin.state.why import refusal_of
 from syncer.admin.ui import display
 from syncer.admin.ui.words import field_label
-from syncer.models import PendingState, Person, SyncMode, SyncUser
+from syncer.models import PendingState, Person, SalesforceRecord, SyncMode, SyncUser
+from syncer.salesforce.values import BadValue
 from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, ObjectMap, object_map
 from syncer.sync.merge import Decision, Outcome, Value, merge
 from syncer.sync.upkeep.read_now import There
@@ -52,37 +54,67 @@ def panel(person: Person, sync_user: SyncUser | None, there: There | None = None
     if sync_user is None or record is None or not person.sfdc_type or person.sfdc_is_deleted:
         return None
     fields = object_map(sync_user, record.object)
-    values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
-    here, bad = fields.here(values)
-    base: dict[str, Value] = {} if record.weak_base else dict(record.base)
-    sending = sync_user.mode == SyncMode.TWO_WAY
-    # Without asking: what would be decided if Salesforce still had what was last agreed.
-    values_there = there.values if there else {name: value for name, value in base.items() if name in here}
-    known = {name: value for name, value in values_there.items() if name not in bad}
-    weak = there is not None and record.weak_base
-    found = merge(fields.rules, dict(record.base) if weak else base, here, known, weak=weak, sending=sending)
-    decisions = {decision.field: decision for decision in found.decisions}
+    known = _Known.of(person, record, fields, there, sending=sync_user.mode == SyncMode.TWO_WAY)
     refused, waiting = _refused(person, fields)
-    rows = []
-    for field in fields.fields:
-        name = field.person_field
-        agreed = display.value(base[name]) if name in base else UNKNOWN
-        seen = display.value(values_there[name]) if name in values_there else UNKNOWN
-        if name in bad:
-            rows.append(_row(field, agreed, display.value(bad[name].value), seen, "Held", str(bad[name]), "held"))
-        elif name in decisions and decisions[name].outcome is not Outcome.AGREE and field.salesforce_field in refused:
-            rows.append(_row(field, agreed, display.value(here[name]), seen, "Held", "Salesforce refused it.", "held"))
-        elif name in decisions:
-            rows.append(_decided(field, agreed, seen, decisions[name], name in waiting))
-        elif here[name] is not None:
-            why = "Nothing is agreed yet: decided when Salesforce's value is read."
-            rows.append(_row(field, agreed, display.value(here[name]), seen, "To be read", why, "ask"))
+    rows = [
+        row
+        for field in fields.fields
+        if (
+            row := _field_row(
+                field, known, refused=field.salesforce_field in refused, waits=field.person_field in waiting
+            )
+        )
+    ]
     return FieldPanel(
         differing=tuple(row for row in rows if row.kind != "equal"),
         equal=tuple(row for row in rows if row.kind == "equal"),
         agreed_at=display.ago(record.agreed_at),
         read_at=display.moment(there.read_at) if there else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of both sides, by person field, and what the merge decides on it."""
+
+    base: Mapping[str, Value]
+    here: Mapping[str, Value]
+    bad: Mapping[str, BadValue]  # values here that Salesforce's types can't hold
+    there: Mapping[str, Value]
+    decisions: Mapping[str, Decision]
+
+    @classmethod
+    def of(
+        cls, person: Person, record: SalesforceRecord, fields: ObjectMap, there: There | None, *, sending: bool
+    ) -> _Known:
+        """Without asking Salesforce: what would be decided if it still had what was last agreed."""
+        values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
+        here, bad = fields.here(values)
+        base: dict[str, Value] = {} if record.weak_base else dict(record.base)
+        values_there = there.values if there else {name: value for name, value in base.items() if name in here}
+        merged = {name: value for name, value in values_there.items() if name not in bad}
+        weak = there is not None and record.weak_base
+        found = merge(fields.rules, dict(record.base) if weak else base, here, merged, weak=weak, sending=sending)
+        return cls(base, here, bad, values_there, {decision.field: decision for decision in found.decisions})
+
+
+def _field_row(field: MappedField, known: _Known, *, refused: bool, waits: bool) -> FieldRow | None:
+    """One field; None where there is nothing to show."""
+    name = field.person_field
+    agreed = display.value(known.base[name]) if name in known.base else UNKNOWN
+    seen = display.value(known.there[name]) if name in known.there else UNKNOWN
+    decision = known.decisions.get(name)
+    if name in known.bad:
+        error = known.bad[name]
+        return _row(field, agreed, display.value(error.value), seen, "Held", str(error), "held")
+    if decision is not None and decision.outcome is not Outcome.AGREE and refused:
+        return _row(field, agreed, display.value(known.here[name]), seen, "Held", "Salesforce refused it.", "held")
+    if decision is not None:
+        return _decided(field, agreed, seen, decision, waits)
+    if known.here[name] is not None:
+        why = "Nothing is agreed yet: decided when Salesforce's value is read."
+        return _row(field, agreed, display.value(known.here[name]), seen, "To be read", why, "ask")
+    return None
 
 
 def _refused(person: Person, fields: ObjectMap) -> tuple[frozenset[str], frozenset[str]]:
