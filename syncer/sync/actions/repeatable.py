@@ -44,7 +44,6 @@ def refused(
         f"{error.code}: {error.message}",
         field=", ".join(error.fields),
         code=error.code,
-        failed=True,
         detail={
             "errors": [{"code": error.code, "message": error.message, "fields": list(error.fields)}],
             "values": dict(sent),

@@ -41,7 +41,6 @@ def keep(
             ActivityType.SYNC_PERSON,
             told.message,
             code=told.code,
-            failed=True,
             detail=detail,
         )
         failures.append(Failure(told.person_id, told.code, told.message, detail, failed=True, retry_at=None))

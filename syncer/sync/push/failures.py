@@ -65,7 +65,6 @@ def failure(
             f"{error.code}: {error.message}",
             field=", ".join(error.fields),
             code=error.code,
-            failed=True,
             detail=detail,
         )
     return Failure(person.id, error.code, error.message, detail, failed=not passing, retry_at=retry_at)

@@ -41,10 +41,10 @@ class Journal:
         actor: str = "",
         field: str = "",
         code: str = "",
-        failed: bool = False,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        status = ActivityStatus.FAILED if failed else ActivityStatus.OK
+        """What happened to a person. ``code``: it failed, and why."""
+        status = ActivityStatus.FAILED if code else ActivityStatus.OK
         self._entries.append(
             (
                 person_id,
@@ -88,7 +88,6 @@ class Journal:
             str(error),
             field=field,
             code="VALUE_NOT_STORED",
-            failed=True,
             detail={"value": value, "source": "Salesforce"},
         )
 
