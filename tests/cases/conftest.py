@@ -7,6 +7,7 @@ Each test stands for a fault that people who do this job have met. What is wrong
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import time_machine
@@ -14,7 +15,8 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from syncer.models import Person, SyncRun, SyncUser
+from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
+from syncer.sync.check import refresh_fields
 from syncer.sync.errors import CannotSync
 from tests.cases.organisation import Organisation
 from tests.scenarios.sides import Clock, HereSide
@@ -37,6 +39,26 @@ def salesforce(time: Clock) -> Organisation:
 def sandbox(salesforce: Organisation) -> Organisation:
     """What the cycle and the actions talk to."""
     return salesforce
+
+
+@pytest.fixture(scope="session")
+def field_list() -> list[Any]:
+    """What the organisation as delivered describes, read once: rows of a connection, to be stored anew."""
+    return []
+
+
+@pytest.fixture
+def described(sync_user: SyncUser, salesforce: Organisation, field_list: list[Any]) -> None:
+    """The fields of the organisation as delivered are known, as `add_sync_user` leaves a connection."""
+    if not field_list:
+        refresh_fields(sync_user, actor="Eva", open_session=salesforce.open_session)
+        field_list += [*sync_user.described.all(), *sync_user.mappings.all()]
+        return
+    for model in (SalesforceObject, FieldMapping):
+        rows = [row for row in field_list if isinstance(row, model)]
+        for row in rows:
+            row.pk, row.sync_user_id = None, sync_user.pk
+        model._default_manager.bulk_create(rows)
 
 
 @pytest.fixture
@@ -73,7 +95,7 @@ def quiet(time: Clock, cycle: Callable[..., SyncRun]) -> Callable[[], None]:
 def in_sync(salesforce: Organisation, here: HereSide, quiet: Callable[[], None]) -> Callable[..., tuple[str, Person]]:
     """A new lead and its person, which agree; neither is looked at any more until something happens."""
 
-    def make(**values: object) -> tuple[str, Person]:
+    def make(**values: Any) -> tuple[str, Person]:
         lead = salesforce.lead(**values)
         quiet()
         return lead, here.person(lead)

@@ -129,8 +129,9 @@ class Organisation(SalesforceSide):
                 return replace(answer, status=400, body=json.dumps(refusal).encode())
             if not (request.url or "").endswith("/composite") or answer.status != 200:
                 return answer
-            asked = {part["referenceId"]: unquote_plus(part["url"]) for part in _json(request.body)["compositeRequest"]}
-            body = _json(answer.body)
+            parts = json.loads(_body(request))["compositeRequest"]
+            asked = {part["referenceId"]: unquote_plus(part["url"]) for part in parts}
+            body = json.loads(answer.body)
             for part in body["compositeResponse"]:
                 url = asked[part["referenceId"]]
                 if "/query" in url and those(url):
@@ -158,13 +159,14 @@ class Organisation(SalesforceSide):
         self.plan.changes.clear()
 
 
-def _json(body: str | bytes | None) -> Any:
-    return json.loads(body or b"null")
+def _body(request: requests.PreparedRequest) -> str:
+    body = request.body or ""
+    assert isinstance(body, str | bytes), "the application sends no streams"
+    return body if isinstance(body, str) else body.decode()
 
 
 def _happen(events: Sequence[Event], request: requests.PreparedRequest) -> None:
-    body = request.body or b""
-    asked = f"{request.url} {body if isinstance(body, str) else body.decode()}"
+    asked = f"{request.url} {_body(request)}"
     for event in events:
         if not event.happened and re.search(event.pattern, asked):
             event.happened = True

@@ -22,6 +22,7 @@ from tests.reliability.waiting import eventually
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time."),
     pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("described"),
 ]
 
 #: Seconds that anything of this takes at most.
@@ -219,7 +220,7 @@ def test_two_reads_never_have_the_same_number():
     both = threading.Barrier(2)
 
     def take():
-        counted = []
+        counted: list[str] = []
 
         def together(execute, sql, params, many, context):
             result = execute(sql, params, many, context)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from syncer.models import FieldMapping, Person, SyncUser
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 
 #: Seconds after which nothing is read again because it might have been committed late.
 LATER = 700

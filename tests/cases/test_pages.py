@@ -87,7 +87,7 @@ def put_picklists(salesforce, inactive=()):
 
 
 @pytest.fixture
-def with_picklists(salesforce, here, quiet):
+def with_picklists(described, salesforce, here, quiet):
     """Makes a lead with these values, of which some are inactive by now, and its person."""
 
     def make(tier, colours):
@@ -149,8 +149,9 @@ def select_all(here, eva):
 
     def select(action, number):
         Person.objects.all().delete()
-        Person.objects.bulk_create([Person(last_name=f"N{n}", email=f"m{n}@example.com") for n in range(number)])
-        chosen = {"action": action, "select_across": "1", "index": "0", "_selected_action": Person.objects.first().pk}
+        persons = [Person(last_name=f"N{n}", email=f"m{n}@example.com") for n in range(number)]
+        first, *_ = Person.objects.bulk_create(persons)
+        chosen = {"action": action, "select_across": "1", "index": "0", "_selected_action": first.pk}
         with CaptureQueriesContext(connection) as queries:
             answer = eva.post(LIST, chosen, follow=True)
         assert answer.status_code == 200

@@ -11,7 +11,7 @@ import pytest
 from syncer.models import PendingChange, Person
 from tests.cases.organisation import given
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 
 
 # -- one record is refused for one of its fields ----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from syncer.models import Person
 from tests.admin.pages import form_data
 from tests.cases.organisation import given
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 
 POSTGRESQL = connection.vendor == "postgresql"
 #: As JSON has it: the first half of a surrogate pair, which is no character of its own.

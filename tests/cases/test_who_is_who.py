@@ -9,7 +9,7 @@ from syncer.models import PendingChange, Person
 from syncer.sync.options import Action, SyncOptions
 from tests.cases.organisation import given
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 
 A_WEEK = 7 * 86_400
 
