@@ -99,6 +99,12 @@ class Organisation(SalesforceSide):
         super().__init__(time)
         self.plan = Plan()
 
+    def control(self, method: str, path: str, **body: Any) -> Any:
+        try:
+            return super().control(method, path, **body)
+        except AssertionError as error:
+            raise NotSetUp(f"{method} {path}") from error
+
     def open_session(self, login_url: str) -> requests.Session:
         session = requests.Session()
         for prefix in ("http://", "https://"):

@@ -73,7 +73,7 @@ def test_the_score_is_the_same_field_on_leads_and_on_contacts(salesforce, cycle)
         salesforce.field(name, "Number", sobject="Contact", label="Lead Score")
     cycle()
     mapped = FieldMapping.objects.filter(salesforce_field__in=[SCORE, RIVAL])
-    assert mapped.count() == 4
+    given(mapped.count() == 4, "both fields are mapped on both objects")
     score = dict(mapped.filter(person_field="person_score").values_list("object", "salesforce_field"))
     assert set(score) == {"Lead", "Contact"}
     assert score["Lead"] == score["Contact"]
@@ -93,7 +93,7 @@ def test_the_company_of_a_contact_stays_when_its_account_is_hidden(salesforce, h
     salesforce.share(account, visible=False)
     salesforce.edit(contact, Title="VP")
     quiet()
-    assert here.again(bolton).title == "VP"
+    given(here.again(bolton).title == "VP", "the contact's own change was received")
     assert here.again(bolton).company == "Initech"
 
 

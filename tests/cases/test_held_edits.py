@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from syncer.models import FieldMapping, Person, SyncUser
+from tests.cases.organisation import given
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 
@@ -16,26 +17,34 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 LATER = 700
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Two ways in which nothing may be sent, and is allowed again."""
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Stopped in one of two ways, and allowed again."""
 
-    hold: Callable[[], object]
+    stop: Callable[[], object]
     allow: Callable[[], object]
 
 
+@pytest.fixture
+def button(eva) -> Callable[[str], None]:
+    """Presses one on the dashboard."""
+
+    def press(name):
+        given(eva.post(reverse(f"admin:{name}")).status_code == 302, f"{name} was done")
+
+    return press
+
+
 @pytest.fixture(params=["stopped", "receive-only"])
-def sending(request, here, eva) -> Hold:
+def sending(request, here, button) -> Sending:
     def mode(name):
         sync_user = SyncUser.objects.get()
         sync_user.mode = name
         sync_user.save()
 
     if request.param == "receive-only":
-        return Hold(lambda: mode("receive-only"), lambda: mode("two-way"))
-    return Hold(
-        lambda: eva.post(reverse("admin:sync_stop_writing")), lambda: eva.post(reverse("admin:sync_allow_writing"))
-    )
+        return Sending(lambda: mode("receive-only"), lambda: mode("two-way"))
+    return Sending(lambda: button("sync_stop_writing"), lambda: button("sync_allow_writing"))
 
 
 @pytest.fixture
@@ -62,29 +71,31 @@ held_edits_are_lost = pytest.mark.xfail(
 
 
 @held_edits_are_lost
-def test_an_edit_of_a_lead_that_was_deleted_and_restored(salesforce, here, in_sync, cycle, sending, then_allowed):
+def test_an_edit_of_a_lead_that_was_deleted_and_restored_is_sent(
+    salesforce, here, in_sync, cycle, sending, then_allowed
+):
     lead, kim = in_sync(Title="Buyer")
     salesforce.delete(lead)
     cycle()
     here.edit(kim, title="Head Buyer")
-    sending.hold()
+    sending.stop()
     salesforce.undelete(lead)
     then_allowed()
     assert (here.again(kim).title, salesforce.read(lead)["Title"]) == ("Head Buyer", "Head Buyer")
 
 
 @held_edits_are_lost
-def test_a_value_of_a_person_who_is_linked_meanwhile(salesforce, here, sending, then_allowed):
-    sending.hold()
+def test_a_value_of_a_person_who_is_linked_meanwhile_is_sent(salesforce, here, sending, then_allowed):
+    sending.stop()
     kim = here.add(first_name="Kim", email="kim@example.com", title="Head Buyer")
     lead = salesforce.lead(FirstName="Kim", Email="kim@example.com")
     then_allowed()
-    assert here.again(kim).sfdc_id == lead
+    given(here.again(kim).sfdc_id == lead, "the person was linked")
     assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
 @held_edits_are_lost
-def test_an_edit_of_a_field_that_was_hidden_and_is_visible_again(
+def test_an_edit_of_a_field_that_was_hidden_and_is_visible_again_is_sent(
     salesforce, here, in_sync, cycle, time, sending, then_allowed
 ):
     lead, kim = in_sync(Title="Buyer")
@@ -92,14 +103,14 @@ def test_an_edit_of_a_field_that_was_hidden_and_is_visible_again(
     cycle()
     here.edit(kim, title="Head Buyer")
     cycle()
-    sending.hold()
+    sending.stop()
     time.pass_(LATER)
     salesforce.access("Title", "edit")
     then_allowed()
     assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
-def test_an_edit_of_a_record_that_was_hidden_and_is_visible_again(
+def test_an_edit_of_a_record_that_was_hidden_and_is_visible_again_is_sent(
     salesforce, here, in_sync, cycle, time, sending, then_allowed
 ):
     lead, kim = in_sync(Title="Buyer")
@@ -108,7 +119,7 @@ def test_an_edit_of_a_record_that_was_hidden_and_is_visible_again(
     time.pass_(LATER)
     cycle()
     here.edit(kim, title="Head Buyer")
-    sending.hold()
+    sending.stop()
     cycle()
     time.pass_(LATER)
     salesforce.share(lead, visible=True)
@@ -116,27 +127,26 @@ def test_an_edit_of_a_record_that_was_hidden_and_is_visible_again(
     assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
-def test_an_edit_of_a_lead_that_was_converted(salesforce, here, in_sync, sending, then_allowed):
+def test_an_edit_of_a_lead_that_was_converted_is_sent_to_the_contact(salesforce, here, in_sync, sending, then_allowed):
     lead, kim = in_sync(Title="Buyer")
-    sending.hold()
+    sending.stop()
     here.edit(kim, title="Head Buyer")
     contact = salesforce.convert(lead)
     then_allowed()
     assert (here.again(kim).title, salesforce.read(contact)["Title"]) == ("Head Buyer", "Head Buyer")
 
 
-def test_an_edit_of_a_lead_that_was_merged_away(salesforce, here, in_sync, sending, then_allowed):
-    """The person of the lead that is left has its title; both sides agree."""
+def test_both_sides_agree_after_a_lead_with_an_edit_was_merged_away(salesforce, here, in_sync, sending, then_allowed):
     lead, kim = in_sync(Title="Buyer", Email="kim@example.com")
     other = salesforce.lead(FirstName="Kim")
-    sending.hold()
+    sending.stop()
     here.edit(kim, title="Head Buyer")
     salesforce.merge(other, lead)
     then_allowed()
     assert Person.objects.get(sfdc_id=other).title == salesforce.read(other)["Title"]
 
 
-def test_an_edit_of_a_field_that_was_only_received(salesforce, here, in_sync, cycle, time):
+def test_both_sides_agree_on_an_edit_of_a_field_that_was_only_received(salesforce, here, in_sync, cycle, time):
     lead, kim = in_sync(Title="Buyer")
     title = FieldMapping.objects.get(object="Lead", salesforce_field="Title")
     title.direction = "receive"
@@ -170,14 +180,14 @@ def test_an_edit_of_a_field_that_was_only_received(salesforce, here, in_sync, cy
     ],
 )
 def test_an_edit_of_a_restored_lead_is_sent_soon_or_late_and_after_everything_is_read_again(
-    salesforce, here, in_sync, cycle, eva, time, stopped, later, full
+    salesforce, here, in_sync, cycle, button, time, stopped, later, full
 ):
     lead, kim = in_sync(Title="Buyer")
     salesforce.delete(lead)
     cycle()
     here.edit(kim, title="Head Buyer")
     if stopped:
-        eva.post(reverse("admin:sync_stop_writing"))
+        button("sync_stop_writing")
     salesforce.undelete(lead)
     cycle()
     time.pass_(later)
@@ -185,7 +195,7 @@ def test_an_edit_of_a_restored_lead_is_sent_soon_or_late_and_after_everything_is
         cycle()
         time.pass_(later)
     if stopped:
-        eva.post(reverse("admin:sync_allow_writing"))
+        button("sync_allow_writing")
     for _ in range(2):
         time.pass_(later)
         cycle()
