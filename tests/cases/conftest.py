@@ -92,12 +92,14 @@ def quiet(time: Clock, cycle: Callable[..., SyncRun]) -> Callable[[], None]:
 
 
 @pytest.fixture
-def in_sync(salesforce: Organisation, here: HereSide, quiet: Callable[[], None]) -> Callable[..., tuple[str, Person]]:
-    """A new lead and its person, which agree; neither is looked at any more until something happens."""
+def in_sync(
+    salesforce: Organisation, here: HereSide, cycle: Callable[..., SyncRun]
+) -> Callable[..., tuple[str, Person]]:
+    """A new lead and its person, which agree."""
 
     def make(**values: Any) -> tuple[str, Person]:
         lead = salesforce.lead(**values)
-        quiet()
+        cycle()
         return lead, here.person(lead)
 
     return make

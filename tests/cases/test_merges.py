@@ -183,6 +183,7 @@ def test_a_restored_backup_sends_no_edit_over_a_newer_value(salesforce, here, in
 )
 def test_an_edit_by_insert_or_replace_is_sent(salesforce, here, in_sync, quiet):
     lead, kim = in_sync(City="A")
+    quiet()  # the record is not read again, which would show the edit, too
     columns = [field.column for field in Person._meta.concrete_fields]
     names = ", ".join(columns)
     values = ", ".join("'R'" if name == "city" else name for name in columns)

@@ -64,6 +64,7 @@ def test_a_person_deleted_here_right_after_a_conversion_stays_deleted(salesforce
 
 def test_a_person_deleted_here_after_both_sides_edited_stays_deleted(salesforce, here, in_sync, cycle, quiet):
     lead, kim = in_sync(City="A", Title="t")
+    quiet()
     here.edit(kim, title="u")
     salesforce.edit(lead, City="B")
     cycle()
