@@ -1,0 +1,110 @@
+"""Whose record is whose: made again, deleted here, made twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.users import SYNC_USERNAME
+from syncer.models import PendingChange, Person
+from syncer.sync.options import Action, SyncOptions
+from tests.cases.organisation import given
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
+
+A_WEEK = 7 * 86_400
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="A lead that is made again after it was deleted becomes a second person with the same name and address.",
+)
+def test_a_lead_that_is_made_again_after_it_was_deleted_is_the_same_person(salesforce, here, cycle, time):
+    ann = {"FirstName": "Ann", "LastName": "Again", "Email": "again@example.com"}
+    lead = salesforce.lead(**ann, Title="old")
+    cycle()
+    salesforce.delete(lead)
+    cycle()
+    given(here.person(lead).sfdc_is_deleted, "the person is marked as deleted there")
+    time.pass_(A_WEEK)
+    salesforce.lead(**ann, Title="new")
+    cycle()
+    assert Person.objects.filter(email="again@example.com").count() == 1
+
+
+# -- deleted here, and unchanged there --------------------------------------------------------------------------------
+
+a_deleted_person_comes_back = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="A person deleted here right after an action comes back, though nobody has changed the record since.",
+)
+
+
+@a_deleted_person_comes_back
+def test_a_person_deleted_here_after_the_owner_was_changed_stays_deleted(salesforce, in_sync, sync_person, quiet):
+    _, kim = in_sync(City="A")
+    sync_person(kim, options=SyncOptions(action=Action.OWNER, owner=salesforce.sally))
+    kim.delete()
+    quiet()
+    assert not Person.objects.exists()
+
+
+@a_deleted_person_comes_back
+def test_a_person_deleted_here_right_after_a_conversion_stays_deleted(salesforce, in_sync, sync_person, quiet):
+    lead, kim = in_sync(City="A", Title="t")
+    contact = salesforce.convert(lead)
+    sync_person(kim)
+    kim.refresh_from_db()
+    given(kim.sfdc_id == contact, "the conversion was followed")
+    kim.delete()
+    quiet()
+    assert not Person.objects.exists()
+
+
+def test_a_person_deleted_here_after_both_sides_edited_stays_deleted(salesforce, here, in_sync, cycle, quiet):
+    lead, kim = in_sync(City="A", Title="t")
+    quiet()
+    here.edit(kim, title="u")
+    salesforce.edit(lead, City="B")
+    cycle()
+    here.again(kim).delete()
+    quiet()
+    assert not Person.objects.exists()
+
+
+# -- a worker that was suspended --------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="A worker that sleeps before it asks for a create asks for it although another one has made it by then.",
+)
+@pytest.mark.parametrize("external_id", ["visible", "hidden"])
+def test_a_worker_suspended_before_a_create_makes_no_second_lead_and_writes_over_none(
+    salesforce, here, cycle, sync_person, time, quiet, external_id
+):
+    if external_id == "hidden":
+        salesforce.control(
+            "POST", "access", username=SYNC_USERNAME, object="Lead", field="Person_Id__c", access="hidden"
+        )
+    cycle()
+    kim = here.add(last_name="Kim", email="kim@example.com", phone="1")
+
+    def leads():
+        return salesforce.sales.query("SELECT Id, Phone FROM Lead WHERE LastName = 'Kim'")["records"]
+
+    def sleep():
+        """Twenty minutes, by the database's clock, too; then another worker does it, and a salesperson edits."""
+        time.pass_(1200)
+        PendingChange.objects.update(claimed_until="2020-01-01T00:00Z")
+        sync_person(kim)
+        [made] = leads()
+        salesforce.edit(made["Id"], Phone="999 from sales")
+
+    suspended = salesforce.once_before('"create"', sleep)
+    sync_person(kim)
+    given(suspended.happened, "the worker was suspended before it asked")
+    quiet()
+    assert [lead["Phone"] for lead in leads()] == ["999 from sales"]
