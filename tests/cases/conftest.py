@@ -16,8 +16,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
-from syncer.sync.check import refresh_fields
 from syncer.sync.errors import CannotSync
+from syncer.sync.upkeep.access_check import refresh_fields
 from tests.cases.organisation import Organisation
 from tests.scenarios.sides import Clock, HereSide
 

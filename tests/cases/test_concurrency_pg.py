@@ -13,8 +13,8 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from syncer.models import Person
+from syncer.sync.context import next_sequence
 from syncer.sync.options import Action, SyncOptions
-from syncer.sync.work import next_sequence
 from tests.cases.organisation import NotSetUp, given
 from tests.reliability.waiting import eventually
 

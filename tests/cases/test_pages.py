@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from syncer.models import Person
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.schema import store_describe
+from syncer.sync.pull.describes import store_describe
 from tests.admin.acting import LIST
 from tests.admin.conftest import described, in_salesforce
 from tests.admin.pages import form_data
