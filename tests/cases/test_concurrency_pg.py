@@ -118,11 +118,6 @@ def edited_beside(salesforce, quiet):
     return edit
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="An edit that is committed while an action gives its person back goes out of the outbox, and is never sent.",
-)
 def test_an_edit_that_is_committed_while_a_refresh_gives_the_person_back_is_sent(edited_beside, in_sync, sync_person):
     lead, kim = in_sync(City="A")
     refresh = SyncOptions(action=Action.REFRESH)
@@ -224,9 +219,6 @@ def test_a_page_that_was_answered_before_a_push_was_saved_is_not_merged_over_it(
     assert here.again(kim).unsubscribed
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="The number of a read is counted up and read in two steps."
-)
 def test_two_reads_never_have_the_same_number():
     """Each takes one, and goes on when the other has counted up, too, or has to wait for it."""
     next_sequence()
