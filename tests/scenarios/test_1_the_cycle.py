@@ -68,6 +68,17 @@ def test_1_1_it_can_be_paused_and_resumed_from_the_admin(salesforce, here, eva, 
     assert here.names() == {"Ode"}
 
 
+def test_1_1_a_cycle_in_the_background_stops_after_ten_minutes_and_goes_on_at_once(salesforce, here, time):
+    salesforce.control("POST", "reset", leads=2100, contacts=0, seed=1)
+    with meanwhile("Receiving Leads", lambda: time.pass_(601)):
+        tasks.run_cycle()
+    assert Person.objects.count() == 2000  # the page that it was at
+    assert schedule.next_run() == time()
+    tasks.run_cycle()
+    assert Person.objects.count() == 2100
+    assert schedule.next_run() == time() + timedelta(minutes=5)
+
+
 # -- 1.2 --------------------------------------------------------------------------------------------------------------
 
 
@@ -411,6 +422,20 @@ def test_1_6_and_which_conflicts_would_be_settled_how(salesforce, here, cycle, r
     printed = runsync("--dry-run").out
     assert "send title: “Theirs” → “Ours” (Both changed: this database wins.)" in printed
     assert "1 × overwritten" in printed
+
+
+def test_1_6_its_run_is_kept_as_a_preview_and_made_api_calls(salesforce, in_sync, runsync):
+    lead, _ = in_sync()
+    salesforce.edit(lead, Title="Buyer")
+    runsync("--dry-run")
+    run = SyncRun.objects.latest("pk")
+    assert (run.get_kind_display(), run.status) == ("Preview", "completed")
+    assert run.api_calls > 0
+
+
+def test_1_6_it_takes_the_lease_like_a_cycle(sync_user, runsync):
+    acquire(sync_user)
+    assert runsync("--dry-run").code == 75
 
 
 # -- 1.7 --------------------------------------------------------------------------------------------------------------

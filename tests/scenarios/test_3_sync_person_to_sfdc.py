@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -93,6 +94,18 @@ def test_3_1_for_more_it_runs_in_the_background_with_a_progress_page(here, eva, 
     tasks.sync_persons_task(*task["args"])
     [run] = task["args"][:1]
     assert "Created 26" in words(eva.get(reverse("admin:syncer_person_sync_run", args=[run])))
+
+
+def test_3_1_the_page_waits_at_most_15_seconds_and_what_is_left_goes_on_in_the_background(here, eva, salesforce, time):
+    kim, alex = here.add(last_name="Kim"), here.add(last_name="Alex")
+    salesforce.fault("/composite", "status", status=503, times=100)
+    pressed = time()
+    page = selected(eva, kim, alex)
+    assert time() - pressed <= timedelta(seconds=15)
+    assert (salesforce.count(), "Created" in page) == (0, False)
+    salesforce.calm()
+    tasks.sync_persons_task(*OrmQ.objects.get().task["args"])
+    assert [here.again(person).sfdc_type for person in (kim, alex)] == ["Lead", "Lead"]
 
 
 # -- 3.2 --------------------------------------------------------------------------------------------------------------

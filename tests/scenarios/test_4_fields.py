@@ -6,6 +6,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 
 from syncer.models import Backfill, FieldMapping, Person, SalesforceRecord
@@ -98,6 +99,15 @@ def test_4_1_and_is_told_with_the_cycle(salesforce, here, in_sync, cycle, eva):
     assert "Lead: no longer visible to the sync user, kept here and not synced: Title." in page
 
 
+def test_4_1_discover_fields_reads_the_field_list_now(salesforce, here, in_sync, capsys):
+    in_sync()
+    salesforce.field("Tier__c", "Text", length=20)
+    salesforce.access("Title", "hidden")
+    call_command("discover_fields")
+    assert capsys.readouterr().out.splitlines() == ["Lead: new: Tier__c.", "Lead: gone: Title."]
+    assert (mapping("Tier__c").readable, mapping("Title").readable) == (True, False)
+
+
 # -- 4.2 --------------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +181,24 @@ def test_4_2_this_backfill_only_receives(salesforce, here, in_sync, cycle, quiet
     assert Backfill.objects.get().fields == ["Tier__c"]
     assert (here.again(kim).custom["Tier__c"], here.again(alex).custom["Tier__c"]) == ("Ours", "Theirs")
     assert [salesforce.read(lead)["Tier__c"] for lead in (kim_lead, alex_lead)] == [None, "Theirs"]
+
+
+@pytest.mark.parametrize(
+    ("of_contacts", "kept_as"),
+    [({"kind": "LongTextArea"}, "Tier__c"), ({"kind": "Number", "precision": 9, "scale": 0}, "Contact.Tier__c")],
+    ids=["values fit both", "another kind of value"],
+)
+def test_4_2_a_custom_field_of_leads_and_contacts_is_one_here_if_its_values_fit_both(
+    salesforce, here, cycle, of_contacts, kept_as
+):
+    salesforce.field("Tier__c", "Text", length=20)
+    salesforce.field("Tier__c", sobject="Contact", **of_contacts)
+    value: Any = 7 if kept_as == "Contact.Tier__c" else "7"
+    lead, contact = salesforce.lead(Tier__c="Gold"), salesforce.contact(Tier__c=value)
+    cycle()
+    assert mapping("Tier__c", "Contact").person_field == kept_as
+    assert here.person(lead).custom["Tier__c"] == "Gold"
+    assert here.person(contact).custom[kept_as] == "7"
 
 
 # -- 4.3 --------------------------------------------------------------------------------------------------------------
@@ -390,6 +418,20 @@ def test_4_4_and_never_pushed_again(salesforce, here, in_sync, cycle):
     assert cycle().counters["sent"]["updated"] == 1
     salesforce.clear_requests()
     assert [cycle().counters["sent"]["updated"] for _ in range(3)] == [0, 0, 0]
+
+
+def test_4_4_a_value_that_salesforces_type_cannot_hold_is_not_sent_and_the_log_says_which(
+    salesforce, here, in_sync, cycle
+):
+    lead, kim = in_sync(Budget__c=1)
+    here.edit(kim, Budget__c="a lot")
+    salesforce.clear_requests()
+    run = cycle()
+    assert (run.api_calls, salesforce.read(lead)["Budget__c"]) == (1, 1)  # nothing was asked of Salesforce
+    [entry] = here.log(kim, "Sync failed")
+    assert "Budget" in entry.field
+    assert "a lot" in entry.summary
+    assert here.waits(kim) == "failed"
 
 
 # -- 4.5 --------------------------------------------------------------------------------------------------------------

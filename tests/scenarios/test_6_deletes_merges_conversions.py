@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from syncer.models import FormerId, Person
+from syncer.models import Conflict, FormerId, Person
 from syncer.sync.options import Action, SyncOptions
 from tests.admin.pages import words
 from tests.scenarios.sides import meanwhile
@@ -132,6 +132,20 @@ def test_6_activities_are_moved(salesforce, here, two, cycle):
     cycle()
     assert (len(here.log(winner, "New Person")), here.log(loser)) == (2, [])
     assert len(here.log(winner)) > before
+
+
+def test_6_conflicts_and_former_ids_are_moved_too(salesforce, here, two, cycle):
+    winner, loser = two
+    earlier = salesforce.lead(LastName="Earlier")
+    cycle()
+    salesforce.merge(loser.sfdc_id, earlier)
+    salesforce.edit(loser.sfdc_id, Title="Theirs")
+    here.edit(loser, title="Ours")
+    cycle()
+    salesforce.merge(winner.sfdc_id, loser.sfdc_id)
+    cycle()
+    assert Conflict.objects.get(field="title").person_id == winner.pk
+    assert FormerId.objects.get(record_id=earlier).person_id == winner.pk
 
 
 def test_6_a_blank_on_the_winner_is_filled_from_the_loser_only_in_fields_that_do_not_sync(salesforce, here, two, cycle):

@@ -268,6 +268,20 @@ def test_7_an_exhausted_daily_api_limit_pauses_the_sync_until_it_resets(salesfor
     assert salesforce.read(lead)["Title"] == "Head Buyer"
 
 
+def test_7_the_pause_lasts_an_hour(salesforce, here, in_sync, cycle):
+    lead, kim = in_sync(Title="Buyer")
+    here.edit(kim, title="Head Buyer")
+    salesforce.control("POST", "limits", daily=1)
+    with pytest.raises(CannotSync):
+        cycle()
+    salesforce.control("POST", "limits", daily=5000)
+    salesforce.time.pass_(54 * 60)
+    with pytest.raises(CannotSync, match="daily API limit is used up"):
+        cycle()  # five minutes later
+    cycle()
+    assert salesforce.read(lead)["Title"] == "Head Buyer"
+
+
 @pytest.fixture
 def others_used(salesforce) -> Callable[[int], None]:
     """Other apps have used so many percent of the organisation's calls."""
