@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -12,21 +11,19 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from syncer import schedule
-from syncer.models import RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
-from syncer.sync.actions.sync_person import sync_persons
+from syncer.models import RunKind, SyncRun, SyncUser, SyncUserState
+from syncer.sync.actions.sync_person import carry_on
+from syncer.sync.connection import runs
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync, OutOfTime
-from syncer.sync.options import SyncOptions
+from syncer.sync.store import run_persons
 from syncer.sync.upkeep.reconnect_sandbox import reconnect
 from syncer.sync.upkeep.retention import prune
 
 #: A cycle in the background gives up at a batch's end after this time and goes on in a new task: django-q2 kills a task
 #: at its time-out of 15 minutes, which would otherwise always strike at the same point.
 GIVE_UP_AFTER = timedelta(minutes=10)
-
-#: An action on persons that has not told anything for so long has lost its worker.
-RUN_IS_DEAD_AFTER = timedelta(minutes=5)
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
     unfinished = False
     try:
         run = run_one_cycle(trigger=actor or trigger, options=CycleOptions(give_up_after=GIVE_UP_AFTER))
-        unfinished = bool(run.options.get("unfinished"))
+        unfinished = run.unfinished
         return {"run": run.pk, "status": run.status}
     except CannotSync as error:
         logger.warning("The cycle could not run: %s", error.message)
@@ -52,56 +49,46 @@ def run_cycle(trigger: str = "schedule", actor: str = "") -> dict[str, Any]:
             schedule.run_after_the_wait()
 
 
-def sync_persons_task(
-    run_id: int, person_ids: Sequence[int], actor: str, options: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """*Sync Person to SFDC*, or a sister action, for many persons; the run shows how far it is."""
+def sync_persons_task(run_id: int) -> dict[str, Any]:
+    """*Sync Person to SFDC*, or a sister action, for those who wait in its run; the run shows how far it is."""
     run = SyncRun.objects.get(pk=run_id)
-    if run.status != RunStatus.RUNNING:  # stopped before it began, or done by another worker
-        return {"run": run_id, "status": run.status}
-    asked = SyncOptions.from_dict(options or {})
-    ids = run.options.get("left") or list(person_ids)
     try:
-        outcomes = sync_persons(ids, actor=actor, run=run, options=asked, budget=GIVE_UP_AFTER)
+        if carry_on(run, budget=GIVE_UP_AFTER):
+            go_on(run)
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
-    if run.status == RunStatus.RUNNING:
-        go_on(run, actor)
-        return {"run": run_id, "status": "unfinished", "persons": len(outcomes)}
-    return {"run": run_id, "status": run.status, "persons": len(outcomes)}
+    return {"run": run_id, "status": run.status}
 
 
-def go_on(run: SyncRun, actor: str) -> None:
-    """Queue the rest of an action on persons (``run.options["left"]``), as the same run."""
-    asked = SyncOptions.from_dict(run.options)
-    async_task("syncer.tasks.sync_persons_task", run.pk, run.options["left"], actor, asked.to_dict())
-
-
-def take_over_dead_runs() -> list[int]:
-    """Actions on persons whose worker was killed go on with those who were left; safe to do twice, because each person
-    is claimed. Gives the runs that were queued again."""
-    silent = timezone.now() - RUN_IS_DEAD_AFTER
-    taken = []
-    begun = SyncRun.objects.filter(kind=RunKind.PERSONS, status=RunStatus.RUNNING).exclude(phases=[])
-    for run in begun.filter(heartbeat_at__lt=silent):
-        mine = SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING, heartbeat_at__lt=silent)
-        if not run.options.get("left"):
-            mine.update(status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word.")
-        elif mine.update(heartbeat_at=timezone.now()):
-            go_on(run, run.trigger)
-            taken.append(run.pk)
-    return taken
-
-
-def reconnect_sandbox(run_id: int, actor: str) -> dict[str, Any]:
+def reconnect_sandbox(run_id: int) -> dict[str, Any]:
     """*Reconnect to a refreshed sandbox*; the run says what was found."""
-    run = SyncRun.objects.get(pk=run_id)
     try:
-        reconnect(actor=actor, run=run)
+        reconnect(SyncRun.objects.get(pk=run_id))
     except CannotSync as error:
         return {"run": run_id, "status": "failed", "code": error.code}
     schedule.run_at_once()
     return {"run": run_id, "status": "completed"}
+
+
+TASKS = {RunKind.PERSONS: "syncer.tasks.sync_persons_task", RunKind.RECONNECT: "syncer.tasks.reconnect_sandbox"}
+
+
+def go_on(run: SyncRun) -> None:
+    """Queue a run, or the rest of it: a background worker carries it out."""
+    async_task(TASKS[RunKind(run.kind)], run.pk)
+
+
+def take_over_dead_runs() -> list[int]:
+    """Runs whose task was lost, or whose worker was killed, go on with what is left; safe to do twice, because one
+    worker at a time is at a run. Gives the runs that were queued again."""
+    taken = []
+    for run in runs.take_over(timezone.now()):
+        if run.kind == RunKind.PERSONS and not run_persons.waiting(run, 1):
+            runs.close_dead(run, all_done=run_persons.done_count(run) == run.person_count)
+        else:
+            go_on(run)
+            taken.append(run.pk)
+    return taken
 
 
 def prune_activity() -> dict[str, int]:

@@ -50,13 +50,7 @@ def cycle(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[..., Sy
 
     def run(**options: Any) -> SyncRun:
         time.pass_(60)
-        return run_cycle(
-            trigger="test",
-            options=CycleOptions(**options),
-            open_session=sandbox.open_session,
-            now=time,
-            pause=time.pass_,
-        )
+        return run_cycle(trigger="test", options=CycleOptions(**options), around=sandbox.around())
 
     return run
 
@@ -68,14 +62,7 @@ def sync_person(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[.
 
     def run(*persons: Person, **options: Any) -> Any:
         time.pass_(60)
-        outcomes = sync_persons(
-            [person.pk for person in persons],
-            actor="Eva",
-            open_session=sandbox.open_session,
-            now=time,
-            pause=time.pass_,
-            **options,
-        )
+        outcomes = sync_persons([person.pk for person in persons], actor="Eva", around=sandbox.around(), **options)
         return outcomes[0] if len(persons) == 1 else outcomes
 
     return run

@@ -7,14 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from syncer.admin.actions.progress import summary
 from syncer.admin.ui import display
 from syncer.admin.ui.base import ReadOnlyAdmin
 from syncer.admin.ui.words import run_title, trigger_label
 from syncer.models import ActivityLogEntry, ActivityStatus, RunKind, RunStatus, SyncRun
+from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.options import TITLES
 
 KINDS = {
     RunStatus.RUNNING: "info",
@@ -88,6 +92,23 @@ def failed_count(run: SyncRun) -> int:
     return counted(run, "received")["failed"] + counted(run, "sent")["failed"]
 
 
+class KindFilter(admin.SimpleListFilter):
+    """By what a run did; actions on persons by which action."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = [(kind.value, str(kind.label)) for kind in RunKind if kind != RunKind.PERSONS]
+        return kinds + [(action.value, title) for action, title in TITLES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
+        chosen = self.value()
+        if chosen in TITLES:
+            return queryset.filter(kind=RunKind.PERSONS, action=chosen)
+        return queryset.filter(kind=chosen) if chosen else queryset
+
+
 def _changed(run: SyncRun, direction: str) -> str:
     counts = counted(run, direction)
     parts = [f"{counts[key]:,} {word}" for key, word in (("created", "new"), ("updated", "updated")) if counts[key]]
@@ -109,7 +130,7 @@ class RunAdmin(ReadOnlyAdmin):
         "took",
     )
     list_display_links = ("started",)
-    list_filter = ("kind", "status")
+    list_filter = (KindFilter, "status")
     ordering = ("-id",)
     sortable_by = ()
     change_form_template = "syncer/run.html"
@@ -165,6 +186,7 @@ def page(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         "row": run_row(run),
         "started": display.moment(run.started_at),
         "finished": display.moment(run.finished_at),
+        "how": how(run),
         "phases": phases(run),
         "counter_names": [word for _, word in COUNTERS],
         "counters": [
@@ -181,6 +203,21 @@ def page(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
             else ""
         ),
     }
+
+
+def how(run: SyncRun) -> list[tuple[str, str]]:
+    """How it was asked for, and what came of the persons, as far as there is something to say."""
+    told = [(str(name), str(value)) for name, value in run.asked_in_words]
+    if run.kind == RunKind.PERSONS:
+        results = ", ".join(f"{count:,} {result.lower()}" for result, _, count in summary(run))
+        told.append(("Persons", f"{run.person_count:,}{f': {results}' if results else ''}"))
+    if run.sobjects and set(run.sobjects) != set(OBJECTS):
+        told.append(("Only", ", ".join(run.sobjects)))
+    if run.full:
+        told.append(("Re-check everything", "Yes"))
+    if run.unfinished:
+        told.append(("Out of time", "The next cycle goes on from there"))
+    return told
 
 
 def phases(run: SyncRun) -> list[PhaseRow]:

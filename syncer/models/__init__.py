@@ -2,7 +2,7 @@
 
 from syncer.models.activity import ActivityLogEntry, ActivityStatus, ActivityType, Conflict
 from syncer.models.mapping import Backfill, Direction, FieldMapping
-from syncer.models.person import FormerId, OptOut, Person, SfdcType, Tombstone
+from syncer.models.person import FormerId, Person, SfdcType, Tombstone
 from syncer.models.record import (
     CreateIntent,
     IntentState,
@@ -17,6 +17,7 @@ from syncer.models.run import (
     Installation,
     ReadSequence,
     RunKind,
+    RunPerson,
     RunStatus,
     SyncCursor,
     SyncLease,
@@ -47,12 +48,12 @@ __all__ = [
     "Heartbeat",
     "Installation",
     "IntentState",
-    "OptOut",
     "PendingChange",
     "PendingState",
     "Person",
     "ReadSequence",
     "RunKind",
+    "RunPerson",
     "RunStatus",
     "SalesforceObject",
     "SalesforceRecord",

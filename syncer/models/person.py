@@ -227,14 +227,3 @@ class Tombstone(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object} {self.record_id}"
-
-
-class OptOut(models.Model):
-    """An e-mail address that opted out, as a keyed hash: it outlives the person (consent, behaviour.md 5)."""
-
-    address_hash = models.CharField(max_length=64, unique=True)
-    since = models.DateTimeField(default=timezone.now)
-    source = models.CharField(max_length=60, blank=True)
-
-    def __str__(self) -> str:
-        return f"{self.address_hash[:12]}…"

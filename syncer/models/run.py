@@ -19,26 +19,44 @@ class RunStatus(models.TextChoices):
 
 
 class RunKind(models.TextChoices):
+    """*Test connection* leaves no run: it changes nothing, and its page shows at once what it found."""
+
     CYCLE = "cycle", "Cycle"
-    PERSONS = "persons", "Sync Person to SFDC"
+    PERSONS = "persons", "Action on persons"
     PREVIEW = "preview", "Preview"
+    RECONNECT = "reconnect", "Reconnect to a refreshed sandbox"
+    FIELD_LIST = "fields", "Refresh field list"
 
 
 class SyncRun(models.Model):
-    """One cycle, or one run of an action on persons: phases, counters, API calls, and the error that ended it.
+    """One cycle, or one thing that somebody asked for: phases, counters, API calls, and the error that ended it.
 
     ``counters`` is ``{"received": {"created", "updated", "unchanged", "failed"}, "sent": {…}}``; ``phases`` a list of
     ``{"name", "started", "finished", "done", "total"}`` in order.
+
+    An action on persons (``syncer.sync.options``): ``action`` which one, ``asked`` the other options that differ from
+    the usual ones, ``asked_in_words`` the same as somebody chose it on a page, ``[[name, value], …]``; the persons are
+    rows (``RunPerson``), ``person_count`` of them. A cycle: ``sobjects`` which it takes, ``full`` whether it compares
+    everything, ``unfinished`` that it was out of time and the next one goes on.
     """
 
     sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="runs")
     kind = models.CharField(max_length=10, choices=RunKind, default=RunKind.CYCLE)
+    action = models.CharField(max_length=20, blank=True, default="")
+    asked = models.JSONField(default=dict, blank=True)
+    asked_in_words = models.JSONField(default=list, blank=True)
+    person_count = models.PositiveIntegerField("persons", default=0)
+    sobjects = models.JSONField("objects", default=list, blank=True)
+    full = models.BooleanField("re-check everything", default=False)
+    unfinished = models.BooleanField(default=False)
     trigger = models.CharField("started by", max_length=150, blank=True)
     status = models.CharField(max_length=12, choices=RunStatus, default=RunStatus.RUNNING)
     started_at = models.DateTimeField("started", default=timezone.now)
     heartbeat_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField("finished", null=True, blank=True)
-    options = models.JSONField(default=dict, blank=True)
+    claim = models.CharField(
+        max_length=40, blank=True, default="", help_text="The worker that is at a run that was queued."
+    )
     phase = models.CharField(max_length=40, blank=True)
     phases = models.JSONField(default=list, blank=True)
     counters = models.JSONField(default=dict, blank=True)
@@ -64,6 +82,42 @@ class SyncRun(models.Model):
     @property
     def seconds(self) -> float | None:
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+
+class RunPerson(models.Model):
+    """A person of an action's run: stored with the run, before anything is queued; then what became of it.
+
+    ``result`` is empty while the person waits, then the word that pages show (``syncer.sync.outcomes.Result``).
+    """
+
+    # The constraint below begins with the run: no index of its own.
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="persons", db_index=False)
+    person_id = models.BigIntegerField(help_text="No foreign key: what became of somebody outlives the person.")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=255, blank=True, db_default="")
+    result = models.CharField(max_length=20, blank=True, db_default="")
+    message = models.TextField(blank=True, db_default="")
+    code = models.CharField("error code", max_length=80, blank=True, db_default="")
+    remedy = models.TextField(blank=True, db_default="")
+    sfdc_type = models.CharField("SFDC type", max_length=10, blank=True, db_default="")
+    sfdc_id = models.CharField("SFDC id", max_length=18, blank=True, db_default="")
+    sent = models.JSONField(default=list, blank=True, db_default=[])
+    received = models.JSONField(default=list, blank=True, db_default=[])
+
+    class Meta:
+        verbose_name = "person of a run"
+        verbose_name_plural = "persons of a run"
+        constraints = [
+            # Each person once; also the update of a batch by its persons.
+            models.UniqueConstraint(fields=["run", "person_id"], name="syncer_run_person_unique"),
+        ]
+        indexes = [
+            # The next persons who wait (result ""), in order; how many have which result, for the run's pages.
+            models.Index(fields=["run", "result", "position"], name="syncer_run_person_result"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"Person {self.person_id}"
 
 
 class SyncLease(models.Model):

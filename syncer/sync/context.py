@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import requests
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from syncer.models import Backfill, ReadSequence, RunKind, SyncCursor, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Answer, Org, Page, Subrequest
+from syncer.salesforce.transport import open_session
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import ObjectMap, object_map
@@ -25,11 +28,34 @@ from syncer.sync.persons.record import Gone, Reading, RemoteRecord
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
 
+OpenSession = Callable[[str], requests.Session]
 Progress = Callable[[str, int, int | None], None]
+
+
+def default_session(login_url: str) -> requests.Session:
+    return open_session(login_url, allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS)
 
 
 def no_progress(phase: str, done: int, total: int | None) -> None:
     """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a cycle or an action takes from the world around it. ``pause`` waits, ``monotonic`` counts, in seconds;
+    ``random`` spreads the tries of a call (None: a new one for each run); ``progress`` hears of each phase how much is
+    done, and of how much.
+    """
+
+    open_session: OpenSession = default_session
+    now: Callable[[], datetime] = timezone.now
+    pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    random: random_module.Random | None = None
+    progress: Progress = no_progress
+
+
+REAL_WORLD = Surroundings()
 
 
 @dataclass(slots=True)
@@ -60,6 +86,7 @@ class Context:
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     sent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     conflicts: int = 0
+    earlier_calls: int = 0  # of the run, by the workers that were at it before
 
     @property
     def organisation(self) -> str:

@@ -6,15 +6,12 @@ A quiet cycle is one API call: a Composite request with the conditional describe
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 
-from django.utils import timezone
-
-from syncer.models import RunKind, SyncCursor, SyncRun
+from syncer.models import RunKind, SyncCursor, SyncRun, SyncUser
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import ConfigurationError
@@ -22,17 +19,15 @@ from syncer.sync.actions import auto_create
 from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import (
-    OpenSession,
     active_sync_user,
     check_ready,
     connect,
-    default_session,
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.connection.lease import acquire
+from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import first_page
-from syncer.sync.context import Context, Progress, no_progress
+from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.errors import OutOfTime
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.persons.record import Reading
@@ -61,74 +56,78 @@ class CycleOptions:
     plan: Plan | None = None
 
 
-def run_cycle(
-    *,
-    trigger: str,
-    options: CycleOptions = CycleOptions(),
-    open_session: OpenSession = default_session,
-    now: Callable[[], datetime] = timezone.now,
-    pause: Callable[[float], None] = time.sleep,
-    monotonic: Callable[[], float] = time.monotonic,
-    random: Random | None = None,
-    progress: Progress = no_progress,
-) -> SyncRun:
+def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: Surroundings = REAL_WORLD) -> SyncRun:
     """Run one cycle for the active sync user; gives its stored run.
 
     Raises CannotSync (LeaseHeld when another cycle runs): nothing was done, or what was done is committed and the next
     cycle goes on from there.
     """
     sync_user = active_sync_user()
-    check_ready(sync_user, now())
+    check_ready(sync_user, around.now())
     lease = acquire(sync_user)
+    try:
+        context = _context(sync_user, lease, trigger, options, around)
+        with runs.recorded(context), one_line_errors(sync_user, context.org):
+            try:
+                _phases(context, options)
+            except OutOfTime:
+                context.run.unfinished = True
+            finally:
+                _tell_reserve(context)
+        return context.run
+    finally:
+        runs.discard_interrupted_connection()
+        lease.release()
+
+
+def _context(sync_user: SyncUser, lease: Lease, trigger: str, options: CycleOptions, around: Surroundings) -> Context:
+    """The connection, and the run that tells of the cycle."""
     claim = f"{outbox.CYCLE_CLAIM}{secrets.token_hex(8)}"
 
     def wait(seconds: float) -> None:
         """Between two tries of a call lease and claims are renewed: five tries of a minute each outlast them."""
         lease.renew()
         outbox.renew_all(claim)
-        progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
-        pause(seconds)
+        around.progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
+        around.pause(seconds)
         lease.renew()
         outbox.renew_all(claim)
 
-    try:
-        org = connect(sync_user, open_session, sleep=wait, now=now, monotonic=monotonic, random=random)
-        runs.mark_dead(sync_user.pk, RunKind.CYCLE)
-        run = SyncRun.objects.create(
-            sync_user=sync_user,
-            kind=RunKind.PREVIEW if options.plan else RunKind.CYCLE,
-            trigger=trigger[:150],
-            options={"objects": list(options.objects), "full": options.full},
-        )
-        context = Context(
-            sync_user=sync_user,
-            org=org,
-            run=run,
-            claim=claim,
-            actor=trigger,
-            now=now,
-            pause=pause,
-            random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
-            fence=lease.renew,
-            checkpoint=lease.renew,
-            progress=progress,
-            full=options.full,
-            save_duplicates=sync_user.save_warned_duplicates,
-            share=sync_user.cycle_share,
-            store=options.plan or Database(),
-            deadline=now() + options.give_up_after if options.give_up_after else None,
-        )
-        with runs.recorded(context), one_line_errors(sync_user, org):
-            try:
-                _phases(context, options)
-            except OutOfTime:
-                run.options["unfinished"] = True
-            finally:
-                _tell_reserve(context)
-        return run
-    finally:
-        runs.discard_interrupted_connection()
-        lease.release()
+    org = connect(
+        sync_user,
+        around.open_session,
+        sleep=wait,
+        now=around.now,
+        monotonic=around.monotonic,
+        random=around.random,
+    )
+    # Both hold the lease while they run.
+    runs.mark_dead(SyncRun.objects.filter(sync_user=sync_user, kind__in=[RunKind.CYCLE, RunKind.PREVIEW]))
+    run = runs.create(
+        sync_user,
+        RunKind.PREVIEW if options.plan else RunKind.CYCLE,
+        trigger,
+        sobjects=list(options.objects),
+        full=options.full,
+    )
+    return Context(
+        sync_user=sync_user,
+        org=org,
+        run=run,
+        claim=claim,
+        actor=trigger,
+        now=around.now,
+        pause=around.pause,
+        random=around.random or Random(),  # noqa: S311 - spreads tries, guards nothing
+        fence=lease.renew,
+        checkpoint=lease.renew,
+        progress=around.progress,
+        full=options.full,
+        save_duplicates=sync_user.save_warned_duplicates,
+        share=sync_user.cycle_share,
+        store=options.plan or Database(),
+        deadline=around.now() + options.give_up_after if options.give_up_after else None,
+    )
 
 
 def _phases(context: Context, options: CycleOptions) -> None:

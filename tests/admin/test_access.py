@@ -21,7 +21,7 @@ Staff = Callable[..., Client]
 def pages(person: Person, sync_user: SyncUser) -> dict[str, str]:
     """Every page that shows data, and the permission that it takes."""
     run = SyncRun.objects.create(sync_user=sync_user)
-    persons_run = SyncRun.objects.create(sync_user=sync_user, kind="persons", options={"persons": 1})
+    persons_run = SyncRun.objects.create(sync_user=sync_user, kind="persons", action="sync", person_count=1)
     entry = ActivityLogEntry.objects.create(person_id=person.pk, person_name=str(person), type="New Person", run=run)
     conflict = Conflict.objects.create(
         person_id=person.pk, person_name=str(person), field="title", here="a", there="b", winner="marketo"

@@ -134,6 +134,43 @@ def test_the_notes_of_a_run_are_on_its_page(admin: Client, sync_user: SyncUser) 
         assert note in page
 
 
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ({"sobjects": ["Lead", "Contact"]}, ""),
+        ({"sobjects": ["Lead"], "full": True, "unfinished": True}, "Only Lead Re-check everything Yes Out of time"),
+        ({"kind": "persons", "action": "owner", "person_count": 2, "asked_in_words": [["Owner", "Eva"]]}, "Owner Eva"),
+    ],
+)
+def test_a_run_says_how_it_was_asked_for(admin: Client, sync_user: SyncUser, run: dict[str, Any], told: str) -> None:
+    made = SyncRun.objects.create(sync_user=sync_user, **run)
+    page = words(admin.get(reverse("admin:syncer_syncrun_change", args=[made.pk])))
+    assert told in page
+    assert ("Re-check" in page) == bool(made.full)
+
+
+def test_runs_are_filtered_by_what_they_did(admin: Client, sync_user: SyncUser) -> None:
+    made = {
+        name: SyncRun.objects.create(sync_user=sync_user, kind=kind, action=action).pk
+        for name, kind, action in (
+            ("cycle", "cycle", ""),
+            ("preview", "preview", ""),
+            ("reconnect", "reconnect", ""),
+            ("fields", "fields", ""),
+            ("sync", "persons", "sync"),
+            ("owner", "persons", "owner"),
+        )
+    }
+    url = reverse("admin:syncer_syncrun_changelist")
+    for name, pk in made.items():
+        response = admin.get(url, {"kind": name})
+        assert [run.pk for run in response.context["cl"].result_list] == [pk]
+    page = words(admin.get(url))
+    for title in ("Change owner in SFDC", "Reconnect to a refreshed sandbox", "Refresh field list", "Preview"):
+        assert page.count(title) == 2, title  # the filter, and the run
+    assert len(admin.get(url, {"kind": "nonsense"}).context["cl"].result_list) == 0
+
+
 def test_a_run_with_phases_in_an_unknown_form_still_has_a_page(admin: Client, sync_user: SyncUser) -> None:
     run = SyncRun.objects.create(sync_user=sync_user, phases=[{"name": "x", "started": "nonsense"}], counters={})
     assert admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk])).status_code == 200

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from syncer import schedule, tasks
-from syncer.models import ActivityLogEntry, ActivityType, BeforeImage, Conflict, SyncRun, SyncUser
+from syncer.models import ActivityLogEntry, ActivityType, BeforeImage, Conflict, RunPerson, SyncRun, SyncUser
 from syncer.sync.upkeep import retention
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +93,23 @@ def test_runs_stay_while_something_refers_to_them(sync_user):
     left = set(SyncRun.objects.values_list("pk", flat=True))
     assert left == {told.pk, lost.pk, goes_on.pk, young.pk, last_of_its_kind.pk}
     assert quiet.pk not in left
+
+
+def test_what_became_of_persons_goes_with_the_run_batch_by_batch(sync_user, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 10)
+    old, told, last = (run_of(sync_user, days, kind="persons") for days in (32, 31, 31))
+    entry("Convert Lead", 31, run=told)
+    RunPerson.objects.bulk_create(
+        RunPerson(run=run, person_id=i, position=i, result="Created") for run in (old, told, last) for i in range(1, 26)
+    )
+    said = prune("--dry-run")
+    assert said == "Would remove: 25 outcomes of actions, 1 runs."
+    assert RunPerson.objects.count() == 75
+    batches: list[tuple[str, int]] = []
+    retention.prune(timezone.now(), tell=lambda what, count: batches.append((what, count)))
+    assert batches == [(retention.PERSONS, 10), (retention.PERSONS, 20), (retention.PERSONS, 25), (retention.RUNS, 1)]
+    assert not SyncRun.objects.filter(pk=old.pk).exists()
+    assert RunPerson.objects.filter(run=told).count() == RunPerson.objects.filter(run=last).count() == 25
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(sync_user):

@@ -12,6 +12,7 @@ import requests
 from django.db import connection
 
 from syncer.models import SyncLease, SyncUser
+from syncer.sync.context import Surroundings
 from syncer.sync.cycle import run_cycle
 from tests.support.salesforce import Sandbox
 
@@ -35,7 +36,7 @@ def test_an_interrupt_in_the_middle_of_a_query_gives_the_lease_back(
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            run_cycle(trigger="test", open_session=open_session)
+            run_cycle(trigger="test", around=Surroundings(open_session))
         assert SyncLease.objects.get().expires_at is None
     finally:
         connection.close()  # whatever state it is in

@@ -56,7 +56,7 @@ def overwrite_in_the_gap(
         return session
 
     time.pass_(60)
-    run_cycle(trigger="test", open_session=open_session, now=time, pause=time.pass_)
+    run_cycle(trigger="test", around=sandbox.around(open_session=open_session))
     assert edited
     for _ in range(2):
         cycle()

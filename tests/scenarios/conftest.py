@@ -21,9 +21,11 @@ from django.test import Client
 
 from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
 from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.context import Surroundings
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.upkeep.access_check import refresh_fields
 from tests.scenarios.sides import Clock, HereSide, Printed, SalesforceSide
+from tests.support.around import put_around
 from tests.support.salesforce import new_org
 from tests.support.server import served
 
@@ -61,14 +63,9 @@ def salesforce(organisation: Callable[[], SalesforceSide]) -> Iterator[Salesforc
 
 @pytest.fixture
 def time(salesforce: SalesforceSide, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Everybody's time; it moves only when a story, or a pause of the application, moves it.
-
-    Commands, tasks and pages take no clock: theirs are the defaults of the engine's two entrances.
-    """
+    """Everybody's time; it moves only when a story, or a pause of the application, moves it."""
     assert isinstance(salesforce.time, Clock)
-    for entrance in (run_cycle, sync_persons):
-        assert entrance.__kwdefaults__ is not None
-        monkeypatch.setitem(entrance.__kwdefaults__, "pause", salesforce.time.pass_)
+    put_around(Surroundings(pause=salesforce.time.pass_), monkeypatch)
     return salesforce.time
 
 
@@ -86,6 +83,7 @@ def sync_user(db: None, salesforce: SalesforceSide, time: Clock, field_list: lis
     user.save()
     if not field_list:
         refresh_fields(user, actor="Eva")
+        user.runs.all().delete()
         field_list += [*user.described.all(), *user.mappings.all()]
         return user
     for model in (SalesforceObject, FieldMapping):

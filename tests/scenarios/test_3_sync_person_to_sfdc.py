@@ -10,7 +10,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from syncer import schedule, tasks
-from syncer.models import CreateIntent, Person
+from syncer.models import CreateIntent, Person, SyncRun
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
@@ -53,6 +53,15 @@ def test_3_1_runsync_person(here, runsync):
     kim = here.add()
     assert runsync("--person", str(kim.pk), "--json").json["persons"][0]["result"] == "Created"
     assert here.again(kim).sfdc_type == "Lead"
+
+
+def test_3_1_runsync_person_tells_of_its_own_run_although_a_colleague_began_another_one(here, runsync, sync_person):
+    kim, alex = here.add(last_name="Kim"), here.add(last_name="Alex")
+    with meanwhile("Sync Person to SFDC", lambda: sync_person(alex)):
+        told = runsync("--person", str(kim.pk), "--json").json
+    assert [person["name"] for person in told["persons"]] == ["Kim"]
+    assert SyncRun.objects.get(pk=told["run"]).trigger.startswith("runsync by")
+    assert SyncRun.objects.latest("pk").trigger == "Eva"
 
 
 def test_3_1_and_a_python_function(here, sync_person):
@@ -106,6 +115,28 @@ def test_3_1_the_page_waits_at_most_15_seconds_and_what_is_left_goes_on_in_the_b
     salesforce.calm()
     tasks.sync_persons_task(*OrmQ.objects.get().task["args"])
     assert [here.again(person).sfdc_type for person in (kim, alex)] == ["Lead", "Lead"]
+
+
+def test_3_1_an_action_whose_task_was_lost_goes_on_by_itself(here, eva, salesforce, time):
+    selected(eva, *[here.add(last_name=f"Ode {n}") for n in range(26)])
+    OrmQ.objects.all().delete()
+    time.pass_(360)
+    tasks.heartbeat()
+    tasks.sync_persons_task(*OrmQ.objects.get().task["args"])
+    assert salesforce.count() == 26
+    run = SyncRun.objects.get()
+    assert "Created 26" in words(eva.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
+
+
+def test_3_1_stop_ends_it_at_the_end_of_the_batch_that_it_is_in(here, eva, salesforce, time):
+    selected(eva, *[here.add(last_name=f"Ode {n}") for n in range(26)])
+    run = SyncRun.objects.get()
+    stop = reverse("admin:syncer_person_sync_stop", args=[run.pk])
+    with meanwhile("Sync Person to SFDC", lambda: eva.post(stop)):
+        tasks.sync_persons_task(*OrmQ.objects.get().task["args"])
+    assert salesforce.count() == 26
+    page = words(eva.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
+    assert "Stopped by eva. Everybody had been done." in page
 
 
 # -- 3.2 --------------------------------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from django.urls import reverse
 
 from syncer import schedule
 from syncer.models import FieldMapping, Installation, Person, SalesforceRecord, SyncMode, SyncUser
+from syncer.sync.context import Surroundings
 from syncer.sync.cycle import run_cycle
 from syncer.sync.errors import CannotSync
-from syncer.sync.upkeep.reconnect_sandbox import reconnect
+from syncer.sync.upkeep.reconnect_sandbox import reconnect, start_run
 from tests.admin.pages import form_data, words
 
 pytestmark = pytest.mark.django_db
@@ -233,7 +234,7 @@ def test_7_with_exponential_backoff_and_jitter(salesforce, in_sync, time):
     for seed in range(5):
         salesforce.fault("/composite", "status", status=503, times=4)
         time.pass_(300)
-        run_cycle(trigger="schedule", pause=pauses.append, random=Random(seed))
+        run_cycle(trigger="schedule", around=Surroundings(pause=pauses.append, random=Random(seed)))
     longest = [max(pauses[n::4]) for n in range(4)]
     assert all(later > 1.4 * earlier for earlier, later in pairwise(longest))
     assert len(set(pauses)) == 20
@@ -433,7 +434,7 @@ def test_7_reconnect_to_a_refreshed_sandbox_checks_the_pairs_and_takes_new_bases
     organisation = salesforce.refresh()
     salesforce.edit(same, Title="Theirs")
     salesforce.edit(other, Email="somebody.else@example.com")
-    found = reconnect(actor="Eva", pause=time.pass_)
+    found = reconnect(start_run(SyncUser.objects.get(), "Eva"), around=Surroundings(pause=time.pass_))
     assert (found.agreed, found.other_address) == (1, 1)
     assert SyncUser.objects.get().mode == SyncMode.RECEIVE_ONLY
     cycle()

@@ -25,6 +25,7 @@ from sandbox.inprocess import InProcessAdapter
 from sandbox.soql.cursors import BATCH
 from syncer.models import SyncUser
 from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.context import Progress, Surroundings, no_progress
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync
 from tests.simulation.journal import Journal
@@ -172,26 +173,26 @@ class World:
             lambda: run_cycle(
                 trigger="simulation",
                 options=CycleOptions(**options),
-                open_session=self.open_session,
-                progress=self._progress,
-                **self._surroundings(),
+                around=self._surroundings(self._progress),
             ),
         )
 
     def sync(self, ids: list[int], crash: Crash | None = None, **options: Any) -> Any:
         return self._run(
             crash,
-            lambda: sync_persons(ids, actor="Eva", open_session=self.open_session, **self._surroundings(), **options),
+            lambda: sync_persons(ids, actor="Eva", around=self._surroundings(), **options),
         )
 
-    def _surroundings(self) -> dict[str, Any]:
-        """Time and chance as the application is handed them."""
-        return {
-            "now": self.now,
-            "pause": self.pause,
-            "monotonic": lambda: self.time().timestamp(),
-            "random": self._chance,
-        }
+    def _surroundings(self, progress: Progress = no_progress) -> Surroundings:
+        """Sessions, time and chance as the application is handed them."""
+        return Surroundings(
+            self.open_session,
+            now=self.now,
+            pause=self.pause,
+            monotonic=lambda: self.time().timestamp(),
+            random=self._chance,
+            progress=progress,
+        )
 
     def _run(self, crash: Crash | None, call: Callable[[], Any]) -> Any:
         outer = self.phase

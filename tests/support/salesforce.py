@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from simple_salesforce.api import Salesforce
 from sandbox.clock import Clock
 from sandbox.inprocess import mount
 from sandbox.org import Org
+from syncer.sync.context import Surroundings
 from tests.support.server import PlainHttpAdapter
 
 #: In Salesforce's own pages assignment rules run only where somebody ticks a box.
@@ -62,6 +64,10 @@ class Sandbox:
     def open_session(self, login_url: str) -> requests.Session:
         """What the application is handed in place of a session with sockets."""
         return mount(requests.Session(), self.org)
+
+    def around(self, **others: Any) -> Surroundings:
+        """The world around a cycle or an action: this organisation, and its time."""
+        return replace(Surroundings(self.open_session, now=self.time, pause=self.time.pass_), **others)
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         answer = self.http.request(method, f"{self.url}/sandbox/{path}", json=body or None)

@@ -19,6 +19,8 @@ from django.db.backends.signals import connection_created
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = "syncer/sync/store"
+#: Carries over what older versions stored.
+MIGRATION = "syncer/migrations/0004_runs_say_what_they_are.py"
 
 #: Table → the files that may write it. The first is its home; the others are exceptions, each with its reason.
 HOMES: dict[str, tuple[str, ...]] = {
@@ -48,6 +50,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "syncer/sync/upkeep/retention.py",
     ),
     "syncer_beforeimage": (f"{STORE}/activity.py", "syncer/sync/upkeep/retention.py"),
+    "syncer_syncrun": ("syncer/sync/connection/runs.py", MIGRATION),
+    "syncer_runperson": (f"{STORE}/run_persons.py", MIGRATION),
     "syncer_readsequence": ("syncer/sync/context.py",),
     "syncer_synclease": ("syncer/sync/connection/lease.py",),
     "syncer_apiusage": ("syncer/sync/connection/api_budget.py",),

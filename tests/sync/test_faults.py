@@ -152,13 +152,7 @@ def test_an_edit_there_that_a_failed_update_has_seen_is_not_forgotten(sandbox, c
     from syncer.sync.cycle import run_cycle
 
     sandbox.time.pass_(60)
-    run_cycle(
-        trigger="test",
-        open_session=sandbox.open_session,
-        now=sandbox.time,
-        pause=sandbox.time.pass_,
-        progress=pause_or_edit,
-    )
+    run_cycle(trigger="test", around=sandbox.around(progress=pause_or_edit))
     assert sandbox.read(kim.sfdc_id)["Title"] == "Ours"
     [entry] = log(kim, "Conflict")
     assert entry.detail["lost"] == "Theirs"

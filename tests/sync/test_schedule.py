@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from django_q.models import OrmQ, Schedule
+from django_q.models import Schedule
 
 from syncer import schedule, tasks
 from syncer.models import Person, SyncRun, SyncUser
@@ -65,7 +65,6 @@ def test_a_paused_sync_runs_no_cycle_until_it_is_resumed(sync_user):
 
 
 def test_actions_on_persons_keep_working_while_the_sync_is_paused(sandbox, sync_person):
-    from syncer.models import Person
 
     schedule.pause("Eva")
     kim = Person.objects.create(last_name="Ode", company="Acme")
@@ -79,40 +78,10 @@ def test_a_silent_worker_is_noticed():
     assert not schedule.worker_is_silent()
 
 
-def test_an_action_whose_worker_was_killed_goes_on_with_those_who_were_left(sandbox, sync_user, time):
-    done, left = (Person.objects.create(last_name=name, company="Acme") for name in ("Ode", "Berg"))
-    run = SyncRun.objects.create(
-        sync_user=sync_user,
-        kind="persons",
-        trigger="eva",
-        options={"persons": 2, "left": [left.pk], "action": "refresh", "outcomes": [{"person_id": done.pk}]},
-        phases=[{"name": "Refresh from Salesforce"}],
-        heartbeat_at=timezone.now() - timedelta(minutes=6),
-    )
-    tasks.heartbeat()
-    tasks.heartbeat()
-    [queued] = [row.task for row in OrmQ.objects.all()]
-    assert queued["args"] == (run.pk, [left.pk], "eva", {"action": "refresh"})
-
-
-def test_a_run_that_died_with_nobody_left_is_told_so(sync_user):
-    old = timezone.now() - timedelta(minutes=6)
-    begun = {"sync_user": sync_user, "kind": "persons", "heartbeat_at": old}
-    dead = SyncRun.objects.create(**begun, phases=[{"name": "Sync Person to SFDC"}])
-    queued = SyncRun.objects.create(**begun)
-    tasks.heartbeat()
-    assert [SyncRun.objects.get(pk=r.pk).status for r in (dead, queued)] == ["interrupted", "running"]
-
-
-def test_a_stopped_action_is_not_begun_by_a_task_that_comes_late(sync_user):
-    run = SyncRun.objects.create(sync_user=sync_user, kind="persons", status="interrupted", options={"persons": 1})
-    assert tasks.sync_persons_task(run.pk, [1], "eva") == {"run": run.pk, "status": "interrupted"}
-
-
 def test_a_cycle_that_is_out_of_time_goes_on_where_it_was(sandbox, cycle, time):
     sandbox.control("POST", "reset", leads=4500, contacts=0, seed=1)
     run = cycle(give_up_after=timedelta(seconds=-1))
-    assert run.options["unfinished"]
+    assert run.unfinished
     assert run.counters["received"]["created"] == 2000
     run = cycle(give_up_after=timedelta(seconds=-1))
     assert run.counters["received"]["created"] == 2000

@@ -181,6 +181,6 @@ def _initial(request: HttpRequest, whom: Whom) -> dict[str, Any]:
         else None
     )
     pending = pending_of(whom.person) if whom.person is not None else None
-    earlier = run.options if run is not None else pending.options if pending is not None else {}
+    earlier = run.asked if run is not None else pending.options if pending is not None else {}
     names = ("owner", "campaign", "member_status")
     return {name: earlier.get(name, "") for name in names} | {"lead_for_contact": "beside" in request.GET}

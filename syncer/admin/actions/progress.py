@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import Case, Count, Min, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,15 +17,14 @@ from syncer.admin.actions import selection
 from syncer.admin.actions.permissions import require, require_any_action
 from syncer.admin.state.why import decision_needed
 from syncer.admin.ui.words import run_title
-from syncer.models import Person, RunKind, RunStatus, SyncRun
+from syncer.models import Person, RunKind, RunPerson, RunStatus, SyncRun
+from syncer.sync.connection import runs
 from syncer.sync.options import Action
 from syncer.sync.outcomes import GOOD, PersonOutcome, Result
+from syncer.sync.store import run_persons
 
-#: A run that has not moved for so long has died.
-SILENCE = timedelta(minutes=5)
 #: Outcomes that the page lists; those that somebody has to look at come first.
 SHOWN = 500
-STOPPED = "STOPPED"
 CONTACT_AND_QUEUE = "CONTACT_AND_QUEUE"
 
 KINDS = {Result.FAILED: "bad", Result.REFUSED: "bad", Result.UNCHANGED: "off"}
@@ -53,22 +51,21 @@ def progress_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """What became of each person so far. While the run goes on, a script or (without one) a reload keeps it fresh."""
     require_any_action(request)
     run = _run(run_id)
-    rows = outcome_rows(run)
     progress = _progress(run)
     context = {
         **admin.site.each_context(request),
         "title": run_title(run),
         "opts": Person._meta,
         "run": run,
-        "asked": run.options.get("asked") or [],
-        "rows": sorted(rows, key=lambda row: URGENCY.get(row.kind, 2))[:SHOWN] if len(rows) > SHOWN else rows,
-        "not_shown": max(0, len(rows) - SHOWN),
+        "asked": run.asked_in_words,
+        "rows": outcome_rows(run, progress["done"]),
+        "not_shown": max(0, progress["done"] - SHOWN),
         "log_url": f"{reverse('admin:syncer_activitylogentry_changelist')}?run__id__exact={run.pk}",
         "progress": progress,
         "progress_url": reverse("admin:syncer_person_sync_progress", args=[run.pk]),
         "stop_url": reverse("admin:syncer_person_sync_stop", args=[run.pk]) if progress["running"] else "",
-        "summary": _summary(rows),
-        "beside": len(_to_queue(run)),
+        "summary": summary(run),
+        "beside": _to_queue(run).count(),
         "beside_url": reverse("admin:syncer_person_sync_beside", args=[run.pk]),
     }
     return TemplateResponse(request, "syncer/sync_run.html", context)
@@ -78,16 +75,15 @@ def progress_page(request: HttpRequest, run_id: int) -> HttpResponse:
 def beside(request: HttpRequest, run_id: int) -> HttpResponse:
     """The page of the same action again, for the contacts that could not go to the queue, with the lead ticked."""
     run = _run(run_id)
-    action = Action(run.options.get("action", Action.SYNC))
+    action = Action(run.action)
     require(request, action)
-    name = selection.keep(request, _to_queue(run))
+    name = selection.keep(request, list(_to_queue(run).values_list("person_id", flat=True)))
     url = reverse("admin:syncer_person_choose_selected", args=[name, action])
     return HttpResponseRedirect(f"{url}?like={run.pk}&beside=1")
 
 
-def _to_queue(run: SyncRun) -> list[int]:
-    outcomes = run.options.get("outcomes") or []
-    return [int(one["person_id"]) for one in outcomes if one.get("code") == CONTACT_AND_QUEUE]
+def _to_queue(run: SyncRun) -> QuerySet[RunPerson]:
+    return run.persons.filter(code=CONTACT_AND_QUEUE).order_by("position")
 
 
 @require_GET
@@ -100,14 +96,7 @@ def progress_json(request: HttpRequest, run_id: int) -> JsonResponse:
 def stop(request: HttpRequest, run_id: int) -> HttpResponse:
     """The button *Stop*: the run ends at the end of the batch that it is in; what was done stays done."""
     require_any_action(request)
-    who = request.user.get_username()
-    stopped = SyncRun.objects.filter(pk=_run(run_id).pk, status=RunStatus.RUNNING).update(
-        status=RunStatus.INTERRUPTED,
-        error_code=STOPPED,
-        error=f"Stopped by {who}.",
-        finished_at=timezone.now(),
-    )
-    if not stopped:
+    if not runs.stop(_run(run_id), request.user.get_username()):
         messages.info(request, "It had ended already.")
     return HttpResponseRedirect(reverse("admin:syncer_person_sync_run", args=[run_id]))
 
@@ -120,18 +109,19 @@ def _run(run_id: int) -> SyncRun:
 
 
 def _progress(run: SyncRun) -> dict[str, Any]:
-    total = int(run.options.get("persons") or 0)
-    done = len(run.options.get("outcomes") or [])
+    total, done = run.person_count, run_persons.done_count(run)
     running = run.status == RunStatus.RUNNING
-    silent = running and timezone.now() - run.heartbeat_at > SILENCE
+    silent = running and timezone.now() - run.heartbeat_at > runs.DEAD_AFTER
     if run.status == RunStatus.FAILED:
         text = run.error
-    elif run.error_code == STOPPED:
+    elif run.error_code == runs.STOPPED and done == total:
+        text = f"{run.error} Everybody had been done."
+    elif run.error_code == runs.STOPPED:
         text = f"{run.error} {done:,} of {total:,} persons were done, and a batch under way is still finished."
     elif run.status == RunStatus.INTERRUPTED:
         text = f"Interrupted after {done:,} of {total:,} persons. Run the action again for the others."
     elif silent:
-        silence = f"{SILENCE.seconds // 60} minutes"
+        silence = f"{runs.DEAD_AFTER.seconds // 60} minutes"
         text = f"No progress for {silence}, {done:,} of {total:,} done. Is the background worker running?"
     elif running and not run.phases:
         text = "Waiting for the background worker to take it."
@@ -142,8 +132,13 @@ def _progress(run: SyncRun) -> dict[str, Any]:
     return {"running": running, "silent": silent, "done": done, "total": total, "text": text}
 
 
-def outcome_rows(run: SyncRun) -> list[OutcomeRow]:
-    return [_row(outcome) for outcome in run.options.get("outcomes") or []]
+def outcome_rows(run: SyncRun, done: int) -> list[OutcomeRow]:
+    """In the order that was asked for; of very many, the first of those that somebody has to look at, then others."""
+    rows = run.persons.filter(result__gt="").order_by("position")
+    if done > SHOWN:
+        urgency = (When(result=result.value, then=URGENCY.get(kind_of(result), 2)) for result in Result)
+        rows = rows.order_by(Case(*urgency, default=1), "position")
+    return [_row(row) for row in rows[:SHOWN]]
 
 
 def kind_of(result: str) -> str:
@@ -169,24 +164,20 @@ def sentence_of(outcome: PersonOutcome) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _row(outcome: Mapping[str, Any]) -> OutcomeRow:
-    result, code = str(outcome.get("result", "")), str(outcome.get("code", ""))
-    person_id = outcome.get("person_id")
+def _row(row: RunPerson) -> OutcomeRow:
     return OutcomeRow(
-        name=str(outcome.get("name", "")),
-        result=result,
-        kind=kind_of(result),
-        message=str(outcome.get("message", "")),
-        code=code,
-        remedy=str(outcome.get("remedy") or decision_needed(code)),
-        person_url=reverse("admin:syncer_person_change", args=[person_id]),
-        log_url=f"{reverse('admin:syncer_activitylogentry_changelist')}?q={person_id}",
+        name=row.name,
+        result=row.result,
+        kind=kind_of(row.result),
+        message=row.message,
+        code=row.code,
+        remedy=row.remedy or decision_needed(row.code),
+        person_url=reverse("admin:syncer_person_change", args=[row.person_id]),
+        log_url=f"{reverse('admin:syncer_activitylogentry_changelist')}?q={row.person_id}",
     )
 
 
-def _summary(rows: Sequence[OutcomeRow]) -> list[tuple[str, str, int]]:
+def summary(run: SyncRun) -> list[tuple[str, str, int]]:
     """Result, its colour and how many, in the order of first appearance."""
-    counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        counts[row.result, row.kind] = counts.get((row.result, row.kind), 0) + 1
-    return [(result, kind, count) for (result, kind), count in counts.items()]
+    counts = run.persons.filter(result__gt="").values("result").annotate(n=Count("pk"), first=Min("position"))
+    return [(one["result"], kind_of(one["result"]), one["n"]) for one in counts.order_by("first")]

@@ -15,17 +15,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
-from django_q.tasks import async_task
 
 from syncer.admin.actions import selection
 from syncer.admin.actions.permissions import require
 from syncer.admin.actions.progress import level_of, sentence_of
-from syncer.models import Person, RunKind, RunStatus, SyncRun
-from syncer.sync.actions.sync_person import sync_persons
-from syncer.sync.connection.connect import active_sync_user
+from syncer.models import Person, RunStatus, SyncRun
+from syncer.sync.actions.sync_person import carry_on, start_run
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import SYNC, Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome
+from syncer.sync.store import run_persons
 from syncer.tasks import go_on
 
 #: Up to here the page answers with the outcomes; more persons are synced in the background.
@@ -69,12 +67,11 @@ def carry_out(request: HttpRequest, ids: Sequence[int], options: SyncOptions, as
     """Few persons: now, many: in the background. Leads to the run's page; None when it can't be done at all, with the
     reason among the messages."""
     try:
-        run = _start(request, len(ids), options, asked)
+        run = start_run(ids, actor=request.user.get_username(), options=options, asked_in_words=asked)
         if len(ids) > AT_ONCE:
-            who = request.user.get_username()
-            async_task("syncer.tasks.sync_persons_task", run.pk, list(ids), who, options.to_dict())
+            go_on(run)
         else:
-            _now(request, run, ids, options)
+            _now(run)
     except CannotSync as error:
         messages.error(request, error.message)
         return None
@@ -85,16 +82,22 @@ def carry_out_for_one(request: HttpRequest, person: Person, options: SyncOptions
     """For one person: comes back to its page with the outcome."""
     page = HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
     try:
-        run = _start(request, 1, options, asked)
-        outcomes = _now(request, run, [person.pk], options)
+        run = start_run([person.pk], actor=request.user.get_username(), options=options, asked_in_words=asked)
+        _now(run)
     except CannotSync as error:
         messages.error(request, error.message)
         return page
     if run.status == RunStatus.RUNNING:
         return HttpResponseRedirect(reverse("admin:syncer_person_sync_run", args=[run.pk]))
-    for outcome in outcomes:
+    for outcome in run_persons.outcomes(run):
         messages.add_message(request, level_of(outcome), sentence_of(outcome))
     return page
+
+
+def _now(run: SyncRun) -> None:
+    """In real time; what Salesforce is too slow for goes on in the background, as the same run."""
+    if carry_on(run, budget=PATIENCE):
+        go_on(run)
 
 
 @require_POST
@@ -110,22 +113,3 @@ def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
     require(request, Action.REFRESH)
     person = get_object_or_404(Person, pk=person_id)
     return carry_out_for_one(request, person, SyncOptions(action=Action.REFRESH))
-
-
-def _start(request: HttpRequest, count: int, options: SyncOptions, asked: Asked) -> SyncRun:
-    told = {"asked": [list(one) for one in asked]} if asked else {}
-    return SyncRun.objects.create(
-        sync_user=active_sync_user(),
-        kind=RunKind.PERSONS,
-        trigger=request.user.get_username()[:150],
-        options={"persons": count, **options.to_dict(), **told},
-    )
-
-
-def _now(request: HttpRequest, run: SyncRun, ids: Sequence[int], options: SyncOptions) -> list[PersonOutcome]:
-    """In real time; what Salesforce is too slow for goes on in the background, as the same run."""
-    who = request.user.get_username()
-    outcomes = sync_persons(ids, actor=who, source="admin", run=run, options=options, budget=PATIENCE)
-    if run.status == RunStatus.RUNNING:
-        go_on(run, who)
-    return outcomes

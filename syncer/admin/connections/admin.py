@@ -12,7 +12,6 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
-from django_q.tasks import async_task
 
 from syncer import secrets
 from syncer.admin.connections.check import PERMISSION, SESSION_KEY, result, run_test, test
@@ -24,6 +23,7 @@ from syncer.admin.ui.base import CalmAdmin
 from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
 from syncer.sync.connection.connect import SECRET_NAMES
 from syncer.sync.upkeep.reconnect_sandbox import start_run
+from syncer.tasks import go_on
 
 KINDS = {
     SyncUserState.READY: "good",
@@ -175,8 +175,8 @@ def was_refused(request: HttpRequest, sync_user: SyncUser) -> bool:
     """The sign-in led to another organisation, in the last cycle or action or when this person tested it."""
     if not sync_user.is_active:
         return False
-    reconnected = Q(options__reconnect=True, status__in=[RunStatus.RUNNING, RunStatus.COMPLETED])
-    last = SyncRun.objects.filter(~Q(kind=RunKind.PREVIEW) | reconnected, sync_user=sync_user).first()
+    failed = Q(kind=RunKind.RECONNECT) & ~Q(status__in=[RunStatus.RUNNING, RunStatus.COMPLETED])
+    last = SyncRun.objects.filter(sync_user=sync_user).exclude(failed).exclude(kind=RunKind.PREVIEW).first()
     kept = request.session.get(SESSION_KEY)
     tested: dict[str, Any] = kept if isinstance(kept, dict) and kept.get("sync_user") == sync_user.pk else {}
     return WRONG in (last.error_code if last else "", tested.get("code"))
@@ -188,7 +188,7 @@ def reconnect_sandbox(request: HttpRequest, sync_user_id: int) -> HttpResponse:
     require_permission(request, ADMINISTER)
     sync_user = get_object_or_404(SyncUser, pk=sync_user_id, is_active=True)
     run = start_run(sync_user, request.user.get_username())
-    async_task("syncer.tasks.reconnect_sandbox", run.pk, request.user.get_username())
+    go_on(run)
     record(request, "Asked to reconnect to a refreshed sandbox.")
     request.session.pop(SESSION_KEY, None)
     return HttpResponseRedirect(reverse("admin:syncer_syncrun_change", args=[run.pk]))

@@ -29,8 +29,6 @@ def trigger_label(trigger: str) -> str:
 
 def run_title(run: SyncRun) -> str:
     """What the run did, in the words of the button that started it."""
-    if run.options.get("reconnect"):
-        return "Reconnect to a refreshed sandbox"
     if run.kind == RunKind.PERSONS:
-        return TITLES[Action(run.options.get("action", Action.SYNC))]
+        return TITLES[Action(run.action or Action.SYNC)]
     return run.get_kind_display()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import getpass
 import sys
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from syncer.management.progress import display_for, quiet_logs
+from syncer.sync.connection.connect import active_sync_user
+from syncer.sync.context import REAL_WORLD
 from syncer.sync.errors import CannotSync
 from syncer.sync.upkeep import reconnect_sandbox
 
@@ -34,16 +37,15 @@ class Command(BaseCommand):
                 self.stderr.write("Nothing was changed. Say yes, or give --yes, to reconnect.")
                 sys.exit(1)
             with display_for(self.stderr, quiet=options["verbosity"] == 0) as display:
-                found = reconnect_sandbox.reconnect(
-                    actor=f"reconnectsandbox by {getpass.getuser()}", progress=display.progress
-                )
+                run = reconnect_sandbox.start_run(active_sync_user(), f"reconnectsandbox by {getpass.getuser()}")
+                found = reconnect_sandbox.reconnect(run, around=replace(REAL_WORLD, progress=display.progress))
         except CannotSync as error:
             self.stderr.write(error.message)
             sys.exit(1)
         except KeyboardInterrupt:
             self.stderr.write("Stopped. What was checked is kept; run it again to go on.")
             sys.exit(1)
-        self.stdout.write(str(found))
+        self.stdout.write(f"Run {run.pk}: {found}")
 
     def _confirmed(self) -> bool:
         if not sys.stdin.isatty():

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
@@ -18,12 +18,14 @@ from syncer import schedule
 from syncer.management.persons import person_ids
 from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import SyncRun
-from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.actions.sync_person import carry_on, start_run
+from syncer.sync.context import REAL_WORLD
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.plan import Plan, Planned
+from syncer.sync.store import run_persons
 from syncer.sync.store.activity import shown
 
 #: Errors that no waiting mends.
@@ -102,7 +104,7 @@ class Command(BaseCommand):
         run = run_cycle(
             trigger=f"runsync by {_user()}",
             options=CycleOptions(objects=objects, full=options["full"], plan=plan),
-            progress=display.progress,
+            around=replace(REAL_WORLD, progress=display.progress),
         )
         display.close()
         if plan is not None:
@@ -115,12 +117,10 @@ class Command(BaseCommand):
 
     def _persons(self, options: dict[str, Any], display: Display) -> int:
         ids = person_ids(options["person"])
-        run_before = SyncRun.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        outcomes = sync_persons(
-            ids, actor=f"runsync by {_user()}", source="runsync --person", progress=display.progress
-        )
+        run = start_run(ids, actor=f"runsync by {_user()}")
+        carry_on(run, around=replace(REAL_WORLD, progress=display.progress))
         display.close()
-        run = SyncRun.objects.filter(pk__gt=run_before, kind="persons").latest("pk")
+        outcomes = run_persons.outcomes(run)
         self._tell(run, outcomes)
         return RECORDS_FAILED if options["fail_on_errors"] and not all(o.ok for o in outcomes) else COMPLETED
 

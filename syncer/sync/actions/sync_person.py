@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
+from django.db import transaction
 from django.utils import timezone
 
-from syncer.models import RunKind, RunStatus, SyncRun
+from syncer.models import RunKind, SyncRun, SyncUser
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from syncer.sync.actions import add_to_campaign, change_owner, checks, delete_record, lead_for_queue
-from syncer.sync.connection import runs
+from syncer.sync.connection import installation, runs
 from syncer.sync.connection.api_budget import check_reserve
 from syncer.sync.connection.connect import (
-    OpenSession,
     active_sync_user,
     check_ready,
     check_writing,
     connect,
-    default_session,
     learn_organisation,
     one_line_errors,
 )
-from syncer.sync.context import Context, Progress, no_progress
+from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.create import link, refusals
 from syncer.sync.create.after_create import Creation
 from syncer.sync.create.at_most_once import create_leads, prepare
@@ -43,7 +41,7 @@ from syncer.sync.pull import describes, visibility
 from syncer.sync.pull.database import Database
 from syncer.sync.pull.records import receive_records
 from syncer.sync.push.updates import send
-from syncer.sync.store import outbox
+from syncer.sync.store import outbox, run_persons
 
 #: Persons handled together: one read, one update and one create for all of them.
 BATCH = 200
@@ -54,99 +52,147 @@ def sync_persons(
     *,
     actor: str,
     options: SyncOptions = SYNC,
-    source: str = "",
-    run: SyncRun | None = None,
     budget: timedelta | None = None,
-    open_session: OpenSession = default_session,
-    now: Callable[[], datetime] = timezone.now,
-    pause: Callable[[float], None] = time.sleep,
-    monotonic: Callable[[], float] = time.monotonic,
-    random: Random | None = None,
-    progress: Progress = no_progress,
+    around: Surroundings = REAL_WORLD,
 ) -> list[PersonOutcome]:
     """Sync persons with Salesforce right now, both ways; those not there are created as Leads.
 
     ``options`` name the action (``Action.REFRESH`` sends and makes nothing there, what waits goes on waiting), the
     owner, the campaign, and what somebody has decided by hand.
 
-    Gives the outcome of each person, in the order of ``person_ids``. With a ``budget`` it gives up in time: the run
-    goes on as running, and its ``options["left"]`` names the persons to go on with, in a call with the same run.
-    A run whose status somebody set to INTERRUPTED stops at the end of its batch.
-
-    Raises CannotSync when nothing can be done at all: no connection, sign-in refused, host unreachable. Never call it
-    inside a transaction: a create has to be remembered before it is asked for, and no lock may be held across a call.
+    Gives the outcome of each person, in the order of ``person_ids``; with a ``budget`` of those whose turn came in
+    time. Raises CannotSync when nothing can be done at all: no connection, sign-in refused, host unreachable. Never
+    call it inside a transaction: a create has to be remembered before it is asked for, and no lock may be held across a
+    call. Whoever wants to follow the run, or has very many persons, calls ``start_run`` and ``carry_on``.
     """
-    deadline = now() + budget if budget else None
+    run = start_run(person_ids, actor=actor, options=options, now=around.now())
+    carry_on(run, budget=budget, around=around)
+    return run_persons.outcomes(run)
+
+
+def start_run(
+    person_ids: Sequence[int],
+    *,
+    actor: str,
+    options: SyncOptions = SYNC,
+    asked_in_words: Sequence[tuple[str, str]] = (),
+    now: datetime | None = None,
+) -> SyncRun:
+    """The run of an action, with a row for each person, in one transaction: from now on it is carried out, whatever
+    becomes of this process or of a task (``tasks.take_over_dead_runs``). Raises CannotSync when it can't begin."""
+    sync_user = _ready(options.action, now or timezone.now())
+    installation.check()
+    ids = list(dict.fromkeys(person_ids))
+    asked = {name: value for name, value in options.to_dict().items() if name != "action"}
+    with transaction.atomic():
+        run = runs.create(
+            sync_user,
+            RunKind.PERSONS,
+            actor,
+            action=options.action.value,
+            asked=asked,
+            asked_in_words=[list(one) for one in asked_in_words],
+            person_count=len(ids),
+        )
+        run_persons.add(run, ids)
+    return run
+
+
+def carry_on(run: SyncRun, *, budget: timedelta | None = None, around: Surroundings = REAL_WORLD) -> bool:
+    """Work off the persons of a run who still wait, batch by batch, until nobody does or somebody has stopped it.
+
+    Gives whether it has to be carried on, because the ``budget`` is used up. Does nothing when the run has ended or
+    another worker is at it. Raises CannotSync, which the run tells, too.
+    """
     claim = f"persons-{secrets.token_hex(8)}"
+    if not runs.take(run, claim, around.now()):
+        return False
+    options = SyncOptions.from_dict(run.asked | {"action": run.action})
+    try:
+        context = _context(run, options, budget, around)
+    except CannotSync as error:
+        runs.refuse(run, error)
+        raise
+    try:
+        with runs.recorded(context), one_line_errors(context.sync_user, context.org):
+            learn_organisation(context.sync_user, context.org)
+            describes.ensure(context)
+            _work_off(context, options)
+    except OutOfTime:
+        return True
+    except Stopped:
+        pass  # what is done is stored, and who is left
+    return False
+
+
+def _ready(action: Action, now: datetime) -> SyncUser:
+    sync_user = active_sync_user()
+    check_ready(sync_user, now)
+    if action is not Action.REFRESH:
+        check_writing(sync_user)
+    return sync_user
+
+
+def _context(run: SyncRun, options: SyncOptions, budget: timedelta | None, around: Surroundings) -> Context:
+    sync_user = _ready(options.action, around.now())
+    deadline = around.now() + budget if budget else None
+    longest = READ_TIMEOUT if budget is None else min(READ_TIMEOUT, budget.total_seconds())
 
     def wait(seconds: float) -> None:
-        if deadline is not None and now() + timedelta(seconds=seconds) > deadline:
+        """Between two tries of a call, which together outlast a claim."""
+        if deadline is not None and around.now() + timedelta(seconds=seconds) > deadline:
             raise OutOfTime
-        outbox.renew_all(claim)
-        pause(seconds)
-        outbox.renew_all(claim)
+        outbox.renew_all(run.claim)
+        around.pause(seconds)
+        outbox.renew_all(run.claim)
+        runs.beat(run, around.now())
 
-    longest = READ_TIMEOUT if budget is None else min(READ_TIMEOUT, budget.total_seconds())
-    try:
-        sync_user = active_sync_user()
-        check_ready(sync_user, now())
-        if options.action is not Action.REFRESH:
-            check_writing(sync_user)
-        org = connect(
-            sync_user,
-            open_session,
-            sleep=wait,
-            now=now,
-            monotonic=monotonic,
-            random=random,
-            timeout=(min(CONNECT_TIMEOUT, longest), longest),
-        )
-    except CannotSync as error:
-        if run is not None:
-            runs.refuse(run, error)
-        raise
-    run = run or SyncRun.objects.create(
-        sync_user=sync_user,
-        kind=RunKind.PERSONS,
-        trigger=(source or actor)[:150],
-        options={"persons": len(person_ids), **options.to_dict()},
+    org = connect(
+        sync_user,
+        around.open_session,
+        sleep=wait,
+        now=around.now,
+        monotonic=around.monotonic,
+        random=around.random,
+        timeout=(min(CONNECT_TIMEOUT, longest), longest),
     )
-    context = Context(
+    return Context(
         sync_user=sync_user,
         org=org,
         run=run,
-        claim=claim,
-        actor=actor,
+        claim=run.claim,
+        actor=run.trigger,
         store=Database(),
-        now=now,
+        now=around.now,
         pause=wait,
-        random=random or Random(),  # noqa: S311 - spreads tries, guards nothing
-        progress=progress,
+        random=around.random or Random(),  # noqa: S311 - spreads tries, guards nothing
+        progress=around.progress,
         deadline=deadline,
         share=sync_user.action_share,
         save_duplicates=sync_user.save_warned_duplicates or options.save_duplicate,
+        **runs.so_far(run),
     )
-    ids = list(dict.fromkeys(person_ids))
-    outcomes: dict[int, PersonOutcome] = {}
-    earlier = list(run.options.get("outcomes") or [])
-    run.options["left"] = ids
-    try:
-        with runs.recorded(context), one_line_errors(sync_user, org):
-            learn_organisation(sync_user, org)
-            describes.ensure(context)
-            runs.report(context, TITLES[options.action], 0, len(ids))
-            for start in range(0, len(ids), BATCH):
-                if SyncRun.objects.filter(pk=run.pk, status=RunStatus.INTERRUPTED).exists():
-                    raise Stopped
-                check_reserve(sync_user, org)
-                batch = ids[start : start + BATCH]
-                outcomes |= sync_batch(context, batch, options)
-                run.options["left"] = ids[start + BATCH :]
-                run.options["outcomes"] = earlier + [runs.outcome_row(outcomes[pk]) for pk in ids if pk in outcomes]
-                runs.report(context, TITLES[options.action], len(outcomes), len(ids))
-    except (OutOfTime, Stopped):
-        pass  # what is done is stored, and who is left
-    return [outcomes[pk] for pk in ids if pk in outcomes]
+
+
+def _work_off(context: Context, options: SyncOptions) -> None:
+    """Batch by batch: nothing of it is kept but in the rows. Raises Stopped when the run is not this worker's any
+    more."""
+    run, title = context.run, TITLES[options.action]
+    done = run_persons.done_count(run)
+    runs.report(context, title, done, run.person_count)
+    while ids := run_persons.waiting(run, BATCH):
+        check_reserve(context.sync_user, context.org)
+        outcomes = sync_batch(context, ids, options)
+        run_persons.settle(run, [outcomes.get(pk) or _not_here(pk) for pk in ids])
+        if not runs.is_held(run):
+            raise Stopped
+        done += len(ids)
+        runs.report(context, title, done, run.person_count)
+
+
+def _not_here(person_id: int) -> PersonOutcome:
+    message = "There is no such person here any more. Nothing was done."
+    return PersonOutcome(person_id, f"Person {person_id}", Result.REFUSED, message, "PERSON_DELETED")
 
 
 def sync_batch(context: Context, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:

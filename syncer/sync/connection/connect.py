@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
 
-import requests
 from django.conf import settings
 from django.utils import timezone
 
@@ -17,9 +16,10 @@ from syncer.models import SalesforceRecord, SyncUser, SyncUserState
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import Credentials, SignIn
-from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_session
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
+from syncer.sync.context import OpenSession, default_session
 from syncer.sync.errors import CannotSync, ReserveReached
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
@@ -29,12 +29,6 @@ WRITES_STOPPED = (
     "Everything that writes to Salesforce is stopped, so nothing was sent. Whoever may pause the sync allows it again "
     "on the dashboard, or with `manage.py resumesync --everything`."
 )
-
-OpenSession = Callable[[str], requests.Session]
-
-
-def default_session(login_url: str) -> requests.Session:
-    return open_session(login_url, allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS)
 
 
 def active_sync_user() -> SyncUser:

@@ -1,19 +1,100 @@
-"""The stored trace of a cycle or action: phases, counters, and how it ended."""
+"""The stored trace of a cycle or action: phases, counters, how it ended. Every write of SyncRun.
+
+A run that was queued (QUEUED) is taken by one worker at a time: ``claim`` names it. A worker that has been silent for
+so long that another one took over does not write into the run any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from syncer.models import RunStatus, SyncRun
-from syncer.sync.context import Context
+from syncer.models import RunKind, RunStatus, SyncRun, SyncUser
+from syncer.sync.context import COUNTERS, Context
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
-from syncer.sync.outcomes import PersonOutcome
+
+#: Kinds that a task carries out. The rows are there before the task: whatever becomes of it, the run goes on.
+QUEUED = (RunKind.PERSONS, RunKind.RECONNECT)
+#: A queued run that has not told anything for so long has lost its task or its worker.
+DEAD_AFTER = timedelta(minutes=5)
+
+STOPPED = "STOPPED"
+DIED: dict[str, Any] = {
+    "status": RunStatus.INTERRUPTED,
+    "error_code": "DIED",
+    "error": "The process ended without a word.",
+}
+#: What a worker tells of its run while it is at it.
+_TOLD = ("phase", "phases", "heartbeat_at", "counters", "conflict_count", "api_calls", "notes", "unfinished")
+
+
+def create(sync_user: SyncUser, kind: RunKind, trigger: str, **columns: Any) -> SyncRun:
+    return SyncRun.objects.create(sync_user=sync_user, kind=kind, trigger=trigger[:150], **columns)
+
+
+# -- who is at a run --------------------------------------------------------------------------------------------------
+
+
+def take(run: SyncRun, claim: str, now: datetime) -> bool:
+    """Begin with a run, or go on with it. False when it has ended, or another worker is at it."""
+    taken = SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING, claim="").update(claim=claim, heartbeat_at=now)
+    if taken:
+        run.claim, run.heartbeat_at = claim, now
+    return bool(taken)
+
+
+def is_held(run: SyncRun) -> bool:
+    """Nobody has stopped it or taken over."""
+    return _mine(run).filter(status=RunStatus.RUNNING).exists()
+
+
+def beat(run: SyncRun, now: datetime) -> None:
+    """Whoever is at the run is alive, and waits."""
+    _mine(run).update(heartbeat_at=now)
+
+
+def take_over(now: datetime) -> Iterator[SyncRun]:
+    """Queued runs that have been silent for too long, free to be taken. Each is given once in DEAD_AFTER."""
+    silent = SyncRun.objects.filter(kind__in=QUEUED, status=RunStatus.RUNNING, heartbeat_at__lt=now - DEAD_AFTER)
+    for run in silent.order_by("pk"):
+        if silent.filter(pk=run.pk).update(claim="", heartbeat_at=now):
+            yield run
+
+
+def mark_dead(runs: QuerySet[SyncRun]) -> None:
+    """Runs that say they are running although a new one has taken their place died without a word."""
+    runs.filter(status=RunStatus.RUNNING).update(**DIED)
+
+
+def close_dead(run: SyncRun, *, all_done: bool) -> None:
+    """Nobody is left of a run whose worker died before it could say so, or nobody knows for whom it was."""
+    ended = {"status": RunStatus.COMPLETED} if all_done else DIED
+    SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(**ended, finished_at=timezone.now())
+
+
+def stop(run: SyncRun, who: str) -> bool:
+    """Somebody stops it: it ends at the end of the batch that it is in. False when it had ended."""
+    return bool(
+        SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(
+            status=RunStatus.INTERRUPTED, error_code=STOPPED, error=f"Stopped by {who}.", finished_at=timezone.now()
+        )
+    )
+
+
+def refuse(run: SyncRun, error: CannotSync) -> None:
+    """A run that was announced (in the queue, on a page) and could not even begin."""
+    run.status, run.error_code, run.error = RunStatus.FAILED, error.code[:80], error.message
+    run.finished_at = timezone.now()
+    run.save(update_fields=["status", "error_code", "error", "finished_at"])
+
+
+# -- what it tells ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -22,11 +103,11 @@ def recorded(context: Context) -> Iterator[None]:
     try:
         yield
     except OutOfTime:  # it goes on in the background, as the same run
-        report(context, context.run.phase or "Starting", 0, None)
+        _take_counters(context)
+        _mine(context.run).update(**_told(context.run), claim="")
         raise
     except Stopped:
-        run = SyncRun.objects.get(pk=context.run.pk)
-        _finish(context, RunStatus.INTERRUPTED, run.error_code or "STOPPED", run.error or "Somebody stopped the run.")
+        _has_ended(context)
         raise
     except CannotSync as error:
         _finish(context, RunStatus.FAILED, error.code, error.message)
@@ -35,9 +116,7 @@ def recorded(context: Context) -> Iterator[None]:
         _finish(context, RunStatus.FAILED, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
         raise
     except BaseException:  # Ctrl-C, a task's time-out, SIGTERM
-        _finish(
-            context, RunStatus.INTERRUPTED, "INTERRUPTED", "The run was interrupted. The next one goes on where it was."
-        )
+        _finish(context, RunStatus.INTERRUPTED, "INTERRUPTED", _interrupted(context.run))
         raise
     else:
         _finish(context, RunStatus.COMPLETED, "", "")
@@ -57,17 +136,6 @@ def discard_interrupted_connection() -> None:
         connection.close()
 
 
-def refuse(run: SyncRun, error: CannotSync) -> None:
-    """A run that was announced (in the queue, on a page) and could not even begin."""
-    run.status, run.error_code, run.error, run.finished_at = (
-        RunStatus.FAILED,
-        error.code[:80],
-        error.message,
-        timezone.now(),
-    )
-    run.save(update_fields=["status", "error_code", "error", "finished_at"])
-
-
 def report(context: Context, phase: str, done: int, total: int | None) -> None:
     """Store where the run is, for pages that watch it, and tell who watches this process."""
     run = context.run
@@ -78,30 +146,60 @@ def report(context: Context, phase: str, done: int, total: int | None) -> None:
     run.phases[-1] |= {"done": done, "total": total}
     run.phase, run.heartbeat_at = phase, now
     _take_counters(context)
-    run.save(
-        update_fields=["phase", "phases", "heartbeat_at", "counters", "conflict_count", "api_calls", "options", "notes"]
-    )
+    run.save(update_fields=_TOLD)
     context.progress(phase, done, total)
 
 
-def outcome_row(outcome: PersonOutcome) -> dict[str, Any]:
-    return asdict(outcome)
+def so_far(run: SyncRun) -> dict[str, Any]:
+    """What the workers have counted that were at this run before: where a Context of the next one begins."""
+    nothing = dict.fromkeys(COUNTERS, 0)
+    return {
+        "received": nothing | run.counters.get("received", {}),
+        "sent": nothing | run.counters.get("sent", {}),
+        "conflicts": run.conflict_count,
+        "earlier_calls": run.api_calls,
+    }
 
 
-def mark_dead(sync_user_id: int, kind: str) -> None:
-    """Runs that say they are running although a new one has taken their place died without a word."""
-    SyncRun.objects.filter(sync_user_id=sync_user_id, kind=kind, status=RunStatus.RUNNING).update(
-        status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word."
-    )
+def _mine(run: SyncRun) -> QuerySet[SyncRun]:
+    return SyncRun.objects.filter(pk=run.pk, claim=run.claim)
 
 
-def _finish(context: Context, status: str, code: str, message: str) -> None:
+def _told(run: SyncRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _TOLD}
+
+
+def _finish(context: Context, status: RunStatus, code: str, message: str) -> None:
+    """A run that somebody stopped in its last batch stays stopped, with nobody left."""
+    run, rows = context.run, _mine(context.run)
+    if status == RunStatus.COMPLETED:
+        rows = rows.exclude(error_code=STOPPED)
+    _close(context)
+    if rows.update(**_told(run), finished_at=run.finished_at, status=status, error_code=code[:80], error=message):
+        run.status, run.error_code, run.error = status, code[:80], message
+    else:
+        _has_ended(context)
+
+
+def _has_ended(context: Context) -> None:
+    """How it ended stands in the run already; only what was counted is missing."""
+    run = context.run
+    _close(context)
+    _mine(run).update(**_told(run), finished_at=run.finished_at)
+    run.refresh_from_db(fields=["status", "error_code", "error"])
+
+
+def _close(context: Context) -> None:
     run = context.run
     run.finished_at = run.heartbeat_at = context.now()
     _close_phase(run, run.finished_at.isoformat())
-    run.status, run.error_code, run.error = status, code[:80], message
     _take_counters(context)
-    run.save()
+
+
+def _interrupted(run: SyncRun) -> str:
+    if run.kind == RunKind.PERSONS:
+        return "The run was interrupted. Run the action again for the others."
+    return "The run was interrupted. The next one goes on where it was."
 
 
 def _close_phase(run: SyncRun, at: str) -> None:
@@ -112,4 +210,4 @@ def _close_phase(run: SyncRun, at: str) -> None:
 def _take_counters(context: Context) -> None:
     context.run.counters = context.counters()
     context.run.conflict_count = context.conflicts
-    context.run.api_calls = context.org.api_calls
+    context.run.api_calls = context.earlier_calls + context.org.api_calls

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from syncer.models import FieldMapping, RunKind, SyncRun, SyncUser
+from syncer.models import FieldMapping, RunKind, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.connection.connect import OpenSession, check_ready, connect, default_session, one_line_errors
-from syncer.sync.context import Context
+from syncer.sync.connection import runs
+from syncer.sync.connection.connect import check_ready, connect, one_line_errors
+from syncer.sync.context import Context, OpenSession, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields import defaults
 from syncer.sync.fields.defaults import OBJECTS
@@ -68,14 +69,17 @@ def test_connection(sync_user: SyncUser, open_session: OpenSession = default_ses
 def refresh_fields(
     sync_user: SyncUser, *, actor: str, open_session: OpenSession = default_session
 ) -> list[describes.SchemaChange]:
-    """Read the field list now rather than with the next cycle; gives what changed. Raises CannotSync."""
+    """Read the field list now rather than with the next cycle; gives what changed. Raises CannotSync.
+
+    It leaves a run, as a cycle that reads the list does: it changes mappings, and what was refused is tried again.
+    """
     check_ready(sync_user, timezone.now())
     org = connect(sync_user, open_session, attempts=2)
-    run = SyncRun(sync_user=sync_user, kind=RunKind.PREVIEW, trigger=actor)  # not stored: nothing of it is a cycle
-    with one_line_errors(sync_user, org):
-        return describes.refresh(
-            Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor, store=Database())
-        )
+    run = runs.create(sync_user, RunKind.FIELD_LIST, actor)
+    context = Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor, store=Database())
+    with runs.recorded(context), one_line_errors(sync_user, org):
+        runs.report(context, "Reading the field list", 0, None)
+        return describes.refresh(context)
 
 
 def _has_external_id(sync_user: SyncUser, described: Iterable[ObjectDescribe]) -> bool:

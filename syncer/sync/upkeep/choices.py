@@ -11,14 +11,8 @@ from django.utils import timezone
 
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
-from syncer.sync.connection.connect import (
-    OpenSession,
-    active_sync_user,
-    check_ready,
-    connect,
-    default_session,
-    one_line_errors,
-)
+from syncer.sync.connection.connect import active_sync_user, check_ready, connect, one_line_errors
+from syncer.sync.context import OpenSession, default_session
 
 #: Entries of one list; a page with more than these is a search, not a choice.
 MOST = 2000

@@ -10,14 +10,8 @@ from django.utils import timezone
 
 from syncer.models import SalesforceRecord
 from syncer.salesforce import soql
-from syncer.sync.connection.connect import (
-    OpenSession,
-    active_sync_user,
-    check_ready,
-    connect,
-    default_session,
-    one_line_errors,
-)
+from syncer.sync.connection.connect import active_sync_user, check_ready, connect, one_line_errors
+from syncer.sync.context import OpenSession, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.merge import Value

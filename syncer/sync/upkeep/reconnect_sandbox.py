@@ -10,18 +10,14 @@ anywhere, it goes on when it is asked for again.
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from syncer.models import (
     ActivityType,
     RunKind,
-    RunStatus,
     SalesforceRecord,
     SfdcType,
     SyncMode,
@@ -34,10 +30,10 @@ from syncer.salesforce import soql
 from syncer.salesforce.client import Org, OrganisationInfo
 from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.connection import runs
-from syncer.sync.connection.connect import OpenSession, active_sync_user, connect, default_session, one_line_errors
-from syncer.sync.connection.lease import acquire
+from syncer.sync.connection.connect import active_sync_user, connect, one_line_errors
+from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import all_rows
-from syncer.sync.context import Context, Progress, no_progress
+from syncer.sync.context import REAL_WORLD, Context, OpenSession, Surroundings, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.pull.database import Database
 from syncer.sync.store import cursors, former_ids, links, outbox, persons, tombstones
@@ -69,54 +65,23 @@ class Reconnected:
         )
 
 
-def reconnect(
-    *,
-    actor: str,
-    run: SyncRun | None = None,
-    open_session: OpenSession = default_session,
-    now: Callable[[], datetime] = timezone.now,
-    pause: Callable[[float], None] = time.sleep,
-    progress: Progress = no_progress,
-) -> Reconnected:
-    """Link the persons with the refreshed sandbox that the connection's sign-in leads to now. Raises CannotSync."""
+def reconnect(run: SyncRun, *, around: Surroundings = REAL_WORLD) -> Reconnected:
+    """Link the persons with the refreshed sandbox that the connection's sign-in leads to now, as ``run``.
+
+    Raises CannotSync, which the run tells, too; with the code BUSY when it has ended or another worker is at it.
+    """
+    if not runs.take(run, f"reconnect-{secrets.token_hex(8)}", around.now()):
+        raise CannotSync("It has ended already, or another worker is at it.", "BUSY")
     try:
         sync_user = active_sync_user()
         lease = acquire(sync_user)
     except CannotSync as error:
-        if run is not None:
-            runs.refuse(run, error)
+        runs.refuse(run, error)
         raise
     try:
-        org, stranger = _as_a_stranger(sync_user, open_session, now, pause)
-        run = run or start_run(sync_user, actor)
-        # Whoever holds the lease is the only one: earlier ones that say they are running have died.
-        SyncRun.objects.filter(options__reconnect=True, status=RunStatus.RUNNING, pk__lt=run.pk).update(
-            status=RunStatus.INTERRUPTED, error_code="DIED", error="The process ended without a word."
-        )
-        context = Context(
-            sync_user=sync_user,
-            org=org,
-            run=run,
-            claim=f"reconnect-{secrets.token_hex(8)}",
-            actor=actor,
-            store=Database(),
-            now=now,
-            fence=lease.renew,
-            checkpoint=lease.renew,
-            progress=progress,
-            pause=pause,
-        )
-        with runs.recorded(context), one_line_errors(sync_user, org):
-            found = Reconnected(_refreshed(sync_user, org))
-            _require_some_pairs(context, found.organisation)
-            _receive_only(sync_user)
-            for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
-                _check_pairs(context, str(sobject), found)
-            _finish(sync_user, stranger, org, found.organisation)
-            run.notes.append(str(found))
-        return found
+        return _check(run, sync_user, lease, around)
     except CannotSync as error:
-        if run is not None and run.finished_at is None:
+        if run.finished_at is None:
             runs.refuse(run, error)
         raise
     finally:
@@ -124,29 +89,55 @@ def reconnect(
         lease.release()
 
 
-def start_run(sync_user: SyncUser, actor: str) -> SyncRun:
-    """The run that says how far it is, and what was found."""
-    return SyncRun.objects.create(
-        sync_user=sync_user, kind=RunKind.PREVIEW, trigger=actor[:150], options={"reconnect": True}
+def _check(run: SyncRun, sync_user: SyncUser, lease: Lease, around: Surroundings) -> Reconnected:
+    org, stranger = _as_a_stranger(sync_user, around)
+    # Whoever holds the lease is the only one: earlier ones that say they are running have died.
+    runs.mark_dead(SyncRun.objects.filter(kind=RunKind.RECONNECT, pk__lt=run.pk))
+    context = Context(
+        sync_user=sync_user,
+        org=org,
+        run=run,
+        claim=run.claim,
+        actor=run.trigger,
+        store=Database(),
+        now=around.now,
+        fence=lease.renew,
+        checkpoint=lease.renew,
+        progress=around.progress,
+        pause=around.pause,
+        **runs.so_far(run),
     )
+    with runs.recorded(context), one_line_errors(sync_user, org):
+        runs.report(context, "Signing in", 0, None)
+        found = Reconnected(_refreshed(sync_user, org))
+        _require_some_pairs(context, found.organisation)
+        _receive_only(sync_user)
+        for sobject in (SfdcType.LEAD, SfdcType.CONTACT):
+            _check_pairs(context, str(sobject), found)
+        _finish(sync_user, stranger, org, found.organisation)
+        run.notes.append(str(found))
+    return found
+
+
+def start_run(sync_user: SyncUser, actor: str) -> SyncRun:
+    """The run that says how far it is, and what was found. It is carried out, whatever becomes of a task."""
+    return runs.create(sync_user, RunKind.RECONNECT, actor)
 
 
 def where_it_leads(open_session: OpenSession = default_session) -> OrganisationInfo:
     """The refreshed sandbox, before anything is done. Raises CannotSync when it is none."""
     sync_user = active_sync_user()
-    org, _ = _as_a_stranger(sync_user, open_session, timezone.now, time.sleep)
+    org, _ = _as_a_stranger(sync_user, Surroundings(open_session))
     with one_line_errors(sync_user, org):
         return _refreshed(sync_user, org)
 
 
-def _as_a_stranger(
-    sync_user: SyncUser, open_session: OpenSession, now: Callable[[], datetime], pause: Callable[[float], None]
-) -> tuple[Org, SyncUser]:
+def _as_a_stranger(sync_user: SyncUser, around: Surroundings) -> tuple[Org, SyncUser]:
     """A connection with the same credentials that does not insist on the organisation that it knows. What its sign-in
     gives stays on the copy, which is never stored."""
     columns = {f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields}
     stranger = SyncUser(**columns | {"id": None, "organisation_id": "", "encrypted_session": ""})
-    return connect(stranger, open_session, sleep=pause, now=now, attempts=2), stranger
+    return connect(stranger, around.open_session, sleep=around.pause, now=around.now, attempts=2), stranger
 
 
 def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:

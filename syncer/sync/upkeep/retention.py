@@ -7,14 +7,14 @@ which nothing is old. So a day costs what there is to remove, not what is kept. 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
-from syncer.models import ActivityLogEntry, ActivityType, BeforeImage, Conflict, RunStatus, SyncRun
+from syncer.models import ActivityLogEntry, ActivityType, BeforeImage, Conflict, RunKind, RunPerson, RunStatus, SyncRun
 
 #: Values that crossed, and what became of sending them: by far the most entries.
 VALUES = (
@@ -30,8 +30,10 @@ OTHERS = tuple(kind for kind in ActivityType if kind not in VALUES and kind not 
 UNDO_DAYS = 30
 BATCH = 1000
 
-#: What is removed, in the order in which it is: entries, conflicts and images first, so that their runs are free.
-ENTRIES, CONFLICTS, IMAGES, RUNS = "activity log entries", "overwritten values", "undo images", "runs"
+#: What is removed, in the order in which it is: entries, conflicts and images first, so that their runs are free; the
+#: persons of a run before the run.
+ENTRIES, CONFLICTS, IMAGES = "activity log entries", "overwritten values", "undo images"
+PERSONS, RUNS = "outcomes of actions", "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ def prune(now: datetime, keep: Keep = Keep(), *, dry_run: bool = False, tell: To
     was removed until then stays removed. ``dry_run`` only counts."""
     short, undo = now - timedelta(days=keep.values_days), now - timedelta(days=UNDO_DAYS)
     long = months_before(now, keep.other_months)
-    removed = dict.fromkeys((ENTRIES, CONFLICTS, IMAGES, RUNS), 0)
+    removed = dict.fromkeys((ENTRIES, CONFLICTS, IMAGES, PERSONS, RUNS), 0)
 
-    def remove(what: str, batches: Iterator[list[int]], rows: QuerySet[Any]) -> None:
+    def remove(what: str, batches: Iterable[list[int]], rows: QuerySet[Any]) -> None:
         for ids in batches:
             if not dry_run:
                 rows.filter(pk__in=ids).delete()
@@ -75,7 +77,10 @@ def prune(now: datetime, keep: Keep = Keep(), *, dry_run: bool = False, tell: To
         ActivityLogEntry: Q(type__in=KEPT) | Q(type__in=VALUES, at__gte=short) | Q(type__in=OTHERS, at__gte=long),
         Conflict: Q(at__gte=long),
     }
-    remove(RUNS, _unused_runs(undo, still_there), SyncRun.objects.all())
+    for runs in _unused_runs(undo, still_there):
+        for run in SyncRun.objects.filter(pk__in=runs, kind=RunKind.PERSONS).values_list("pk", flat=True):
+            remove(PERSONS, _persons_of(run), RunPerson.objects.all())
+        remove(RUNS, [runs], SyncRun.objects.all())
     return removed
 
 
@@ -118,10 +123,19 @@ def _unused_runs(limit: datetime, still_there: dict[type[Any], Q]) -> Iterator[l
     )
     for relation in SyncRun._meta.related_objects:
         model: Any = relation.related_model
-        if model is not BeforeImage:  # those of a run of this age are gone
+        if model not in (BeforeImage, RunPerson):  # images of a run of this age are gone; its persons go with it
             mine = model._base_manager.filter(still_there.get(model, Q()), **{relation.field.name: OuterRef("pk")})
             free = free.exclude(Exists(mine))
     last = 0
     while ids := list(free.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
         last = ids[-1]
         yield ids
+
+
+def _persons_of(run: int) -> Iterator[list[int]]:
+    """The ids of a run's rows of persons, batch by batch."""
+    last = 0
+    rows = RunPerson.objects.filter(run_id=run).order_by("person_id")
+    while batch := list(rows.filter(person_id__gt=last).values_list("pk", "person_id")[:BATCH]):
+        last = batch[-1][1]
+        yield [pk for pk, _ in batch]

@@ -106,8 +106,7 @@ def test_owner_campaign_and_status_are_offered_and_kept_with_the_run(
     assert "Finished: 1 person." in page
     assert "Owner Sally Sales Campaign Open <day>, Attended" in page
     run = SyncRun.objects.get()
-    kept = {name: run.options[name] for name in ("owner", "campaign", "member_status")}
-    assert kept == {"owner": sally, "campaign": campaign, "member_status": "Attended"}
+    assert run.asked == {"owner": sally, "campaign": campaign, "member_status": "Attended"}
     anna.refresh_from_db()
     assert anna.sfdc_type == "Lead"
     # A selection is acted on once.
@@ -119,7 +118,7 @@ def test_the_default_makes_the_lead_as_the_plain_action_does(admin: Client, anna
     url = reverse("admin:syncer_person_choose", args=[anna.pk, "sync"])
     page = words(admin.post(url, {"owner": "", "campaign": "", "member_status": ""}, follow=True))
     assert "Created:" in page
-    assert "owner" not in SyncRun.objects.get().options
+    assert SyncRun.objects.get().asked == {}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_the_options_reach_the_background_task(admin: Client, sync_user: SyncUse
     queue = choices_of(response, "owner")["New Leads"]
     admin.post(response.redirect_chain[0][0], {"owner": queue, "lead_for_contact": "on"})
     task = OrmQ.objects.get().task
-    assert task["args"][3] == {"owner": queue, "lead_for_contact": True}
+    assert SyncRun.objects.get().asked == {"owner": queue, "lead_for_contact": True}
     tasks.sync_persons_task(*task["args"])
     assert Person.objects.filter(sfdc_type="Lead").count() == 26
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from syncer import tasks
-from syncer.models import PendingChange, Person, RunStatus, SyncRun, SyncUser, SyncUserState
+from syncer.models import PendingChange, Person, RunPerson, RunStatus, SyncRun, SyncUser, SyncUserState
 from tests.admin.conftest import connected
 from tests.admin.pages import words
 
@@ -83,7 +83,7 @@ def test_selected_persons_are_refreshed_and_nothing_is_sent(admin: Client, sync_
     assert PendingChange.objects.filter(person=anna).exists()
     run = SyncRun.objects.first()
     assert run is not None
-    assert run.options["action"] == "refresh"
+    assert (run.kind, run.action) == ("persons", "refresh")
     assert f"Refresh from Salesforce {run.pk}" in words(
         admin.get(reverse("admin:syncer_syncrun_change", args=[run.pk]))
     )
@@ -180,9 +180,46 @@ def test_too_many_persons_at_once_are_refused(
 
 
 def test_a_run_that_died_says_so(admin: Client, sync_user: SyncUser) -> None:
-    run = SyncRun.objects.create(sync_user=sync_user, kind="persons", status="interrupted", options={"persons": 40})
+    run = SyncRun.objects.create(sync_user=sync_user, kind="persons", status="interrupted", person_count=40)
     page = words(admin.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
     assert "Interrupted after 0 of 40 persons." in page
+
+
+def test_of_very_many_outcomes_those_that_need_a_look_come_first(
+    admin: Client, sync_user: SyncUser, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    monkeypatch.setattr("syncer.admin.actions.progress.SHOWN", 4)
+    told = ["Created", "Busy", "No change", "Failed", "Created", "Needs a decision"]
+    run = SyncRun.objects.create(
+        sync_user=sync_user, kind="persons", action="sync", status="completed", person_count=len(told)
+    )
+    RunPerson.objects.bulk_create(
+        RunPerson(run=run, person_id=i, position=i, name=f"Person {i}", result=result) for i, result in enumerate(told)
+    )
+    url = reverse("admin:syncer_person_sync_run", args=[run.pk])
+    with django_assert_max_num_queries(12):
+        response = admin.get(url)
+    assert [row.result for row in response.context["rows"]] == ["Failed", "Busy", "Needs a decision", "Created"]
+    page = words(response)
+    assert "Created 2 Busy 1 No change 1 Failed 1 Needs a decision 1" in page
+    assert "2 more" in page
+    monkeypatch.setattr("syncer.admin.actions.progress.SHOWN", 6)
+    assert [row.result for row in admin.get(url).context["rows"]] == told
+
+
+def test_a_run_that_was_stopped_in_its_last_batch_says_that_all_were_done(admin: Client, sync_user: SyncUser) -> None:
+    run = SyncRun.objects.create(
+        sync_user=sync_user,
+        kind="persons",
+        action="sync",
+        status="interrupted",
+        error_code="STOPPED",
+        error="Stopped by eva.",
+        person_count=1,
+    )
+    RunPerson.objects.create(run=run, person_id=1, position=0, name="Kim Ode", result="Created")
+    page = words(admin.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
+    assert "Stopped by eva. Everybody had been done." in page
 
 
 def test_the_page_of_a_cycle_is_another_one(admin: Client, sync_user: SyncUser) -> None:

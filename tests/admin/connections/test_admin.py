@@ -143,9 +143,9 @@ def test_a_refreshed_sandbox_is_reconnected_by_a_button_that_shows_when_the_sign
     page = words(admin.post(url, follow=True))
     assert button in page
     assert "Running" in page
-    run = SyncRun.objects.get(options__reconnect=True)
+    run = SyncRun.objects.get(kind="reconnect")
     task = OrmQ.objects.get().task
-    assert (task["func"], task["args"]) == ("syncer.tasks.reconnect_sandbox", (run.pk, "eva"))
+    assert (task["func"], task["args"]) == ("syncer.tasks.reconnect_sandbox", (run.pk,))
     assert "Asked to reconnect" in LogEntry.objects.get().get_change_message()
     assert button not in words(admin.get(page_of(sync_user)))
     run.status, run.notes = "completed", ["Sandbox: 3 reconnected."]

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from syncer.models import CreateIntent, FormerId, PendingChange, Person, RunStatus, SalesforceRecord, SyncRun, SyncUser
+from syncer.sync.actions.sync_person import carry_on
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
+from syncer.sync.store import run_persons
 
 pytestmark = pytest.mark.django_db
 
@@ -344,11 +346,12 @@ def test_out_of_time_the_rest_goes_on_in_the_background_as_the_same_run(sandbox,
     sandbox.fault("/composite", "status", status=503, code="SERVER_UNAVAILABLE", nth=1, times=6)
     assert sync_person(*persons, budget=timedelta(seconds=5)) == []
     run = SyncRun.objects.get()
-    assert (run.status, run.options["left"]) == (RunStatus.RUNNING, [p.pk for p in persons])
+    assert (run.status, run_persons.waiting(run, 9)) == (RunStatus.RUNNING, [p.pk for p in persons])
     sandbox.control("DELETE", "faults")
-    assert [o.result for o in sync_person(*persons, run=run)] == [Result.CREATED] * 2
+    assert not carry_on(run, around=sandbox.around())
     run.refresh_from_db()
-    assert (run.status, run.options["left"], len(run.options["outcomes"])) == (RunStatus.COMPLETED, [], 2)
+    assert (run.status, run_persons.waiting(run, 9)) == (RunStatus.COMPLETED, [])
+    assert [o.result for o in run_persons.outcomes(run)] == [Result.CREATED] * 2
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
@@ -359,19 +362,10 @@ def test_out_of_time_in_a_create_makes_one_lead_in_the_end(sandbox, sync_person,
     sandbox.fault("/query", "status", status=503, code="SERVER_UNAVAILABLE", nth=3, times=20)
     assert sync_person(*persons, budget=timedelta(seconds=5)) == []
     sandbox.control("DELETE", "faults")
-    assert all(o.ok for o in sync_person(*persons, run=SyncRun.objects.get(kind="persons")))
+    run = SyncRun.objects.get(kind="persons")
+    carry_on(run, around=sandbox.around())
+    assert [o.ok for o in run_persons.outcomes(run)] == [True, True]
     assert sandbox.count("Lead") == 2
-
-
-def test_a_run_that_somebody_stopped_ends_at_the_next_batch(sandbox, sync_person, sync_user):
-    kim = person()
-    run = SyncRun.objects.create(
-        sync_user=sync_user, kind="persons", status=RunStatus.INTERRUPTED, error_code="STOPPED", error="Stopped by Eva."
-    )
-    sync_person(kim, person(email="b@example.com"), run=run)
-    run.refresh_from_db()
-    assert (run.status, run.error, len(run.options["left"])) == (RunStatus.INTERRUPTED, "Stopped by Eva.", 2)
-    assert sandbox.count("Lead") == 0
 
 
 def test_twenty_five_persons_with_owner_and_campaign_cost_at_most_six_calls(sandbox, cycle, sync_person):

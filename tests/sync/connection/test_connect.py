@@ -235,4 +235,6 @@ def test_the_field_list_can_be_refreshed_at_once(sandbox, sync_user, cycle):
     cycle()
     sandbox.control("POST", "fields", object="Lead", name="Tier__c", type="Text", length=20)
     [found] = access_check.refresh_fields(sync_user, actor="Eva", open_session=sandbox.open_session)
+    run = SyncRun.objects.latest("pk")
+    assert (run.kind, run.status, run.trigger, run.api_calls) == ("fields", "completed", "Eva", 1)
     assert (found.object, found.added) == ("Lead", ["Tier__c"])

@@ -146,13 +146,7 @@ def test_an_edit_there_of_the_one_sent_along_is_not_lost(sandbox, cycle, kim):
 
     Person.objects.update(state="")
     sandbox.time.pass_(60)
-    run_cycle(
-        trigger="test",
-        open_session=sandbox.open_session,
-        now=sandbox.time,
-        pause=sandbox.time.pass_,
-        progress=progress,
-    )
+    run_cycle(trigger="test", around=sandbox.around(progress=progress))
     cycle()
     there = sandbox.read(kim.sfdc_id)
     assert (there["Country"], there["State"]) == ("Canada", None)

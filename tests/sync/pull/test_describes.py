@@ -10,6 +10,7 @@ from django.db import connection
 
 from syncer.models import FieldMapping, Person, SyncCursor, SyncRun
 from syncer.sync.cycle import run_cycle
+from tests.support.around import put_around
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +132,7 @@ def test_postponed_records_are_told(sandbox, cycle, sync_person, sync_user, time
             sandbox.edit(account, Name="Acme Holding")
             sync_person(Person.objects.get())
 
-    run = run_cycle(trigger="test", open_session=sandbox.open_session, now=time, pause=time.pass_, progress=meanwhile)
+    run = run_cycle(trigger="test", around=sandbox.around(progress=meanwhile))
     assert run.notes == ["1 Contact records could not be merged now; the next cycle reads them again."]
     assert len(SyncCursor.objects.get(object="Contact").postponed) == 1
     assert cycle().notes == []
@@ -141,8 +142,7 @@ def test_postponed_records_are_told(sandbox, cycle, sync_person, sync_user, time
 @pytest.fixture
 def runsync(sandbox, sync_user, time, capsys, monkeypatch):
     """``manage.py runsync`` with the organisation in this process; what it prints."""
-    for name, value in {"open_session": sandbox.open_session, "now": time, "pause": time.pass_}.items():
-        monkeypatch.setitem(run_cycle.__kwdefaults__, name, value)
+    put_around(sandbox.around(), monkeypatch)
 
     def run(*arguments: str) -> str:
         capsys.readouterr()

@@ -380,7 +380,7 @@ def test_an_older_answer_does_not_undo_a_forced_sync(sandbox, sync_user, cycle, 
             user(sandbox, last_name="Newer")
             sync_person(Person.objects.get())
 
-    run_cycle(trigger="test", open_session=sandbox.open_session, now=time, pause=time.pass_, progress=meanwhile)
+    run_cycle(trigger="test", around=sandbox.around(progress=meanwhile))
     assert (Person.objects.get().company, SalesforceRecord.objects.get().owner_name) == ("Newer", "Sally Newer")
     cycle()
     assert (Person.objects.get().company, SalesforceRecord.objects.get().owner_name) == ("Newer", "Sally Newer")

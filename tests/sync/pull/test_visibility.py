@@ -195,13 +195,7 @@ def between_reading_and_sending(sandbox, action):
             act()
 
     sandbox.time.pass_(60)
-    return run_cycle(
-        trigger="test",
-        open_session=sandbox.open_session,
-        now=sandbox.time,
-        pause=sandbox.time.pass_,
-        progress=progress,
-    )
+    return run_cycle(trigger="test", around=sandbox.around(progress=progress))
 
 
 def test_an_update_of_a_record_deleted_this_second_marks_the_person_deleted(sandbox, cycle, kim, log):

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def reconnect(sandbox, time):
-    def run(**options):
+    def run():
         time.pass_(60)
-        return module.reconnect(actor="Eva", open_session=sandbox.open_session, now=time, pause=time.pass_, **options)
+        return module.reconnect(module.start_run(SyncUser.objects.get(), "Eva"), around=sandbox.around())
 
     return run
 
@@ -246,7 +246,7 @@ def test_it_waits_for_no_cycle_and_none_runs_beside_it(sandbox, sync_user, cycle
 def test_the_run_says_what_was_found(sandbox, cycle, leads, reconnect):
     refresh(sandbox)
     found = reconnect()
-    run = SyncRun.objects.filter(options__reconnect=True).get()
+    run = SyncRun.objects.get(kind="reconnect")
     assert (run.status, run.notes, run.trigger) == ("completed", [str(found)], "Eva")
 
 
@@ -255,23 +255,21 @@ def test_the_background_worker_does_it_and_a_dead_one_is_told_apart(sandbox, syn
 
     died = module.start_run(sync_user, "Eva")
     run = module.start_run(sync_user, "Eva")
-    monkeypatch.setattr(tasks, "reconnect", lambda **more: module.reconnect(open_session=sandbox.open_session, **more))
+    monkeypatch.setattr(tasks, "reconnect", lambda run: module.reconnect(run, around=sandbox.around()))
     refresh(sandbox)
-    assert tasks.reconnect_sandbox(run.pk, "Eva")["status"] == "completed"
+    assert tasks.reconnect_sandbox(run.pk)["status"] == "completed"
     died.refresh_from_db()
     assert died.status == "interrupted"
     again = module.start_run(sync_user, "Eva")
-    assert tasks.reconnect_sandbox(again.pk, "Eva")["code"] == "SAME_ORGANISATION"
+    assert tasks.reconnect_sandbox(again.pk)["code"] == "SAME_ORGANISATION"
     again.refresh_from_db()
     assert (again.status, again.error_code) == ("failed", "SAME_ORGANISATION")
 
 
 def test_the_command_asks_first_and_says_what_it_found(sandbox, cycle, leads, monkeypatch):
-    for name in ("where_it_leads", "reconnect"):
-        function = getattr(module, name)
-        monkeypatch.setattr(
-            module, name, lambda function=function, **more: function(open_session=sandbox.open_session, **more)
-        )
+    lead, reconnect = module.where_it_leads, module.reconnect
+    monkeypatch.setattr(module, "where_it_leads", lambda: lead(sandbox.open_session))
+    monkeypatch.setattr(module, "reconnect", lambda run, **_: reconnect(run, around=sandbox.around()))
     refresh(sandbox)
     out, err = StringIO(), StringIO()
     with pytest.raises(SystemExit):

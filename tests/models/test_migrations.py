@@ -1,0 +1,128 @@
+"""What older versions stored is carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.test import Client
+from django.urls import reverse
+
+from syncer.models import RunPerson, SyncRun
+from syncer.sync.store import run_persons
+from tests.admin.pages import words
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEFORE = ("syncer", "0003_claimed_index")
+AFTER = ("syncer", "0004_runs_say_what_they_are")
+
+OUTCOME = {
+    "person_id": 7,
+    "name": "Kim Ode",
+    "result": "Created",
+    "message": "Created Lead 00Q000000000001AAA.",
+    "code": "",
+    "remedy": "",
+    "sfdc_type": "Lead",
+    "sfdc_id": "00Q000000000001AAA",
+    "sent": ["last_name"],
+    "received": [],
+}
+FAILED = OUTCOME | {"person_id": 8, "result": "Failed", "message": "No.", "code": "X", "sfdc_id": "", "sent": []}
+
+#: The bag as it was stored, by the kind of run.
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "cycle": ("cycle", {"objects": ["Lead", "Contact"], "full": False}),
+    "out of time": ("cycle", {"objects": ["Lead"], "full": True, "unfinished": True}),
+    "preview": ("preview", {"objects": ["Lead", "Contact"], "full": False}),
+    "reconnect": ("preview", {"reconnect": True}),
+    "sync": ("persons", {"persons": 3, "left": [9], "outcomes": [OUTCOME, FAILED]}),
+    "owner": (
+        "persons",
+        {
+            "persons": 1,
+            "action": "owner",
+            "owner": "005000000000001AAA",
+            "asked": [["Owner", "Sally Sales"]],
+            "left": [],
+            "outcomes": [OUTCOME],
+        },
+    ),
+    "in the queue": ("persons", {"persons": 40, "action": "refresh"}),
+    "empty": ("cycle", {}),
+}
+
+
+def migrate(target: tuple[str, str]) -> Any:
+    """Put the database to this version; gives its models."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([target])
+    return MigrationExecutor(connection).loader.project_state([target]).apps
+
+
+@pytest.fixture
+def old() -> Iterator[Any]:
+    """The models of the version before, of a database of that version; put back afterwards."""
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
+    try:
+        yield migrate(BEFORE)
+    finally:
+        migrate(newest)
+
+
+def test_runs_and_what_became_of_their_persons_are_carried_over_and_back(old: Any) -> None:
+    user = old.get_model("syncer", "SyncUser").objects.create(name="Sandbox", login_url="http://127.0.0.1:1")
+    kept: dict[str, int] = {}
+    for name, (kind, options) in OPTIONS.items():
+        run = old.get_model("syncer", "SyncRun").objects.create(sync_user=user, kind=kind, options=options)
+        kept[name] = run.pk
+    old.get_model("syncer", "OptOut").objects.create(address_hash="x")
+
+    new = migrate(AFTER)
+    runs = {name: new.get_model("syncer", "SyncRun").objects.get(pk=pk) for name, pk in kept.items()}
+    assert {name: run.kind for name, run in runs.items()} == {
+        name: "reconnect" if name == "reconnect" else kind for name, (kind, _) in OPTIONS.items()
+    }
+    assert runs["cycle"].sobjects == ["Lead", "Contact"]
+    assert (runs["out of time"].sobjects, runs["out of time"].full, runs["out of time"].unfinished) == (
+        ["Lead"],
+        True,
+        True,
+    )
+    assert (runs["sync"].action, runs["sync"].asked, runs["sync"].person_count) == ("sync", {}, 3)
+    assert runs["owner"].action == "owner"
+    assert runs["owner"].asked == {"owner": "005000000000001AAA"}
+    assert runs["owner"].asked_in_words == [["Owner", "Sally Sales"]]
+    assert (runs["in the queue"].action, runs["in the queue"].person_count) == ("refresh", 40)
+    rows = list(runs["sync"].persons.order_by("position").values())
+    for row, outcome in zip(rows, (OUTCOME, FAILED), strict=False):
+        assert {name: row[name] for name in outcome} == outcome
+    assert [(row["person_id"], row["result"]) for row in rows] == [(7, "Created"), (8, "Failed"), (9, "")]
+
+    back = migrate(BEFORE)
+    for name, pk in kept.items():
+        run = back.get_model("syncer", "SyncRun").objects.get(pk=pk)
+        kind, options = OPTIONS[name]
+        nobody: dict[str, Any] = {"left": [], "outcomes": []} if kind == "persons" else {}
+        usual: dict[str, Any] = {} if kind == "persons" or name == "reconnect" else {"objects": [], "full": False}
+        assert (run.kind, run.options) == (kind, nobody | usual | options)
+    assert not back.get_model("syncer", "OptOut").objects.exists()
+
+
+def test_an_old_run_still_has_its_pages(old: Any, admin_client: Client) -> None:
+    user = old.get_model("syncer", "SyncUser").objects.create(name="Sandbox", login_url="http://127.0.0.1:1")
+    kind, options = OPTIONS["sync"]
+    old.get_model("syncer", "SyncRun").objects.create(sync_user=user, kind=kind, options=options, status="interrupted")
+    migrate(AFTER)
+    run = SyncRun.objects.get()
+    assert [told.name for told in run_persons.outcomes(run)] == ["Kim Ode", "Kim Ode"]
+    assert RunPerson.objects.filter(run=run).count() == 3
+    page = words(admin_client.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
+    assert "Interrupted after 2 of 3 persons." in page
+    assert "Created Lead 00Q000000000001AAA." in page
+    page = words(admin_client.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
+    assert "Persons 3: 1 created, 1 failed" in page
