@@ -179,15 +179,16 @@ def _work_off(context: Context, options: SyncOptions) -> None:
     more."""
     run, title = context.run, TITLES[options.action]
     done = run_persons.done_count(run)
-    runs.report(context, title, done, run.person_count)
-    while ids := run_persons.waiting(run, BATCH):
+    while True:
+        if not runs.is_held(run):
+            raise Stopped
+        runs.report(context, title, done, run.person_count)
+        if not (ids := run_persons.waiting(run, BATCH)):
+            return
         check_reserve(context.sync_user, context.org)
         outcomes = sync_batch(context, ids, options)
         run_persons.settle(run, [outcomes.get(pk) or _not_here(pk) for pk in ids])
-        if not runs.is_held(run):
-            raise Stopped
         done += len(ids)
-        runs.report(context, title, done, run.person_count)
 
 
 def _not_here(person_id: int) -> PersonOutcome:

@@ -233,13 +233,11 @@ def test_outcomes_of_two_runs_do_not_mix(sandbox, sync_user):
 
 
 @pytest.mark.parametrize(
-    ("pressed_at", "in_batch", "done"),
-    [(0, True, 1), (1, True, 2), (2, False, 2)],
+    ("pressed_at", "done"),
+    [(0, 1), (1, 2), (2, 2)],
     ids=["in the first batch", "in the last batch", "after the last batch"],
 )
-def test_a_run_that_somebody_stopped_says_so_and_how_many_were_done(
-    sandbox, sync_user, monkeypatch, pressed_at, in_batch, done
-):
+def test_a_run_that_somebody_stopped_says_so_and_how_many_were_done(sandbox, sync_user, monkeypatch, pressed_at, done):
     monkeypatch.setattr(module, "BATCH", 1)
     run = start_run(persons(2), actor="eva")
 
