@@ -6,8 +6,6 @@ Every function fails with `ImproperlyConfigured` and one line that names the var
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import os
 import zoneinfo
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from cryptography.fernet import Fernet
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -72,14 +71,12 @@ def field_encryption_keys(env: environ.Env) -> list[str]:
         )
     for number, key in enumerate(keys, start=1):
         try:
-            valid = len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
-        except (binascii.Error, ValueError):
-            valid = False
-        if not valid:
+            Fernet(key)
+        except ValueError:
             raise ImproperlyConfigured(
                 f"FIELD_ENCRYPTION_KEY: key {number} of {len(keys)} is not a Fernet key (32 bytes, URL-safe base64)."
                 " `.venv/bin/python -m marketo.dotenv --new-key` prints a new one."
-            )
+            ) from None
     return keys
 
 

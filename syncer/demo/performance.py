@@ -4,198 +4,153 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import connections
+from rich.console import Console
 
-from syncer.demo import account, supervisor
-from syncer.demo.interrupts import Interrupts, Stopped
-from syncer.demo.preparation import CALLERS_OWN, HOST, read_settings
+from syncer.demo import account
+from syncer.demo.preparation import CALLERS_OWN, HOST, read_settings, short
 from syncer.demo.pulse import Pulse
-from syncer.demo.screen import Screen
-from syncer.demo.supervisor import Service, StartFailed, Supervisor
+from syncer.demo.supervisor import Service, Supervisor
 from syncer.models import SyncUser
 
 SYNC_USER = "Sandbox"
 LEASE_HELD = 75  # runsync's exit code when another cycle is under way
 
 
-@dataclass(frozen=True)
-class Options:
-    """What `manage.py demo` was asked for."""
+@dataclass(kw_only=True)
+class Performance:
+    """One run of the demo, as `manage.py demo` was asked for it."""
 
-    project: Path  # the folder of manage.py
     directory: Path
     port: int
     sandbox_port: int
     leads: int
     contacts: int
     seed: int
-
-
-class Performance:
-    """One run of the demo; `run` returns when it has been ended and nothing it started lives."""
-
-    def __init__(
-        self, options: Options, *, interrupts: Interrupts, environment: dict[str, str], screen: Screen
-    ) -> None:
-        self._options = options
-        self._interrupts = interrupts
-        self._environment = environment
-        self._screen = screen
-        self._python = [sys.executable]
-        self._manage = [sys.executable, str(options.project / "manage.py")]
-        logs = options.directory / "logs"
-        logs.mkdir(exist_ok=True)
-        self._logs = logs
-        self._sandbox_out = logs / "sandbox.out"
-        self._supervisor = Supervisor(
-            interrupts, environment=environment, directory=options.project, say=screen.warning
-        )
+    console: Console
+    supervisor: Supervisor = field(default_factory=Supervisor)
 
     def run(self) -> None:
         """1. sandbox and database, 2. sync user, 3. first sync, 4. web server and worker, 5. until somebody ends it.
 
-        Raises `StartFailed` when one of the first four does not work out.
+        Nothing that was started lives afterwards. Raises `CannotStart` when a process does not become ready, and
+        SystemExit when a command refuses, which has said why.
         """
-        try:
-            sandbox = self._sandbox()
-            self._supervisor.start(sandbox)
-            password = self._prepare_database()
-            credentials = self._wait_for_sandbox(sandbox)
-            self._connect(credentials)
-            self._first_sync()
-            self._serve()
-            self._show(password, str(credentials["url"]))
-            self._supervisor.watch()
-        except Stopped:
-            pass
-        finally:
-            with self._screen.step("Ending everything", "Ended"):
-                self._supervisor.end_all()
+        (self.directory / "logs").mkdir(exist_ok=True)
+        with suppress(KeyboardInterrupt), self.supervisor:
+            try:
+                sandbox = self._start_sandbox()
+                password = self._prepare_database()
+                credentials = self._wait_for(sandbox)
+                self._connect(credentials)
+                self._first_sync()
+                self._serve()
+                self._show(password, credentials["url"])
+                self.supervisor.watch(lambda text: self._say(text, style="bold yellow"))
+            finally:
+                self._say("Ending everything …")
 
-    def _sandbox(self) -> Service:
-        options = self._options
-        database = options.directory / "sandbox.sqlite3"
-        return Service(
-            name="The sandbox",
-            arguments=[
-                *self._python, "-m", "sandbox",
-                "--host", HOST, "--port", str(options.sandbox_port), "--db", str(database),
-                "--leads", str(options.leads), "--contacts", str(options.contacts), "--seed", str(options.seed),
-            ],
-            log=self._logs / "sandbox.log",
-            out=self._sandbox_out,
-        )  # fmt: skip
+    def _start(self, service: Service) -> Service:
+        self.supervisor.services.append(service)
+        return service
+
+    def _start_sandbox(self) -> Service:
+        where = ("--host", HOST, "--port", self.sandbox_port, "--db", self.directory / "sandbox.sqlite3")
+        records = ("--leads", self.leads, "--contacts", self.contacts, "--seed", self.seed)
+        return self._start(Service("The sandbox", _python("-m", "sandbox", *where, *records), self._log("sandbox")))
 
     def _prepare_database(self) -> str:
-        with self._screen.step("Preparing the database", "Database ready"):
+        with self._step("Preparing the database", "Database ready"):
             call_command("migrate", interactive=False, verbosity=0)
-            self._interrupts.raise_if_stopped()
-            call_command("collectstatic", interactive=False, verbosity=0)
-            self._interrupts.raise_if_stopped()
+            # All files anew: one whose copying was interrupted would be taken for up to date.
+            call_command("collectstatic", interactive=False, clear=True, verbosity=0)
             return account.set_up()
 
-    def _wait_for_sandbox(self, sandbox: Service) -> dict[str, object]:
-        counts = f"{self._options.leads:,} leads and {self._options.contacts:,} contacts"
-        with self._screen.step(f"Starting the sandbox, a local Salesforce with {counts}", "Sandbox Salesforce ready"):
-            self._supervisor.wait_until(lambda: bool(self._sandbox_says()), sandbox, seconds=120)
-        line = self._sandbox_says()
-        try:
-            credentials = json.loads(line)
-            return {name: credentials[name] for name in ("url", "client_id", "client_secret")}
-        except (ValueError, KeyError, TypeError):
-            raise StartFailed("The sandbox's first line is not the JSON that was expected.", line[:500]) from None
+    def _wait_for(self, sandbox: Service) -> dict[str, str]:
+        """Return the JSON line that the sandbox prints once it is ready: its address and how to sign in."""
 
-    def _sandbox_says(self) -> str:
-        """The line that the sandbox prints once it is ready; empty until it is complete."""
-        line, end, _ = self._sandbox_out.read_text(encoding="utf-8", errors="replace").partition("\n")
-        return line if end else ""
+        def line() -> str:
+            lines = sandbox.written().splitlines(keepends=True)
+            return next((line for line in lines if line.startswith("{") and line.endswith("\n")), "")
 
-    def _connect(self, credentials: dict[str, object]) -> None:
+        counts = f"{self.leads:,} leads and {self.contacts:,} contacts"
+        with self._step(f"Starting the sandbox, a local Salesforce with {counts}", "Sandbox Salesforce ready"):
+            sandbox.wait_until(lambda: bool(line()), seconds=120)
+        credentials: dict[str, str] = json.loads(line())
+        return credentials
+
+    def _connect(self, credentials: dict[str, str]) -> None:
         """Create the sync user, or lead the one of an earlier run to where the sandbox is now."""
-        url = str(credentials["url"]).rstrip("/")
-        known = SyncUser.objects.filter(name=SYNC_USER, login_url=url).exists()
-        connections.close_all()
-        if known:
-            self._screen.done("Sync user ready")
+        url = credentials["url"]
+        if SyncUser.objects.filter(name=SYNC_USER, login_url=url).exists():
             return
-        code = self._supervisor.run(
-            [*self._manage, "add_sync_user", SYNC_USER, "--method", "client-credentials", "--login-url", url],
-            SALESFORCE_CLIENT_ID=str(credentials["client_id"]),
-            SALESFORCE_CLIENT_SECRET=str(credentials["client_secret"]),
-        )
-        if code != 0:
-            raise StartFailed(f"The sync user could not be added (exit code {code}).")
+        for name in ("client_id", "client_secret"):
+            os.environ[f"SALESFORCE_{name.upper()}"] = credentials[name]
+        call_command("add_sync_user", SYNC_USER, method="client-credentials", login_url=url)
 
     def _first_sync(self) -> None:
-        self._screen.line("First sync:")
-        code = self._supervisor.run([*self._manage, "runsync"])
-        if code == LEASE_HELD:
-            self._screen.warning("An earlier cycle has not ended yet; the background worker takes over when it has.")
-        elif code != 0:
-            raise StartFailed(f"The first sync could not complete (exit code {code}).")
+        self._say("First sync:")
+        try:
+            call_command("runsync")
+        except SystemExit as refusal:
+            if self.supervisor.stop_asked_at is not None:
+                raise KeyboardInterrupt from None
+            if refusal.code != LEASE_HELD:  # else the background worker takes over when the other one has ended
+                raise
+        finally:
+            self.supervisor.listen()  # runsync leaves its own answer to SIGTERM behind
 
     def _serve(self) -> None:
-        web = Service(
-            name="The web server",
-            arguments=[
-                *self._python, "-m", "gunicorn", "marketo.wsgi", "--bind", f"{HOST}:{self._options.port}",
-                "--workers", "1", "--threads", "4", "--no-control-socket", "--access-logfile", "-",
-            ],
-            log=self._logs / "web.log",
-        )  # fmt: skip
-        worker = Service(
-            name="The background worker",
-            arguments=[*self._manage, "qcluster"],
-            log=self._logs / "worker.log",
-            check=Pulse().look,
-        )
-        with self._screen.step("Starting the web server and the background worker", "Web server ready"):
-            self._supervisor.start(worker)
-            self._supervisor.start(web)
-            self._supervisor.wait_until(lambda: self._answers(web), web, seconds=60)
+        cluster = _python("manage.py", "qcluster")
+        where = ("--bind", f"{HOST}:{self.port}", "--no-control-socket", "--access-logfile", "-")
+        gunicorn = _python("-m", "gunicorn", "marketo.wsgi", *where, "--workers", 1, "--threads", 4)
+        with self._step("Starting the web server and the background worker", "Web server ready"):
+            self._start(Service("The background worker", cluster, self._log("worker"), Pulse().look))
+            web = self._start(Service("The web server", gunicorn, self._log("web")))
+            web.wait_until(self._answers, seconds=60)
 
-    def _answers(self, web: Service) -> bool:
-        """Whether the log-in page is there. Raises `StartFailed` when the page fails: waiting won't mend that."""
-        connection = http.client.HTTPConnection(HOST, self._options.port, timeout=5)
-        try:
+    def _answers(self) -> bool:
+        """Say whether the log-in page is there."""
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(HOST, self.port, timeout=5)) as connection,
+        ):
             connection.request("GET", "/admin/login/")
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-        if status >= http.HTTPStatus.BAD_REQUEST:
-            raise StartFailed(f"{web.name} answers with an error ({status}).", supervisor.tail(web.log))
-        return status == http.HTTPStatus.OK
+            return connection.getresponse().status == http.HTTPStatus.OK
+        return False
 
     def _show(self, password: str, sandbox_url: str) -> None:
-        self._screen.box(
-            "The demo is running",
-            [
-                ("Log in", f"http://{HOST}:{self._options.port}/admin/"),
-                ("User", account.USERNAME),
-                ("Password", password),
-                ("Salesforce", f"{sandbox_url.rstrip('/')}/  (change a lead there, then sync)"),
-                ("Sync now", self._sync_command()),
-            ],
-            f"Ctrl-C ends all of it. What happens is logged in {self._short(self._logs)}.",
-        )
+        env = self.directory / "env"
+        given = [name for name in sorted(CALLERS_OWN) if os.environ.get(name) != read_settings(env).get(name)]
+        hint = f"  (with the same {' and '.join(given)})" if given else ""
+        self._say("The demo is running", style="bold green")
+        self._say(f"  Log in: http://{HOST}:{self.port}/admin/")
+        self._say(f"  User: {account.USERNAME}")
+        self._say(f"  Password: {password}")
+        self._say(f"  Salesforce: {sandbox_url}/  (change a lead there, then sync)")
+        self._say(f"  Sync now: ENV_FILE={short(env)} {short(Path(sys.executable))} manage.py runsync{hint}")
+        self._say(f"Ctrl-C ends all of it. What happens is logged in {short(self.directory / 'logs')}.")
 
-    def _sync_command(self) -> str:
-        """What to type in another window. The demo's settings are found by themselves where there are no others."""
-        options = self._options
-        command = f"{self._short(Path(sys.executable))} manage.py runsync"
-        own = read_settings(options.directory / "env")
-        if given := [name for name in sorted(CALLERS_OWN) if self._environment.get(name) != own.get(name)]:
-            command += f"  (with the same {' and '.join(given)})"
-        if options.directory == options.project / ".demo" and not (options.project / ".env").exists():
-            return command
-        return f"ENV_FILE={self._short(options.directory)}/env {command}"
+    def _log(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
 
-    def _short(self, path: Path) -> Path:
-        return supervisor.seen_from(self._options.project, path)
+    @contextmanager
+    def _step(self, doing: str, done: str) -> Iterator[None]:
+        """Show what is being done; then that it is done, unless it failed."""
+        with self.console.status(f"{doing} …"):
+            yield
+        self._say(f"{done}.")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.console.print(text, style=style)
+
+
+def _python(*arguments: object) -> list[str]:
+    return [sys.executable, *map(str, arguments)]

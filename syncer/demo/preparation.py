@@ -1,4 +1,4 @@
-"""What the demo needs before anything is started: settings of its own, its folder for itself, two free ports."""
+"""What the demo needs before anything is started: settings of its own, its folder for itself, free ports."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
+
 HOST = "127.0.0.1"
 # The caller may send the demo to another database and to Redis; every other setting is the demo's own.
 CALLERS_OWN = {"DATABASE_URL", "REDIS_URL"}
 
 
 class CannotStart(Exception):
-    """One line that says what is in the way and what to do."""
+    """Says in one line what is in the way and what to do. The end of a log may follow."""
 
 
 def read_settings(path: Path) -> dict[str, str]:
@@ -34,19 +36,20 @@ def demo_environment(
     that was another installation's file (`.env`), all it defines is taken out again: the demo must never reach that
     installation's database. `known` are the names that `.env.example` lists.
     """
-    environment = dict(current)
     own = read_settings(demo_file)
     others = read_settings(loaded_file) if loaded_file is not None and loaded_file != demo_file else {}
-    for name in known:
-        if name not in CALLERS_OWN or name in others:
-            environment.pop(name, None)
-    for name, value in own.items():
-        environment.setdefault(name, value)
+    callers = CALLERS_OWN - others.keys()
+    environment = own | {name: value for name, value in current.items() if name not in known or name in callers}
     if environment.get("DATABASE_URL") != own.get("DATABASE_URL"):
         environment["INSTALLATION_ID"] = ""  # the caller's database may have served the demo of another folder
     environment["ENV_FILE"] = str(demo_file)
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
+
+
+def short(path: Path) -> Path:
+    """Return the path as one would type it beside manage.py."""
+    return path.relative_to(settings.BASE_DIR) if path.is_relative_to(settings.BASE_DIR) else path
 
 
 @contextmanager

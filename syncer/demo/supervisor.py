@@ -1,39 +1,38 @@
-"""Starts processes, restarts those that end by themselves, and ends all of them together."""
+"""Keeps services running: starts again what ends by itself, and ends all of them together.
+
+Each is on a leash (`leash.py`), which sees to it that nothing it has started outlives it or the demo.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import Self
 
-from syncer.demo import groups
-from syncer.demo.guard import Guard
-from syncer.demo.interrupts import Interrupts
+from django.conf import settings
 
+from syncer.demo.preparation import CannotStart, short
+
+# All in seconds.
 GRACE = 10.0
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 30.0
-# A service that lived this long was well: the next restart comes after the first delay again.
-WELL_AFTER = 60.0
-# Seconds between two looks at services that have a check.
 LOOK_EVERY = 1.0
-# A background worker that hangs ignores SIGTERM; there is nothing to wait for.
-HANGING_GRACE = 3.0
+FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
+WELL_AFTER = 60.0  # a service that lived this long was well: it is started again after the first delay
+IMPATIENT_AFTER = 1.0  # one Ctrl-C or `kill` can arrive twice, directly and passed on by make
 
 
-class StartFailed(Exception):
-    """A process did not become ready. The message is one line; `log` holds the end of what it wrote."""
-
-    def __init__(self, message: str, log: str = "") -> None:
-        super().__init__(message)
-        self.log = log
-
-
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Service:
-    """A process that runs as long as the demo. `name` starts a sentence.
+    """A process that is to run as long as the demo. `name` starts a sentence; what it writes is appended to `log`.
 
     `check` looks at the running process, by its id, and says in words that follow the name what makes a restart
     necessary; empty while all is well.
@@ -42,164 +41,129 @@ class Service:
     name: str
     arguments: Sequence[str]
     log: Path
-    out: Path | None = None  # where stdout goes, when not to the log
-    check: Callable[[int], str] | None = None
+    check: Callable[[int], str] = lambda pid: ""
 
+    def __post_init__(self) -> None:
+        self.start()
 
-@dataclass
-class _Running:
-    service: Service
-    process: subprocess.Popen[bytes]
-    started: float = field(default_factory=time.monotonic)
+    def start(self) -> None:
+        """Start it, for the first time or again."""
+        self._code: int | None = None
+        self._socket, other_end = socket.socketpair()
+        with other_end, self.log.open("ab") as log:
+            self._log_begins = log.tell()
+            self._leash = subprocess.Popen(
+                [sys.executable, "-m", "syncer.demo.leash", str(GRACE), *self.arguments],
+                cwd=settings.BASE_DIR,
+                stdin=other_end.fileno(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
 
+    def end(self, *, at_once: bool = False) -> int:
+        """SIGTERM, and after the grace (or at once) SIGKILL. Return the exit code when nothing of it lives any more."""
+        if self._code is None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                self._socket.shutdown(socket.SHUT_WR)
+            if at_once:
+                self._kill()
+            self._leash.wait()
+            # The leash has killed its group, or was killed itself. Zombies that nobody collects are not waited for.
+            deadline = time.monotonic() + 0.5
+            while self._kill() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            with self._socket:
+                self._code = int(self._socket.recv(16) or self._leash.returncode)
+        return self._code
 
-@dataclass
-class _Restart:
-    service: Service
-    at: float
+    def _kill(self) -> bool:
+        try:
+            os.killpg(self._leash.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter of zombies
+            return False
+        return True
+
+    def ended(self) -> str:
+        """Say how it ended; empty while it runs."""
+        if self._leash.poll() is None:
+            return ""
+        code = self.end()
+        return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def written(self) -> str:
+        """Return what it has written since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            return log.read().decode(errors="replace")
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Wait for it after its first start. Raises `CannotStart` when it ends or takes too long."""
+        while not ready():
+            problem = f"{ended} while starting" if (ended := self.ended()) else ""
+            if not problem and time.monotonic() > self._started + seconds:
+                problem = f"was not ready after {seconds:.0f} seconds"
+            if problem:
+                raise CannotStart("\n  ".join([f"{self.name} {problem}.", *self.written().splitlines()[-15:]]))
+            time.sleep(0.1)
+
+    def keep(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Start it again whenever it has ended, on any exit code, or fails its check. Yields between two looks."""
+        delay = FIRST_DELAY
+        while True:
+            while not (wrong := self.ended() or self.check(self._leash.pid)):
+                yield
+            self.end(at_once=True)  # a background worker that hangs ignores SIGTERM
+            if time.monotonic() > self._started + WELL_AFTER:
+                delay = FIRST_DELAY
+            say(f"{self.name} {wrong}. Starting it again in {delay:.0f} s; its log is {short(self.log)}.")
+            due = time.monotonic() + delay
+            while time.monotonic() < due:
+                yield
+            delay = min(2 * delay, LONGEST_DELAY)
+            self.start()
 
 
 class Supervisor:
-    """Every process is the leader of its own group and is known to the guard, so that nothing outlives the demo."""
+    """While entered, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt. When left, all services are ended.
 
-    def __init__(
-        self, interrupts: Interrupts, *, environment: dict[str, str], directory: Path, say: Callable[[str], None]
-    ) -> None:
-        self._interrupts = interrupts
-        self._environment = environment
-        self._directory = directory
-        self._say = say
-        self._guard = Guard()
-        self._running: list[_Running] = []
-        self._restarts: list[_Restart] = []
-        self._failures: dict[str, int] = {}
+    An interrupt in the middle of a start can leave a process that is in no list: its leash ends it with the demo.
+    """
 
-    def start(self, service: Service) -> None:
-        """Start a service; what it writes is appended to its log."""
-        with service.log.open("ab") as log:
-            if service.out is None:
-                process = self._spawn(service.arguments, stdout=log, stderr=log)
-            else:
-                with service.out.open("wb") as out:
-                    process = self._spawn(service.arguments, stdout=out, stderr=log)
-        self._running.append(_Running(service, process))
+    def __init__(self) -> None:
+        self.services: list[Service] = []
+        self.stop_asked_at: float | None = None
 
-    def run(self, arguments: Sequence[str], **more_environment: str) -> int:
-        """Run a step to its end on this terminal; returns its exit code. Raises `Stopped`."""
-        process = self._spawn(arguments, environment={**self._environment, **more_environment})
+    def __enter__(self) -> Self:
+        self.listen()
+        return self
+
+    def listen(self) -> None:
+        """Answer the signals from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        """End the last one first: the worker finishes its work while the sandbox still is there."""
         try:
-            while process.poll() is None:
-                self._interrupts.raise_if_stopped()
-                self._interrupts.wait(None)
-            self._interrupts.raise_if_stopped()
-            return process.returncode
-        finally:
-            self._end(process)
+            for service in reversed(self.services):
+                service.end()
+        except KeyboardInterrupt:  # somebody does not want to wait
+            for service in self.services:
+                service.end(at_once=True)
 
-    def wait_until(self, ready: Callable[[], bool], service: Service, *, seconds: float) -> None:
-        """Wait for a service that was just started. Raises `StartFailed` when it ends or takes too long, `Stopped`."""
-        running = next(running for running in self._running if running.service == service)
-        deadline = time.monotonic() + seconds
-        while not ready():
-            self._interrupts.raise_if_stopped()
-            code = running.process.poll()
-            if code is not None:
-                raise StartFailed(f"{service.name} ended with exit code {code} while starting.", tail(service.log))
-            if time.monotonic() >= deadline:
-                raise StartFailed(f"{service.name} was not ready after {seconds:.0f} seconds.", tail(service.log))
-            self._interrupts.wait(0.1)
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        first = self.stop_asked_at is None
+        self.stop_asked_at = self.stop_asked_at or now
+        if first or (number == signal.SIGINT and now > self.stop_asked_at + IMPATIENT_AFTER):
+            raise KeyboardInterrupt
 
-    def watch(self) -> None:
-        """Restart what ends by itself and what fails its check, until an end is asked for."""
-        while not self._interrupts.stop_requests:
-            self._collect()
-            self._check()
-            now = time.monotonic()
-            for restart in [restart for restart in self._restarts if restart.at <= now]:
-                self._restarts.remove(restart)
-                self.start(restart.service)
-            self._interrupts.wait(self._until_next())
-
-    def _until_next(self) -> float | None:
-        """Seconds until there is something to do; None when only a signal can bring it."""
-        waits = [max(0.0, restart.at - time.monotonic()) for restart in self._restarts]
-        if any(running.service.check for running in self._running):
-            waits.append(LOOK_EVERY)
-        return min(waits, default=None)
-
-    def end_all(self) -> None:
-        """End every process, the last one started first: the worker finishes its work while the sandbox still is there.
-
-        A Ctrl-C meanwhile kills what is left at once.
-        """
-        self._restarts.clear()
-        while self._running:
-            self._end(self._running[-1].process)
-            self._running.pop()
-        self._guard.close()
-
-    def _spawn(
-        self, arguments: Sequence[str], *, environment: dict[str, str] | None = None, **streams: object
-    ) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
-            list(arguments),
-            cwd=self._directory,
-            env=environment or self._environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            **streams,
-        )
-        self._guard.watch(process.pid)
-        return process
-
-    def _collect(self) -> None:
-        """Plan a restart for each service that has ended, after ending what it left behind."""
-        for running in list(self._running):
-            code = running.process.poll()
-            if code is None:
-                continue
-            # The worker's main process can be gone, even with exit code 0, while its children go on taking tasks.
-            self._end(running.process)
-            self._start_again(running, f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}")
-
-    def _check(self) -> None:
-        """End what fails its check, and plan its restart."""
-        for running in list(self._running):
-            check = running.service.check
-            if check is not None and (failing := check(running.process.pid)):
-                self._end(running.process, HANGING_GRACE)
-                self._start_again(running, failing)
-
-    def _start_again(self, running: _Running, why: str) -> None:
-        """Plan the restart of a service that has ended, and say so."""
-        self._running.remove(running)
-        name = running.service.name
-        well = time.monotonic() - running.started >= WELL_AFTER
-        failures = 0 if well else self._failures.get(name, 0)
-        self._failures[name] = failures + 1
-        delay = min(FIRST_DELAY * 2**failures, LONGEST_DELAY)
-        self._restarts.append(_Restart(running.service, time.monotonic() + delay))
-        log = seen_from(self._directory, running.service.log)
-        self._say(f"{name} {why}. Starting it again in {delay:.0f} s; its log is {log}.")
-
-    def _end(self, process: subprocess.Popen[bytes], grace: float | None = None) -> None:
-        groups.end(
-            process.pid,
-            grace=GRACE if grace is None else grace,
-            reap=process.poll,
-            hurry=lambda: self._interrupts.impatient,
-        )
-        process.wait()
-        self._guard.forget(process.pid)
-
-
-def seen_from(directory: Path, path: Path) -> Path:
-    """The path as one would type it in the directory."""
-    return path.relative_to(directory) if path.is_relative_to(directory) else path
-
-
-def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log."""
-    if not path.is_file():
-        return ""
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    def watch(self, say: Callable[[str], None]) -> None:
+        """Keep the services running until somebody asks for the end."""
+        keepers = [service.keep(say) for service in self.services]
+        while self.stop_asked_at is None:  # an interrupt that strikes inside of a finalizer is lost
+            for keeper in keepers:
+                next(keeper)
+            time.sleep(LOOK_EVERY)

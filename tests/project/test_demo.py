@@ -34,9 +34,9 @@ def free_ports(count: int) -> list[int]:
 
 
 class Demo:
-    """A running demo, read up to the line that says it is complete."""
+    """A running demo, read up to the line that says it is complete (or an earlier one)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, leads: int = LEADS, until: str = "Ctrl-C ends all of it") -> None:
         self.port, self.sandbox_port = free_ports(2)
         known = read_settings(PROJECT / ".env.example")
         environment = {name: value for name, value in os.environ.items() if name not in known}
@@ -48,7 +48,7 @@ class Demo:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "manage.py", "demo", *arguments),
-                *("--leads", str(LEADS), "--contacts", str(CONTACTS)),
+                *("--leads", str(leads), "--contacts", str(CONTACTS)),
             ],
             cwd=PROJECT,
             env=environment,
@@ -61,7 +61,7 @@ class Demo:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output += line
-            if line.startswith("Ctrl-C ends all of it"):
+            if line.startswith(until):
                 break
         else:
             self.process.communicate(timeout=30)
@@ -129,7 +129,8 @@ def test_the_demo_from_nothing_to_a_second_start(tmp_path: Path) -> None:
 def test_a_cluster_whose_idle_workers_were_killed_is_replaced(tmp_path: Path) -> None:
     """Its replacements wait for a lock that nobody holds any more, and it ignores SIGTERM."""
     with running(tmp_path) as demo:
-        [cluster] = [p for p in psutil.Process(demo.process.pid).children() if "qcluster" in p.cmdline()]
+        [leash] = [p for p in psutil.Process(demo.process.pid).children() if "qcluster" in p.cmdline()]
+        [cluster] = leash.children()
         eventually(lambda: heartbeat(tmp_path), "the cluster answers")
         workers = eventually(lambda: idle_workers(cluster), "the cluster is complete")
         for worker in workers:
@@ -137,17 +138,44 @@ def test_a_cluster_whose_idle_workers_were_killed_is_replaced(tmp_path: Path) ->
         assert demo.process.stdout is not None
         told = demo.process.stdout.readline()
         assert told.startswith("The background worker is there but takes no tasks")
-        assert not any(process.is_running() for process in [cluster, *workers])
+        assert not any(lives(process) for process in [cluster, *workers])
         killed_at = int(time.time())
         eventually(lambda: heartbeat(tmp_path) >= killed_at, "the new cluster answers")
         demo.descendants = psutil.Process(demo.process.pid).children(recursive=True)
         demo.end(signal.SIGINT)
 
 
+@pytest.mark.skipif(bool(os.environ.get("TEST_DATABASE_URL")), reason="the demo has a database of its own")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_nothing_is_left_of_a_demo_that_ends_in_its_first_sync(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    demo = Demo(tmp_path, leads=1000, until="Receiving Leads")
+    demo.end(number)
+    assert demo.process.returncode == code
+    assert "Web server ready" not in demo.output
+    assert persons(tmp_path) < 1000 + CONTACTS
+
+
+@pytest.mark.skipif(bool(os.environ.get("TEST_DATABASE_URL")), reason="the demo has a database of its own")
+def test_nothing_is_left_of_a_complete_demo_that_was_killed(tmp_path: Path) -> None:
+    with running(tmp_path) as demo:
+        assert len(demo.descendants) >= 7  # three leashes, and more than one process of web server and worker
+        demo.end(signal.SIGKILL)
+
+
 def idle_workers(cluster: psutil.Process) -> list[psutil.Process]:
     """The two workers, the oldest processes under the sentinel, once the cluster is complete."""
     below = [process for process in cluster.children(recursive=True) if process.ppid() != cluster.pid]
     return sorted(below, key=lambda process: process.create_time())[:2] if len(below) == 4 else []
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        status: str = process.status()
+    except psutil.NoSuchProcess:
+        return False
+    return status != psutil.STATUS_ZOMBIE
 
 
 def heartbeat(directory: Path) -> float:

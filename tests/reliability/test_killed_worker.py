@@ -6,12 +6,12 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from syncer.demo import groups
 from tests.reliability.test_killed_sync import check_promises
 from tests.reliability.waiting import eventually
 from tests.reliability.world import Editors, World, world
@@ -26,7 +26,11 @@ def cluster(world: World) -> Iterator[None]:
     try:
         yield
     finally:
-        groups.end(process.pid, grace=5, reap=process.poll)
+        with suppress(subprocess.TimeoutExpired):
+            process.terminate()
+            process.wait(5)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -38,7 +42,7 @@ def cycle_process(world: World) -> int:
 
 def kill_busy(world: World, worker: int) -> bool:
     """Kill the worker if it still runs its cycle; gives whether it did. (An idle one takes the queue's lock with it and
-    leaves a cluster that does nothing any more: tests/project/test_demo_worker.py.)"""
+    leaves a cluster that does nothing any more: tests/project/test_demo.py.)"""
     os.kill(worker, signal.SIGSTOP)  # so that it can't finish between the look and the blow
     if cycle_process(world) != worker:
         os.kill(worker, signal.SIGCONT)

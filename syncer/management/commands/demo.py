@@ -12,13 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from rich.console import Console
 
 from marketo.dotenv import write_demo_settings
 from syncer.demo import preparation
-from syncer.demo.interrupts import Interrupts
-from syncer.demo.performance import Options, Performance
-from syncer.demo.screen import Screen
-from syncer.demo.supervisor import StartFailed
+from syncer.demo.performance import Performance
 
 
 class Command(BaseCommand):
@@ -41,41 +39,31 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         project = Path(settings.BASE_DIR)
         directory = project / options["directory"]
-        environment = self._environment(project, directory)
+        self._require_own_environment(project, directory)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)  # somebody may be reading along through a pipe
         try:
             with preparation.only_one(directory):
                 preparation.require_free_port(options["port"], purpose="the admin", option="--port")
                 preparation.require_free_port(options["sandbox_port"], purpose="the sandbox", option="--sandbox-port")
-                with Interrupts() as interrupts:
-                    Performance(
-                        Options(
-                            project=project,
-                            directory=directory,
-                            port=options["port"],
-                            sandbox_port=options["sandbox_port"],
-                            leads=options["leads"],
-                            contacts=options["contacts"],
-                            seed=options["seed"],
-                        ),
-                        interrupts=interrupts,
-                        environment=environment,
-                        screen=Screen(sys.stdout),
-                    ).run()
+                Performance(
+                    directory=directory,
+                    port=options["port"],
+                    sandbox_port=options["sandbox_port"],
+                    leads=options["leads"],
+                    contacts=options["contacts"],
+                    seed=options["seed"],
+                    console=Console(highlight=False, markup=False, soft_wrap=True),
+                ).run()
         except preparation.CannotStart as error:
-            raise CommandError(str(error)) from None
-        except StartFailed as error:
-            if error.log:
-                Screen(sys.stderr).log(error.log)
             raise CommandError(str(error)) from None
         except DatabaseError as error:
             first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise CommandError(f"The demo's database cannot be used: {first_line}") from None
 
     @staticmethod
-    def _environment(project: Path, directory: Path) -> dict[str, str]:
-        """The demo's environment. When this process was started with another one, it starts itself anew with it."""
+    def _require_own_environment(project: Path, directory: Path) -> None:
+        """Start this process anew, unless its environment is the demo's and no other installation's."""
         demo_file = write_demo_settings(directory)
         current = dict(os.environ)
         environment = preparation.demo_environment(
@@ -87,4 +75,3 @@ class Command(BaseCommand):
         if environment != current:
             arguments = [sys.executable, str(project / "manage.py"), *sys.argv[1:]]
             os.execve(sys.executable, arguments, environment)  # noqa: S606
-        return environment
