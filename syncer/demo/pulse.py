@@ -30,8 +30,8 @@ from syncer.models import RunKind, RunStatus, SyncLease, SyncRun
 START = 60.0
 #: From an answer to the next question.
 ASK_AFTER = 10.0
-#: An idle cluster answers within a second.
-ANSWER = 15.0
+#: An idle cluster answers within a second, and at the latest when SQLite stops waiting for a lock (20 s).
+ANSWER = 25.0
 #: An action on persons that has not reported for so long is dead. Longer than any one call to Salesforce takes.
 ACTION_ALIVE = timedelta(seconds=120)
 
