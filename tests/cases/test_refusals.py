@@ -169,6 +169,6 @@ def test_an_opt_out_does_not_wait_until_everything_is_read(salesforce, here, qui
         return answer
 
     salesforce.plan.changes.append(slowly)
-    unfinished = [cycle(give_up_after=timedelta(minutes=10)).options.get("unfinished") for _ in range(2)]
+    unfinished = [cycle(give_up_after=timedelta(minutes=10)).unfinished for _ in range(2)]
     given(unfinished[0], "there is more to read than a cycle has time for")
     assert salesforce.read(leads[0])["HasOptedOutOfEmail"]

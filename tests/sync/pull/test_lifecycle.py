@@ -205,7 +205,7 @@ def test_former_ids_are_read_page_by_page_and_go_on_after_a_stop(sandbox, cycle)
     leads = [sandbox.lead(LastName=f"Ode{n}") for n in range(5)]
     contacts = [sandbox.convert(lead) for lead in leads]
     sandbox.control("POST", "limits", page=2)
-    while cycle(give_up_after=timedelta(seconds=-1)).options.get("unfinished"):
+    while cycle(give_up_after=timedelta(seconds=-1)).unfinished:
         pass
     found = {former.record_id: former.person.sfdc_id for former in FormerId.objects.select_related("person")}
     assert found == dict(zip(leads, contacts, strict=True))
