@@ -192,6 +192,15 @@ def test_1_3_each_phase_streams(salesforce, cycle):
     assert Person.objects.count() == 2100
 
 
+def test_1_3_up_to_600_records_are_sent_in_one_request(salesforce, here, cycle):
+    salesforce.control("POST", "reset", leads=600, contacts=0, seed=1)
+    cycle()
+    Person.objects.update(title="Buyer")
+    run = cycle()
+    assert run.counters["sent"]["updated"] == 600
+    assert run.api_calls == 2  # the first one reads
+
+
 # -- 1.4 --------------------------------------------------------------------------------------------------------------
 
 
