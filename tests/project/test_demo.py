@@ -77,7 +77,7 @@ class Demo:
     def end(self, number: signal.Signals) -> None:
         """Send the signal and wait; at the end nothing of the demo is left."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=30)
+        rest, _ = self.process.communicate(timeout=60)
         self.output += rest
         _, alive = psutil.wait_procs(self.descendants, timeout=10)
         assert alive == []
@@ -131,8 +131,8 @@ def test_a_cluster_whose_idle_workers_were_killed_is_replaced(tmp_path: Path) ->
     with running(tmp_path) as demo:
         [leash] = [p for p in psutil.Process(demo.process.pid).children() if "qcluster" in p.cmdline()]
         [cluster] = leash.children()
-        eventually(lambda: heartbeat(tmp_path), "the cluster answers")
-        workers = eventually(lambda: idle_workers(cluster), "the cluster is complete")
+        eventually(lambda: heartbeat(tmp_path), "the cluster answers", 60)
+        workers = eventually(lambda: idle_workers(cluster), "the cluster is complete", 60)
         for worker in workers:
             worker.kill()
         assert demo.process.stdout is not None
@@ -140,7 +140,7 @@ def test_a_cluster_whose_idle_workers_were_killed_is_replaced(tmp_path: Path) ->
         assert told.startswith("The background worker is there but takes no tasks")
         assert not any(lives(process) for process in [cluster, *workers])
         killed_at = int(time.time())
-        eventually(lambda: heartbeat(tmp_path) >= killed_at, "the new cluster answers")
+        eventually(lambda: heartbeat(tmp_path) >= killed_at, "the new cluster answers", 60)
         demo.descendants = psutil.Process(demo.process.pid).children(recursive=True)
         demo.end(signal.SIGINT)
 
