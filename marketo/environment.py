@@ -51,7 +51,7 @@ def env_file(base_dir: Path) -> Path | None:
 
 def secret_key(env: environ.Env, *, debug: bool) -> str:
     """SECRET_KEY. While DEBUG is on, and only then, there is a public default."""
-    key = env.str("SECRET_KEY", default="")
+    key: str = env.str("SECRET_KEY", default="")
     if not key and debug:
         return "insecure-key-for-development-only-never-used-outside-of-debug"
     if not key:

@@ -19,7 +19,7 @@ _EXACT_BELOW = 10**15
 def number(scaled: int, scale: int) -> float | str:
     """The JSON value of a scaled integer. Every number is written with a decimal point, as Salesforce does."""
     if -_EXACT_BELOW < scaled < _EXACT_BELOW:
-        return scaled / 10**scale
+        return float(scaled / 10**scale)
     text = str(Decimal(scaled).scaleb(-scale).quantize(Decimal(1).scaleb(-scale)))
     return _MARK + (text if "." in text else text + ".0")
 

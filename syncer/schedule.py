@@ -86,7 +86,8 @@ def next_run() -> datetime | None:
     """When the next cycle starts; None while the sync is paused."""
     if SyncUser.objects.filter(is_active=True, state=SyncUserState.PAUSED).exists():
         return None
-    return Schedule.objects.filter(name=CYCLE).values_list("next_run", flat=True).first()
+    start: datetime | None = Schedule.objects.filter(name=CYCLE).values_list("next_run", flat=True).first()
+    return start
 
 
 def run_after_the_wait() -> datetime:

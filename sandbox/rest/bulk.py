@@ -95,13 +95,13 @@ def upload(call: Call, job: str) -> Response:
 
 def _ingest(call: Call, job_id: str) -> IngestJob:
     job = call.org.bulk.find(job_id, IngestJob)
-    assert isinstance(job, IngestJob)  # noqa: S101 - narrows the type that find() has checked
+    assert isinstance(job, IngestJob)
     return job
 
 
 def _query(call: Call, job_id: str) -> QueryJob:
     job = call.org.bulk.find(job_id, QueryJob)
-    assert isinstance(job, QueryJob)  # noqa: S101 - narrows the type that find() has checked
+    assert isinstance(job, QueryJob)
     return job
 
 

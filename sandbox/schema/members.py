@@ -38,11 +38,11 @@ def _either(of_lead: str, of_contact: str) -> str:
 
 
 def _of_lead(column: str) -> str:
-    return f"(SELECT {column} FROM Lead WHERE Id = {{0}}.LeadId)"  # noqa: S608 - names of this module
+    return f"(SELECT {column} FROM Lead WHERE Id = {{0}}.LeadId)"
 
 
 def _of_contact(column: str) -> str:
-    return f"(SELECT {column} FROM Contact WHERE Id = {{0}}.ContactId)"  # noqa: S608 - names of this module
+    return f"(SELECT {column} FROM Contact WHERE Id = {{0}}.ContactId)"
 
 
 def _shown(of: Field, sql: str, name: str = "", label: str = "") -> Field:

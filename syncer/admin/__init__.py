@@ -16,11 +16,11 @@ if not isinstance(getattr(admin.site, "_wrapped", None), SyncAdminSite):
     admin.site._wrapped = SyncAdminSite()  # type: ignore[attr-defined]
 
 # Importing these registers their pages.
-from syncer.admin import runs  # noqa: E402
-from syncer.admin.connections import admin as connections  # noqa: E402
-from syncer.admin.log import admin as log  # noqa: E402
-from syncer.admin.log import conflicts  # noqa: E402
-from syncer.admin.mappings import admin as mappings  # noqa: E402
-from syncer.admin.persons import admin as persons  # noqa: E402
+from syncer.admin import runs
+from syncer.admin.connections import admin as connections
+from syncer.admin.log import admin as log
+from syncer.admin.log import conflicts
+from syncer.admin.mappings import admin as mappings
+from syncer.admin.persons import admin as persons
 
 __all__ = ["conflicts", "connections", "log", "mappings", "persons", "runs"]

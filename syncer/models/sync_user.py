@@ -14,7 +14,7 @@ from syncer import secrets
 class SignInMethod(models.TextChoices):
     CLIENT_CREDENTIALS = "client-credentials", "Client ID and secret (recommended)"
     JWT = "jwt", "JWT bearer (certificate)"
-    PASSWORD = "password", "User name, password and security token (Salesforce retires it)"  # noqa: S105
+    PASSWORD = "password", "User name, password and security token (Salesforce retires it)"
 
 
 class SyncMode(models.TextChoices):

@@ -107,7 +107,7 @@ class Bulk:
 
     def ingest(
         self,
-        object: str,  # noqa: A002 - Salesforce's word
+        object: str,
         operation: str,
         fields: Sequence[FieldDescribe],
         rows: Iterable[Mapping[str, Canonical]],

@@ -70,7 +70,7 @@ def record(row: Mapping[str, str]) -> Record:
         at = found
         for parent in parents:
             below = at.setdefault(parent, {})
-            assert isinstance(below, dict)  # noqa: S101 - a column is either a field or a parent
+            assert isinstance(below, dict)
             at = below
         at[last] = cell or None
     return {name: _without_empty_parents(value) for name, value in found.items()}

@@ -111,7 +111,7 @@ class Org(Caller):
         """The next page. If Salesforce dropped the list: Refused with INVALID_QUERY_LOCATOR."""
         return self._page(self.follow(next_url))
 
-    def describe(self, object: str) -> ObjectDescribe:  # noqa: A002 - the contract's name, and Salesforce's word
+    def describe(self, object: str) -> ObjectDescribe:
         """The object as this user sees it. Refused with NOT_FOUND if he does not see it at all."""
         reply = self.get(f"sobjects/{identifier(object)}/describe")
         try:

@@ -67,7 +67,7 @@ def literal(value: object) -> str:
 
 def select(
     fields: Sequence[str],
-    object: str,  # noqa: A002 - the contract's name, and Salesforce's word
+    object: str,
     where: str | None = None,
     order_by: str | Sequence[str] | None = None,
     limit: int | None = None,

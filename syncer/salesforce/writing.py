@@ -38,7 +38,7 @@ def update(
     reference: str,
     object: str,
     rows: Sequence[Mapping[str, object]],
-    headers: Mapping[str, str] = AUTO_ASSIGN_OFF,  # noqa: A002
+    headers: Mapping[str, str] = AUTO_ASSIGN_OFF,
 ) -> Subrequest:
     """Updates by Id. ValueError if a row has none, or two rows the same (the second would be refused)."""
     for row in rows:
@@ -50,7 +50,7 @@ def update(
 
 def upsert(
     reference: str,
-    object: str,  # noqa: A002
+    object: str,
     external_id_field: str,
     rows: Sequence[Mapping[str, object]],
     headers: Mapping[str, str] = AUTO_ASSIGN_OFF,
@@ -66,7 +66,7 @@ def create(
     reference: str,
     object: str,
     rows: Sequence[Mapping[str, object]],
-    headers: Mapping[str, str] = AUTO_ASSIGN_OFF,  # noqa: A002
+    headers: Mapping[str, str] = AUTO_ASSIGN_OFF,
 ) -> Subrequest:
     """Creates. A lost answer may have been carried out: prefer `upsert` where there is an external id."""
     return Subrequest("POST", _COLLECTIONS, reference, _records(object, rows), dict(headers))

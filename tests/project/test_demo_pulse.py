@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from syncer import schedule
 from syncer.demo import pulse
 from syncer.demo.pulse import ANSWER, ASK_AFTER, START, Pulse
-from syncer.models import RunKind, SyncLease, SyncRun, SyncUser
+from syncer.models import Heartbeat, RunKind, SyncLease, SyncRun, SyncUser
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ class Cluster:
 
     def beat(self) -> None:
         self.beats += 1
-        schedule.Heartbeat.objects.update_or_create(
+        Heartbeat.objects.update_or_create(
             name="worker", defaults={"at": timezone.now() + timedelta(seconds=self.beats)}
         )
 
@@ -41,7 +41,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
     monkeypatch.setattr(pulse, "async_task", lambda *args, **kwargs: setattr(made, "asked", made.asked + 1))
     # The test's transaction is on this connection.
-    monkeypatch.setattr(pulse.connection, "close", lambda: None)
+    monkeypatch.setattr(connection, "close", lambda: None)
     return made
 
 

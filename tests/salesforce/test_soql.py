@@ -54,7 +54,7 @@ def test_values_are_written_as_soql_wants_them(value: object, text: str) -> None
     assert soql.literal(value) == text
 
 
-@pytest.mark.parametrize("value", [datetime(2026, 1, 2), "a\0b", Decimal("NaN")])  # noqa: DTZ001
+@pytest.mark.parametrize("value", [datetime(2026, 1, 2), "a\0b", Decimal("NaN")])
 def test_values_that_can_only_be_guessed_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r".+"):
         soql.literal(value)

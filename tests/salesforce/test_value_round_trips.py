@@ -93,8 +93,7 @@ RAW: dict[str, st.SearchStrategy[object]] = {
     "Money__c": decimals.map(lambda n: Decimal(n).scaleb(-2)) | st.just(Decimal("0.005")) | st.none(),
     "Share__c": st.integers(-99999, 99999).map(lambda n: Decimal(n).scaleb(-2)) | st.just("12.345"),
     "Day__c": st.dates(date(1700, 1, 1), date(3999, 12, 31)) | st.none(),
-    "Moment__c": st.datetimes(datetime(1700, 1, 2), datetime(3999, 12, 30), timezones=st.timezones())  # noqa: DTZ001
-    | st.none(),
+    "Moment__c": st.datetimes(datetime(1700, 1, 2), datetime(3999, 12, 30), timezones=st.timezones()) | st.none(),
     "Hour__c": st.times() | st.just(time(23, 59, 59, 999_999)) | st.none(),
     "Account__c": st.sampled_from(["{account}", "{account15}", None]),
     "Combo__c": texts,

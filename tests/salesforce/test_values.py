@@ -145,7 +145,7 @@ def test_python_dates_and_times_are_taken() -> None:
         ("date", "1500-01-01"),
         ("date", 20260102),
         ("datetime", "2026-01-02T03:04:05"),
-        ("datetime", datetime(2026, 1, 2)),  # noqa: DTZ001
+        ("datetime", datetime(2026, 1, 2)),
         ("datetime", "2026-01-02"),
         ("datetime", "2026-13-02T03:04:05Z"),
         ("datetime", datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))),

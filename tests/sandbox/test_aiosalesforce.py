@@ -16,7 +16,7 @@ httpx = pytest.importorskip("httpx")
 def _transport(url: str) -> Any:
     address = httpx.URL(url)
 
-    class Plain(httpx.AsyncHTTPTransport):  # type: ignore[name-defined]
+    class Plain(httpx.AsyncHTTPTransport):  # type: ignore[name-defined,misc]
         async def handle_async_request(self, request: Any) -> Any:
             request.url = request.url.copy_with(scheme="http", host=address.host, port=address.port)
             return await super().handle_async_request(request)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from syncer import secrets
+from syncer.admin.ui.typed import AnyModelForm
 from syncer.models import SignInMethod, SyncUser, SyncUserState
 from syncer.salesforce.errors import ConfigurationError
 from syncer.salesforce.signin import Credentials, check
@@ -31,7 +32,7 @@ USED_BY = {
 SIGN_IN = frozenset({"method", "login_url", "username"})
 
 
-class SyncUserForm(forms.ModelForm):
+class SyncUserForm(AnyModelForm):
     class Meta:
         model = SyncUser
         fields = (

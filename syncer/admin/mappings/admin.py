@@ -64,7 +64,8 @@ class FieldMappingAdmin(CalmAdmin):
             sync_user=OuterRef("sync_user"), object=OuterRef("object"), label=OuterRef("label"), readable=True
         )
         name = renamed.order_by("-created_at").values("salesforce_field")[:1]
-        return super().get_queryset(request).select_related("sync_user").annotate(now_called=Subquery(name))
+        mappings: QuerySet[FieldMapping] = super().get_queryset(request)
+        return mappings.select_related("sync_user").annotate(now_called=Subquery(name))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Whoever may not change them reads words in place of the controls."""

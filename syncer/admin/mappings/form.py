@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django import forms
 
+from syncer.admin.ui.typed import AnyModelForm
 from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
@@ -43,7 +44,7 @@ def winner_choices(mapping: FieldMapping, *, short: bool = False) -> list[tuple[
     ]
 
 
-class MappingForm(forms.ModelForm):
+class MappingForm(AnyModelForm):
     """What can be set of a mapping that is there; on its own page."""
 
     class Meta:
@@ -87,7 +88,7 @@ class MappingRowForm(MappingForm):
             self.fields[key].widget.attrs["aria-label"] = f"{label}: {name}"
 
 
-class NewMappingForm(forms.ModelForm):
+class NewMappingForm(AnyModelForm):
     """A mapping of a field that is not mapped by itself. Made for one object by ``new_mapping_form``."""
 
     sync_user: SyncUser

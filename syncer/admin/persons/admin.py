@@ -129,7 +129,7 @@ class PersonAdmin(CalmAdmin):
             return super().get_object(request, object_id, from_field)
         try:
             pk = Person._meta.pk.to_python(unquote(object_id))
-        except Exception:  # noqa: BLE001 - whatever it is, it is no id
+        except Exception:
             return None
         return Person.objects.select_for_update(of=("self",)).filter(pk=pk).first()
 

@@ -15,6 +15,7 @@ from syncer.admin.persons.state_country import COUNTRY, STATE
 from syncer.admin.persons.values import FormValue
 from syncer.admin.persons.widgets import form_field
 from syncer.admin.ui import display
+from syncer.admin.ui.typed import AnyModelForm
 from syncer.models import Person
 from syncer.salesforce.values import BadValue
 
@@ -23,7 +24,7 @@ OUT_OF_DATE = "This page was incomplete or belongs to another person. It shows t
 IDENTITY = ("first_name", "last_name", "email", "company")
 
 
-class PersonForm(forms.ModelForm):
+class PersonForm(AnyModelForm):
     """Made for one person by ``person_form``. After validation ``edits`` holds key → (old, new).
 
     1. A value that was sent as it had been shown is not an edit: it is not even validated.

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from syncer.admin.ui.paginator import CappedPaginator
+from syncer.admin.ui.typed import AnyModelAdmin
 
 
-class CalmAdmin(admin.ModelAdmin):
+class CalmAdmin(AnyModelAdmin):
     """What all large lists share: no counting of everything, no facets."""
 
     paginator = CappedPaginator

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.db import connections
 from django.utils.functional import cached_property
+
+from syncer.admin.ui.typed import AnyPaginator
 
 #: Beyond this nobody pages; the number of matches is not counted further.
 MOST = 10_000
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(AnyPaginator):
     """Counts at most MOST + 1 rows, and offers pages for the first MOST. Without a filter the count of the whole
     table is estimated by PostgreSQL (its statistics) and exact on SQLite (fast there)."""
 

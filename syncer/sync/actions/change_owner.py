@@ -80,7 +80,7 @@ def _record(
     owners: dict[int, tuple[str, str, str]] = {}
     for (person, owner), result in zip(group, writing.results(answer[f"give{sobject}"]), strict=True):
         link = person.link
-        assert link is not None  # noqa: S101 - give() lets nobody else through
+        assert link is not None
         if not result.success:
             outcomes[person.id] = repeatable.refused(
                 journal, person, ActivityType.CHANGE_OWNER, result.errors[0], {"OwnerId": owner}
