@@ -23,7 +23,7 @@ def make(*arguments: str, directory: Path = PROJECT) -> subprocess.CompletedProc
 def test_make_alone_lists_the_targets() -> None:
     result = make()
     assert result.returncode == 0
-    for target in ("help", "setup", "demo", "test", "lint", "lock", "clean"):
+    for target in ("help", "setup", "demo", "test", "coverage", "full", "hooks", "lint", "lock", "clean"):
         assert f"make {target} " in result.stdout
 
 
