@@ -10,7 +10,7 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.refusals import mark
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.identity.similar import similar
+from syncer.sync.identity.similar import Refused, similar
 from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, outcome
@@ -150,15 +150,13 @@ def record_refused(context: Context, fields: ObjectMap, refused: Sequence[Refusa
     duplicate rule found to choose from."""
     if not refused:
         return {}
-    found = similar(
-        context,
-        {
-            r.creation.person.id: (r.creation.values, error.duplicates)
-            for r in refused
-            for error in r.errors
-            if error.code in DUPLICATES
-        },
-    )
+    duplicates = {
+        r.creation.person.id: Refused(r.creation.values, error.duplicates)
+        for r in refused
+        for error in r.errors
+        if error.code in DUPLICATES
+    }
+    found = similar(context, duplicates)
     journal = Journal(context)
     failures: list[Failure] = []
     outcomes: dict[int, PersonOutcome] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncer.models import CreateIntent
@@ -60,23 +60,28 @@ def _queries(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterable[t
     ids = [p.link.record_id for p in wanted.linked if p.link and p.link.object == fields.object]
     if ids:
         yield f"linked{fields.object}", soql.select(list(fields.select), fields.object, where=soql.in_("Id", ids))
-    conditions = []
-    addresses = sorted({address(p) for p in wanted.strangers} - {""})
-    if addresses and fields.field("email"):
-        conditions.append(soql.in_("Email", addresses))
-    prefixed = sorted(pk for pk in wanted.chosen if pk.startswith(PREFIXES[fields.object]))
-    if prefixed:
-        conditions.append(soql.in_("Id", prefixed))
-    # What was made for a person is theirs also when it was converted or deleted meanwhile.
-    made = [_like(context, intent) for intent in wanted.lost if intent.object == fields.object and intent.asked_at]
+    if free := soql.or_(_alive(fields, wanted), *_made(context, fields, wanted)):
+        yield f"free{fields.object}", soql.select(list(fields.select), fields.object, where=free)
+
+
+def _alive(fields: ObjectMap, wanted: _Wanted) -> str | None:
+    """The condition for live records with the strangers' addresses, and those that were chosen by id."""
+    addresses = sorted({address(p) for p in wanted.strangers} - {""}) if fields.field("email") else []
+    chosen = sorted(pk for pk in wanted.chosen if pk.startswith(PREFIXES[fields.object]))
+    if not addresses and not chosen:
+        return None
+    named = [soql.in_(name, values) for name, values in (("Email", addresses), ("Id", chosen)) if values]
+    converted = soql.equals("IsConverted", False) if "IsConverted" in fields.select else None
+    return soql.and_(soql.equals("IsDeleted", False), converted, soql.or_(*named))
+
+
+def _made(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterator[str]:
+    """The conditions for what was made for a stranger: it is theirs also when converted or deleted meanwhile."""
+    for intent in wanted.lost:
+        if intent.object == fields.object and intent.asked_at:
+            yield _like(context, intent)
     if wanted.strangers and fields.external_id_field:
-        made.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in wanted.strangers]))
-    if conditions or made:
-        alive = [soql.equals("IsDeleted", False)]
-        if "IsConverted" in fields.select:
-            alive.append(soql.equals("IsConverted", False))
-        where = soql.or_(soql.and_(*alive, soql.or_(*conditions)) if conditions else None, *made)
-        yield f"free{fields.object}", soql.select(list(fields.select), fields.object, where=where)
+        yield soql.in_(fields.external_id_field, [str(p.uuid) for p in wanted.strangers])
 
 
 def _like(context: Context, intent: CreateIntent) -> str:

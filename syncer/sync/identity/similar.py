@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from syncer.salesforce import soql
@@ -17,32 +18,31 @@ SHOWN = {
     "Lead": ("Id", "FirstName", "LastName", "Email", "Phone", "Company"),
     "Contact": ("Id", "FirstName", "LastName", "Email", "Phone", "Account.Name"),
 }
+#: What makes two records look alike: all the fields of one of these groups are equal.
+ALIKE = ({"Email": "email"}, {"Phone": "phone"}, {"FirstName": "first_name", "LastName": "last_name"})
 #: Records shown to choose from, of each object, for all the persons of one call.
 MOST_SIMILAR = 200
 
 
-def similar(
-    context: Context, persons: Mapping[int, tuple[Mapping[str, Any], Sequence[str]]]
-) -> dict[int, list[dict[str, Any]]]:
-    """What a duplicate rule may have found for persons: values that were refused, and the ids that the answer names.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What is known of a person whose create was refused as a duplicate."""
 
-    The answer to a collection names none, so records with the same e-mail address, telephone number or full name are
-    looked for. One API call; what can't be read is left out: it only helps to decide.
+    values: Mapping[str, Any]  # that were refused
+    named: Sequence[str]  # ids of records that the answer names
+
+
+def similar(context: Context, persons: Mapping[int, Refused]) -> dict[int, list[dict[str, Any]]]:
+    """Return what a duplicate rule may have found, by person.
+
+    The answer to a collection names no records, so those with the same e-mail address, telephone number or full name
+    are looked for. One API call; what can't be read is left out: it only helps to decide.
     """
-    if not persons:
-        return {}
-    ids = {record_id for _, named in persons.values() for record_id in named}
-    requests = []
-    for sobject, prefix in PREFIXES.items():
-        known = [path for path in SHOWN[sobject] if path in context.maps[sobject].select]
-        wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if pk.startswith(prefix))) else []
-        wanted += [c for values, named in persons.values() if not named and (c := _looks_like(known, values))]
-        if wanted:
-            where = soql.or_(*wanted)
-            if sobject == "Lead" and "IsConverted" in context.maps[sobject].select:
-                where = soql.and_(where, soql.equals("IsConverted", False))
-            text = soql.select(known, sobject, where=where, limit=MOST_SIMILAR)
-            requests.append(Subrequest("GET", soql.query_path(text), sobject))
+    requests = [
+        Subrequest("GET", soql.query_path(text), sobject)
+        for sobject in PREFIXES
+        if (text := _query(context, sobject, persons.values())) is not None
+    ]
     if not requests:
         return {}
     try:
@@ -55,22 +55,34 @@ def similar(
     owned = owners(context, [row["Id"] for _, row in rows])
     found: dict[int, list[dict[str, Any]]] = {}
     for sobject, row in rows:
-        shown = {
-            "id": row["Id"],
-            "object": sobject,
-            "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
-            "email": row.get("Email") or "",
-            "company": row.get("Company") or (row.get("Account") or {}).get("Name") or "",
-            "person": owned.get(row["Id"], (None, ""))[0],
-        }
-        for person_id, (values, named) in persons.items():
-            if row["Id"] in named or (not named and _is_like(row, values)):
+        shown = _shown(sobject, row) | {"person": owned.get(row["Id"], (None, ""))[0]}
+        for person_id, refused in persons.items():
+            if row["Id"] in refused.named or (not refused.named and _is_like(row, refused.values)):
                 found.setdefault(person_id, []).append(shown)
     return found
 
 
-#: What makes two records look alike: all the fields of one of these groups are equal.
-ALIKE = ({"Email": "email"}, {"Phone": "phone"}, {"FirstName": "first_name", "LastName": "last_name"})
+def _query(context: Context, sobject: str, persons: Collection[Refused]) -> str | None:
+    """The query for records of one object: those that answers name, and those that look like the others' values."""
+    select = context.maps[sobject].select
+    known = [path for path in SHOWN[sobject] if path in select]
+    named = sorted({pk for person in persons for pk in person.named if pk.startswith(PREFIXES[sobject])})
+    wanted = [soql.in_("Id", named)] if named else []
+    wanted += [c for person in persons if not person.named and (c := _looks_like(known, person.values))]
+    if not wanted:
+        return None
+    alive = soql.equals("IsConverted", False) if "IsConverted" in select else None
+    return soql.select(known, sobject, where=soql.and_(soql.or_(*wanted), alive), limit=MOST_SIMILAR)
+
+
+def _shown(sobject: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["Id"],
+        "object": sobject,
+        "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
+        "email": row.get("Email") or "",
+        "company": row.get("Company") or (row.get("Account") or {}).get("Name") or "",
+    }
 
 
 def _looks_like(known: Sequence[str], values: Mapping[str, Any]) -> str | None:

@@ -28,10 +28,12 @@ def may_be_gone(errors: Sequence[RowError], unseen: bool) -> bool:
     return bool(errors) and (unseen or any(policy_for(error.code).recovery is Recovery.GONE for error in errors))
 
 
-def find_out(context: Context, fields: ObjectMap, lost: Sequence[Sent]) -> dict[int, PersonOutcome]:
+def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> dict[int, PersonOutcome]:
     """Read the records of refused updates by id: what was deleted, merged or converted is followed, what is not
     answered is hidden. Only where the record is plainly there the refusal stands."""
-    by_record = {s.sending.person.link.record_id: s for s in lost if s.sending.person.link}
+    if not missing:
+        return {}
+    by_record = {s.sending.person.link.record_id: s for s in missing if s.sending.person.link}
     rows: list[dict[str, Any]] = []
     ids = list(by_record)
     for start in range(0, len(ids), visibility.IDS_A_QUERY):
@@ -42,7 +44,7 @@ def find_out(context: Context, fields: ObjectMap, lost: Sequence[Sent]) -> dict[
         visibility.hide(context, reading, [by_record[i].sending.person.id for i in part if i not in answered])
         rows += found
     alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
-    after = person_state.by_ids(s.sending.person.id for s in lost)
+    after = person_state.by_ids(s.sending.person.id for s in missing)
     outbox.go_on(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
     outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
     standing = [

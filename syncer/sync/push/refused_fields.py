@@ -47,8 +47,14 @@ def with_unsendable(
     return Held({**before.values, **values}, (*errors, *before.errors), new)
 
 
-def without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | None:
-    """What can be sent of a refused update after all; None when all of it waits."""
+def in_parts(context: Context, fields: ObjectMap, results: Sequence[Sent]) -> dict[Sent, Sending]:
+    """Return what can be sent of refused updates after all, without the fields that Salesforce named."""
+    parts = {s: _without_refused(context, fields, s) for s in results if not s.missing}
+    return {s: part for s, part in parts.items() if part is not None}
+
+
+def _without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | None:
+    """What can be sent of a refused update; None when all of it waits."""
     if not s.errors or any(policy_for(error.code).recovery is not Recovery.WAIT_FOR_CHANGE for error in s.errors):
         return None
     values, named = s.sending.values, _named(fields, s)

@@ -56,7 +56,7 @@ class Sent:
     before_stamp: datetime | None
     after: Mapping[str, Value] | None
     after_stamp: datetime | None
-    lost: bool = False  # refused, and the record may not be what it was
+    missing: bool = False  # refused, and the record may not be what it was
 
     @property
     def about_fields(self) -> bool:

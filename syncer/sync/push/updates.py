@@ -160,25 +160,21 @@ def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending
 
 
 def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
+    """One request, what came of it, and a second one for what was refused only in part. Raises FieldsChanged when all
+    that was carried out is recorded."""
     # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
     # go over the new one.
     owned = outbox.renew(context.claim, [sending.person.id for sending in planned])
     batch = [sending for sending in planned if sending.person.id in owned]
     reading, results = _call(context, fields, [sending for sending in batch if sending.values])
-    missing = [s for s in results if s.lost]
-    in_parts = {
-        s: part
-        for s in results
-        if not s.lost and (part := refused_fields.without_refused(context, fields, s)) is not None
-    }
-    told = [s for s in results if not s.lost and not s.about_fields and s not in in_parts]
+    missing = [s for s in results if s.missing]
+    in_parts = refused_fields.in_parts(context, fields, results)
+    told = [s for s in results if not s.missing and not s.about_fields and s not in in_parts]
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
     outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in owned}
     outcomes |= record(context, fields, reading, [*told, *quiet])
-    if missing:
-        outcomes |= missing_records.find_out(context, fields, missing)
-    if in_parts:
-        outcomes |= _send_parts(context, fields, in_parts)
+    outcomes |= missing_records.find_out(context, fields, missing)
+    outcomes |= _send_parts(context, fields, in_parts)
     if any(s.about_fields for s in results):
         raise FieldsChanged
     return outcomes
@@ -186,6 +182,8 @@ def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending])
 
 def _send_parts(context: Context, fields: ObjectMap, in_parts: Mapping[Sent, Sending]) -> dict[int, PersonOutcome]:
     """Refused updates again, without the fields that Salesforce named."""
+    if not in_parts:
+        return {}
     reading, rest = _call(context, fields, list(in_parts.values()))
     both = [refused_fields.together(*pair) for pair in zip(in_parts, rest, strict=True)]
     return record(context, fields, reading, both)
@@ -239,7 +237,7 @@ def _results(
         values = [_values(mapped, row, sending.values) if row else None for row in seen]
         stamps = [parse_stamp(row["SystemModstamp"]) if row else None for row in seen]
         gone = missing_records.may_be_gone(result.errors, seen[0] is None and answer["before"].ok)
-        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], lost=gone))
+        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], missing=gone))
     return sent
 
 
