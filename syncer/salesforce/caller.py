@@ -24,9 +24,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from syncer.salesforce import faults, signin
 from syncer.salesforce.clock import OrgClock, backoff
 from syncer.salesforce.errors import SalesforceError, SignInRefused, Unavailable, Unreachable, one_line
-from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.signin import SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
 from syncer.salesforce.usage import DailyUsage, parse_usage
+from syncer.salesforce.ways import Credentials
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 import requests
 
 from syncer.salesforce.client import Org
-from syncer.salesforce.signin import Credentials
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.server import Scripted
 
 
@@ -34,7 +34,7 @@ def naps() -> list[float]:
 
 @pytest.fixture
 def credentials(server: Scripted) -> Credentials:
-    return Credentials("client-credentials", server.url, client_id="the-key", client_secret="the-secret")
+    return Credentials("client-credentials", server.url, {"client_id": "the-key", "client_secret": "the-secret"})
 
 
 @pytest.fixture

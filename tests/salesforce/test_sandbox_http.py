@@ -22,8 +22,8 @@ from syncer.salesforce import soql, writing
 from syncer.salesforce.bulk import Bulk
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import OutcomeUnknown, Unavailable, Unreachable
-from syncer.salesforce.signin import Credentials
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.test_signin import KEY, PEM
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,11 @@ def started() -> Iterator[dict[str, str]]:
 
 
 def credentials(printed: dict[str, str]) -> Credentials:
-    return Credentials("client-credentials", printed["url"], printed["client_id"], printed["client_secret"])
+    return Credentials(
+        "client-credentials",
+        printed["url"],
+        {"client_id": printed["client_id"], "client_secret": printed["client_secret"]},
+    )
 
 
 class World:

@@ -15,8 +15,9 @@ from syncer import secrets
 from syncer.models import SalesforceRecord, SyncUser, SyncUserState
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
-from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.signin import SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
+from syncer.salesforce.ways import COLUMN_NEEDS, Credentials
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
 from syncer.sync.context import OpenSession, default_session
@@ -72,15 +73,11 @@ def credentials_of(sync_user: SyncUser) -> Credentials:
     except secrets.SecretsUnreadable as error:
         raise CannotSync(str(error), "SECRETS_UNREADABLE") from None
     return Credentials(
-        method=sync_user.method,  # type: ignore[arg-type]
+        method=sync_user.method,
         login_url=sync_user.login_url,
-        username=sync_user.username,
+        given=stored | {need.name: getattr(sync_user, need.name) for need in COLUMN_NEEDS},
         api_version=sync_user.api_version,
-        **{name: value for name, value in stored.items() if name in SECRET_NAMES},
     )
-
-
-SECRET_NAMES = ("client_id", "client_secret", "private_key", "password", "security_token")
 
 
 def connect(
