@@ -15,6 +15,7 @@ from sandbox.clock import Clock
 from sandbox.inprocess import BASE_URL, mount
 from sandbox.org import Org as Sandbox
 from syncer.salesforce import soql, values, writing
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, Subrequest
 from syncer.salesforce.describe import describe_request, parse_object
 from syncer.salesforce.errors import (
@@ -46,9 +47,11 @@ class World:
         return Org(
             Credentials(method, BASE_URL, settings),
             self.session,
-            sleep=self.nap,
-            now=lambda: START + timedelta(seconds=self.seconds),
-            monotonic=lambda: self.seconds,
+            timing=Timing(
+                sleep=self.nap,
+                now=lambda: START + timedelta(seconds=self.seconds),
+                monotonic=lambda: self.seconds,
+            ),
         )
 
     def sleep(self, seconds: float) -> None:

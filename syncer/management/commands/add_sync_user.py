@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from syncer.management.progress import quiet_logs
 from syncer.models import SalesforceRecord, SyncMode, SyncUser, SyncUserState
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.errors import SalesforceError
 from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, RECOMMENDED, WAYS, Need, needed_by
 from syncer.sync.connection.connect import connect
@@ -72,7 +73,7 @@ class Command(BaseCommand):
         # Not saved yet: the edge is asked first, outside of any transaction.
         probe = SyncUser(**{f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields})
         probe.pk = None
-        org = connect(probe, attempts=2)
+        org = connect(probe, timing=Timing(attempts=2))
         org.sign_in()
         organisation, user = org.organisation(), org.user_info()
         if other := SalesforceRecord.objects.exclude(organisation=organisation.id).first():
