@@ -26,7 +26,6 @@ from syncer.models.run import (
 from syncer.models.sync_user import (
     ApiUsage,
     SalesforceObject,
-    SignInMethod,
     SyncMode,
     SyncUser,
     SyncUserState,
@@ -58,7 +57,6 @@ __all__ = [
     "SalesforceObject",
     "SalesforceRecord",
     "SfdcType",
-    "SignInMethod",
     "SyncCursor",
     "SyncLease",
     "SyncMode",

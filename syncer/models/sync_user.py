@@ -11,12 +11,6 @@ from django.utils import timezone
 from syncer import secrets
 
 
-class SignInMethod(models.TextChoices):
-    CLIENT_CREDENTIALS = "client-credentials", "Client ID and secret (recommended)"
-    JWT = "jwt", "JWT bearer (certificate)"
-    PASSWORD = "password", "User name, password and security token (Salesforce retires it)"
-
-
 class SyncMode(models.TextChoices):
     TWO_WAY = "two-way", "Two-way"
     RECEIVE_ONLY = "receive-only", "Receive only"
@@ -40,7 +34,7 @@ class SyncUser(models.Model):
     """A Salesforce login ("connection"). One is active at a time. Secrets are encrypted and never shown again."""
 
     name = models.CharField(max_length=80, unique=True)
-    method = models.CharField("sign-in method", max_length=20, choices=SignInMethod)
+    method = models.CharField("sign-in method", max_length=20)  # a name in syncer.salesforce.ways.WAYS
     login_url = models.CharField("My Domain URL", max_length=255)
     username = models.CharField("user name", max_length=120, blank=True)
     api_version = models.CharField("API version", max_length=5, default="62.0")

@@ -8,12 +8,12 @@ every call.
 from __future__ import annotations
 
 import logging
-import random as random_module
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from random import Random
 from typing import Any, TypeVar
 
 import requests
@@ -24,9 +24,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from syncer.salesforce import faults, signin
 from syncer.salesforce.clock import OrgClock, backoff
 from syncer.salesforce.errors import SalesforceError, SignInRefused, Unavailable, Unreachable, one_line
-from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.signin import SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
 from syncer.salesforce.usage import DailyUsage, parse_usage
+from syncer.salesforce.ways import Credentials
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,25 @@ class Reply:
     asked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a call is waited for, how often it is tried, and by which clock.
+
+    ``timeout``: seconds for connecting, and between two pieces of an answer. ``attempts``: tries of a call in all;
+    ``sleep`` waits between them, ``random`` spreads them (None: a new one for each caller). ``monotonic``: in seconds.
+    """
+
+    timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    attempts: int = 5
+    sleep: Callable[[float], None] = time.sleep
+    random: Random | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
+USUAL_TIMING = Timing()
+
+
 class SessionExpired(Exception):
     """Internal: the session is no longer taken. Nothing was done."""
 
@@ -52,8 +72,8 @@ class Caller:
 
     ``api_calls`` counts those that Salesforce counts against the day's limit, as far as can be seen from here: every
     answered one but refused sessions, and those whose answer was lost. ``api_usage`` is Salesforce's own last word.
-    ``before_write`` is called before each try of a call that may change something, and forbids it by raising.
-    ``timeout``: seconds for connecting, and between two pieces of an answer; ``attempts``: tries of a call in all.
+    ``saved`` is an earlier session; ``on_sign_in`` hears of each new one and refuses it by raising. ``before_write`` is
+    called before each try of a call that may change something, and forbids it by raising.
     """
 
     def __init__(
@@ -61,16 +81,11 @@ class Caller:
         credentials: Credentials,
         session: requests.Session,
         *,
+        allowed_hosts: Collection[str] = (),
+        timing: Timing = USUAL_TIMING,
         saved: SignIn | None = None,
         on_sign_in: Callable[[SignIn], None] = lambda _: None,
         before_write: Callable[[], None] = lambda: None,
-        allowed_hosts: Collection[str] = (),
-        sleep: Callable[[float], None] = time.sleep,
-        random: random_module.Random | None = None,
-        attempts: int = 5,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        monotonic: Callable[[], float] = time.monotonic,
-        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     ) -> None:
         self.credentials = credentials
         self.signed_in: SignIn | None = saved
@@ -80,13 +95,9 @@ class Caller:
         self._on_sign_in = on_sign_in
         self._before_write = before_write
         self._allowed_hosts = tuple(allowed_hosts)
-        self._sleep = sleep
-        self._random = random or random_module.Random()  # noqa: S311 - spreads retries, guards nothing
-        self._attempts = max(attempts, 1)
-        self._now = now
-        self._monotonic = monotonic
-        self._timeout = timeout
-        self._clock = OrgClock(now, monotonic)
+        self._timing = timing
+        self._random = timing.random or Random()  # noqa: S311 - spreads retries, guards nothing
+        self._clock = OrgClock(timing.now, timing.monotonic)
         self._client: Salesforce | None = None
         signin.check(credentials, self._allowed_hosts)
 
@@ -167,7 +178,7 @@ class Caller:
 
     def org_time(self) -> datetime:
         """The organisation's time now, or a little earlier, by the last answer's date."""
-        moment = self._monotonic()
+        moment = self._timing.monotonic()
         return self._clock.asked_at(None, moment, moment)
 
     def repeat(self, attempt: Callable[[], T]) -> T:
@@ -181,9 +192,9 @@ class Caller:
             logger.info("Try %s failed, next in %.1f s: %s", state.attempt_number, state.upcoming_sleep, error)
 
         return Retrying(
-            stop=stop_after_attempt(self._attempts),
+            stop=stop_after_attempt(self._timing.attempts),
             wait=wait,
-            sleep=self._sleep,
+            sleep=self._timing.sleep,
             retry=retry_if_exception_type((Unreachable, Unavailable)),
             before_sleep=note,
             reraise=True,
@@ -194,8 +205,8 @@ class Caller:
             self.credentials,
             self._session,
             allowed_hosts=self._allowed_hosts,
-            now=self._now,
-            timeout=self._timeout,
+            now=self._timing.now,
+            timeout=self._timing.timeout,
         )
         self.signed_in, self._client = session, None
         self._on_sign_in(session)
@@ -225,14 +236,14 @@ class Caller:
         seen: list[tuple[requests.Response, float]] = []
 
         def note(response: requests.Response, *_: object, **__: object) -> None:
-            seen.append((response, self._monotonic()))
+            seen.append((response, self._timing.monotonic()))
             self._count(response)
 
         hooks = {"response": [*self._session.hooks.get("response", ()), note]}
-        sent = self._monotonic()
+        sent = self._timing.monotonic()
         problem: SalesforceError
         try:
-            body = use(client, {"hooks": hooks, "allow_redirects": False, "timeout": self._timeout})
+            body = use(client, {"hooks": hooks, "allow_redirects": False, "timeout": self._timing.timeout})
             if seen:
                 response, answered = seen[-1]
                 asked_at = self._clock.asked_at(response.headers.get("Date"), sent, answered)

@@ -22,6 +22,7 @@ from syncer.salesforce.errors import (
 from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.salesforce.soql import equals, identifier, query_path, select
 from syncer.salesforce.usage import DailyUsage
+from syncer.salesforce.ways import USERNAME
 
 __all__ = [
     "Answer",
@@ -135,8 +136,8 @@ class Org(Caller):
         user_id = self.signed_in.user_id if self.signed_in else ""
         if user_id:
             where = equals("Id", user_id)
-        elif self.credentials.username:
-            where = equals("Username", self.credentials.username)
+        elif username := self.credentials[USERNAME]:
+            where = equals("Username", username)
         else:
             return self._openid_user()
         row = self._only(select(["Id", "Username", "Name"], "User", where, limit=1))

@@ -13,15 +13,13 @@ import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
 import requests
 from jwt.exceptions import PyJWTError
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-from simple_salesforce.login import SalesforceLogin
 from simple_salesforce.util import getUniqueElementValueFromXmlString
 
 from syncer.salesforce import faults, jsontext
@@ -36,10 +34,8 @@ from syncer.salesforce.errors import (
 from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.salesforce.rows import RowError, errors_of
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port, is_loopback
+from syncer.salesforce.ways import WAYS, Credentials, SignInWay
 
-Method = Literal["client-credentials", "jwt", "password"]
-
-LAST_SOAP_LOGIN = 64  # SOAP login() exists up to API version 64.0 (docs/salesforce.md 1.3)
 OLDEST_VERSION = 46  # since then an upsert tells whether it created (docs/salesforce.md 4.7)
 
 _VERSION = re.compile(r"(\d{2,3})\.0")
@@ -51,26 +47,6 @@ _PASSING = frozenset(
 )
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """How to sign in. The repr shows method, host and user, never a secret."""
-
-    method: Method
-    login_url: str
-    client_id: str = field(default="", repr=False)
-    client_secret: str = field(default="", repr=False)
-    username: str = ""
-    private_key: str = field(default="", repr=False)  # PEM, for jwt
-    password: str = field(default="", repr=False)
-    security_token: str = field(default="", repr=False)
-    api_version: str = "62.0"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Texts that must never be shown."""
-        return tuple(s for s in (self.client_secret, self.private_key, self.password, self.security_token) if s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +68,10 @@ def check(credentials: Credentials, allowed_hosts: Collection[str] = ()) -> None
         raise ConfigurationError(
             f"{credentials.api_version[:20]!r} is not an API version: a number such as 62.0, from {OLDEST_VERSION}.0."
         )
-    host = urlsplit(credentials.login_url).hostname or ""
-    if credentials.method == "client-credentials":
-        _need(credentials, "client_id", "client_secret")
-        if host.lower() in ("login.salesforce.com", "test.salesforce.com"):
-            raise ConfigurationError(
-                f"Client ID and secret work at the My Domain URL only (https://acme.my.salesforce.com), not at {host}."
-            )
-    elif credentials.method == "jwt":
-        _need(credentials, "client_id", "username", "private_key")
-    elif credentials.method == "password":
-        _need(credentials, "username", "password")
-        if int(version[1]) > LAST_SOAP_LOGIN:
-            raise ConfigurationError(
-                f"User name and password work up to API version {LAST_SOAP_LOGIN}.0 only. "
-                "Choose an older version, or better: sign in with client ID and secret."
-            )
-    else:
-        raise ConfigurationError(f"{str(credentials.method)[:40]!r} is not a way to sign in.")
+    way = WAYS.get(credentials.method)
+    if way is None:
+        raise ConfigurationError(f"{credentials.method[:40]!r} is not a way to sign in.")
+    way.check(credentials)
 
 
 def sign_in(
@@ -127,73 +89,43 @@ def sign_in(
     """
     check(credentials, allowed_hosts)
     host = host_and_port(credentials.login_url)
+    way = WAYS[credentials.method]
     route = _LoginRoute(session, base_of(credentials.login_url), timeout)
-    problem: SalesforceError | None = None
-    token: Any = ""
-    instance: Any = ""
-    try:
-        with warnings.catch_warnings():  # its advice about approving the app repeats what the refusal says
-            warnings.simplefilter("ignore", UserWarning)
-            token, instance = _call(credentials, route)
-    except requests.RequestException as error:
-        problem = faults.of_connection(error, host, safe=True)
-    except SalesforceAuthenticationFailed as error:
-        if route.answer is not None and str(error.code).isdigit():  # the library found no code of Salesforce's
-            error = _first_error(route.answer)
-        problem = _refusal(error, route.answer, host, credentials)
-    except (ValueError, TypeError, AttributeError, ExpatError, RecursionError, PyJWTError) as error:
-        # The library assumes a well-formed answer; without an answer it is our own key that it choked on.
-        if route.answer is None:
-            problem = ConfigurationError(f"The private key can't be used ({type(error).__name__}): PEM is expected.")
-        elif route.answer.status_code >= 400:
-            problem = _refusal(_first_error(route.answer), route.answer, host, credentials)
-        else:
-            problem = faults.of_nonsense(_shape(route.answer), host, safe=True)
-    if problem is None and not (instance and isinstance(token, str) and _TOKEN.fullmatch(token)):
-        problem = faults.of_nonsense("it holds no session", host, safe=True)
-    if problem is not None:
-        logger.warning("Sign-in at %s failed: %s", host, problem)
-        raise problem  # outside of the handlers: the library's exceptions hold the server's raw words
-    instance_url = _instance_url(route.answer, instance, credentials, allowed_hosts)
-    organisation_id, user_id = _identity(route.answer)
+    opened = _open(way, credentials, route, host)
+    if isinstance(opened, SalesforceError):
+        logger.warning("Sign-in at %s failed: %s", host, opened)
+        raise opened  # outside of the handlers: the library's exceptions hold the server's raw words
+    token, instance, answer = opened
+    instance_url = _checked(way.instance_url(credentials, answer, instance), credentials.login_url, allowed_hosts)
+    organisation_id, user_id = _identity(answer)
     logger.info("Signed in at %s (%s)", host, credentials.method)
     return SignIn(token, instance_url, now(), user_id, organisation_id)
 
 
-def _call(credentials: Credentials, route: Any) -> tuple[Any, Any]:
-    """SalesforceLogin's (session id, host). Its ``domain`` has no part in where the request goes, see _LoginRoute."""
-    if credentials.method == "client-credentials":
-        return SalesforceLogin(
-            session=route,
-            domain="my-domain",
-            consumer_key=credentials.client_id,
-            consumer_secret=credentials.client_secret,
-        )
-    if credentials.method == "jwt":
-        return SalesforceLogin(
-            session=route,
-            domain=_audience(credentials.login_url),
-            username=credentials.username,
-            consumer_key=credentials.client_id,
-            privatekey=credentials.private_key,
-        )
-    return SalesforceLogin(
-        session=route,
-        username=credentials.username,
-        password=credentials.password,
-        security_token=escape(credentials.security_token),
-        sf_version=credentials.api_version,
-    )
-
-
-def _audience(login_url: str) -> str:
-    """The ``domain`` whose URL becomes the assertion's audience: that of production or of sandboxes.
-
-    "OAuth 2.0 JWT Bearer Flow": the audience is https://login.salesforce.com, or https://test.salesforce.com for a
-    sandbox, whichever My Domain the request is sent to.
-    """
-    host = (urlsplit(login_url).hostname or "").lower()
-    return "test" if host == "test.salesforce.com" or ".scratch.my." in host or "--" in host else "login"
+def _open(
+    way: SignInWay, credentials: Credentials, route: _LoginRoute, host: str
+) -> tuple[str, str, requests.Response] | SalesforceError:
+    """The token, the instance's host and the answer that told them; or what the failure means, not raised."""
+    try:
+        with warnings.catch_warnings():  # its advice about approving the app repeats what the refusal says
+            warnings.simplefilter("ignore", UserWarning)
+            token, instance = way.call(credentials, route)
+    except requests.RequestException as error:
+        return faults.of_connection(error, host, safe=True)
+    except SalesforceAuthenticationFailed as error:
+        if route.answer is not None and str(error.code).isdigit():  # the library found no code of Salesforce's
+            error = _first_error(route.answer)
+        return _refusal(error, route.answer, host, credentials)
+    except (ValueError, TypeError, AttributeError, ExpatError, RecursionError, PyJWTError) as error:
+        # The library assumes a well-formed answer; without an answer it is our own key that it choked on.
+        if route.answer is None:
+            return ConfigurationError(f"The private key can't be used ({type(error).__name__}): PEM is expected.")
+        if route.answer.status_code >= 400:
+            return _refusal(_first_error(route.answer), route.answer, host, credentials)
+        return faults.of_nonsense(_shape(route.answer), host, safe=True)
+    if route.answer is None or not (instance and isinstance(token, str) and _TOKEN.fullmatch(token)):
+        return faults.of_nonsense("it holds no session", host, safe=True)
+    return token, instance, route.answer
 
 
 class _LoginRoute:
@@ -243,31 +175,20 @@ def _refusal(
     )
 
 
-def _instance_url(
-    answer: requests.Response | None, instance: str, credentials: Credentials, allowed_hosts: Collection[str]
-) -> str:
+def _checked(instance_url: str, login_url: str, allowed_hosts: Collection[str]) -> str:
     """The instance's URL, checked like the login URL: a token is never sent to a host that an answer made up."""
-    url = instance
-    if credentials.method != "password" and answer is not None:
-        body = jsontext.loads(answer.content)
-        url = str(body.get("instance_url") or "") if isinstance(body, dict) else ""
-    elif "://" not in url:
-        scheme = "http" if urlsplit(credentials.login_url).scheme == "http" and _is_local(f"//{url}") else "https"
-        url = f"{scheme}://{url}"
-    check_url(url, allowed_hosts)
-    if _is_local(url) and not _is_local(credentials.login_url):
+    check_url(instance_url, allowed_hosts)
+    if _is_local(instance_url) and not _is_local(login_url):
         raise ConfigurationError("The sign-in names this computer as the instance. Refused.")
-    return url.rstrip("/")
+    return instance_url.rstrip("/")
 
 
 def _is_local(url: str) -> bool:
     return is_loopback((urlsplit(url).hostname or "").lower())
 
 
-def _identity(answer: requests.Response | None) -> tuple[str, str]:
+def _identity(answer: requests.Response) -> tuple[str, str]:
     """Ids of organisation and user, from a token answer's ``id`` URL or SOAP's ``userInfo``; empty if not told."""
-    if answer is None:
-        return "", ""
     if answer.headers.get("Content-Type", "").startswith("application/json"):
         body = jsontext.loads(answer.content)
         found = _IDENTITY.search(str(body.get("id") or "")) if isinstance(body, dict) else None
@@ -288,12 +209,6 @@ def _first_error(answer: requests.Response) -> SalesforceAuthenticationFailed:
     except (ValueError, RecursionError):
         return SalesforceAuthenticationFailed(answer.status_code, answer.text)
     return SalesforceAuthenticationFailed(error.code.removeprefix("HTTP_"), error.message)
-
-
-def _need(credentials: Credentials, *names: str) -> None:
-    missing = [name.replace("_", " ") for name in names if not getattr(credentials, name).strip()]
-    if missing:
-        raise ConfigurationError(f"To sign in, the connection still needs: {', '.join(missing)}.")
 
 
 def _shape(answer: requests.Response) -> str:

@@ -13,6 +13,7 @@ from random import Random
 
 from syncer.models import RunKind, SyncCursor, SyncRun, SyncUser
 from syncer.salesforce import soql
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.actions import auto_create
@@ -96,10 +97,7 @@ def _context(sync_user: SyncUser, lease: Lease, trigger: str, options: CycleOpti
     org = connect(
         sync_user,
         around.open_session,
-        sleep=wait,
-        now=around.now,
-        monotonic=around.monotonic,
-        random=around.random,
+        Timing(sleep=wait, random=around.random, now=around.now, monotonic=around.monotonic),
     )
     # Both hold the lease while they run.
     runs.mark_dead(SyncRun.objects.filter(sync_user=sync_user, kind__in=[RunKind.CYCLE, RunKind.PREVIEW]))

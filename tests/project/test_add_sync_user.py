@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from syncer.models import FieldMapping, SyncUser
-from syncer.sync.connection.connect import active_sync_user
+from syncer.salesforce.ways import Credentials, Need, SignInWay
+from syncer.sync.connection.connect import active_sync_user, credentials_of
 from tests.support.salesforce import Time, new_org
 from tests.support.server import served
+from tests.support.ways import LOGIN_URL, each_need, each_way
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +63,70 @@ def test_a_secret_is_not_taken_from_the_command_line(address: str, monkeypatch: 
     with pytest.raises(CommandError, match="SALESFORCE_CLIENT_SECRET is not set"):
         call_command("add_sync_user", "Acme", "--login-url", address)
     assert not SyncUser.objects.exists()
+
+
+class Enough(Exception):
+    """Everything was asked for."""
+
+
+def call(way: SignInWay, **options: str) -> None:
+    call_command("add_sync_user", "Acme", "--method", way.name, "--login-url", LOGIN_URL, **options)
+
+
+@each_way
+def test_it_asks_for_what_the_way_needs(way: SignInWay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ask(question: str) -> str:
+        questions.append(question)
+        return f"the {question}"
+
+    def used(sync_user: SyncUser, *_: object, **__: object) -> None:
+        credentials.append(credentials_of(sync_user))
+        raise Enough
+
+    questions: list[str] = []
+    credentials: list[Credentials] = []
+    monkeypatch.setattr("getpass.getpass", ask)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("syncer.management.commands.add_sync_user.connect", used)
+    (tmp_path / "key").write_text("the file's text")
+    expected = {}
+    for need in way.needs:
+        monkeypatch.delenv(need.variable, raising=False)
+        question = f"{need.words.capitalize()} ({need.variable} is not set): "
+        expected[need] = f"the {question}" if need.encrypted else f"the {need.words}"
+        if need.in_file:
+            monkeypatch.setenv(need.variable, str(tmp_path / "key"))
+            expected[need] = "the file's text"
+    with pytest.raises(Enough):
+        call(way, **{need.name: expected[need] for need in way.needs if not need.encrypted})
+    assert {need: credentials[0][need] for need in way.needs} == expected
+    assert len(questions) == sum(need.encrypted and not need.in_file for need in way.needs)
+
+
+@each_need
+def test_it_does_not_go_on_without_what_the_way_needs(
+    way: SignInWay, need: Need, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for other in way.needs:
+        monkeypatch.setenv(other.variable, __file__)
+    monkeypatch.delenv(need.variable)
+    options = {other.name: "x" for other in way.needs if not other.encrypted and other != need}
+    if need.optional:
+        monkeypatch.setattr("syncer.management.commands.add_sync_user.connect", raises(Enough))
+        with pytest.raises(Enough):
+            call(way, **options)
+    elif need.encrypted:
+        with pytest.raises(CommandError, match=f"^{need.variable} is not set"):
+            call(way, **options)
+    else:
+        with pytest.raises(SystemExit):
+            call(way, **options)
+        assert f"still needs: {need.words}." in capsys.readouterr().err
+    assert not SyncUser.objects.exists()
+
+
+def raises(error: type[Exception]) -> Callable[..., None]:
+    def function(*_: object, **__: object) -> None:
+        raise error
+
+    return function

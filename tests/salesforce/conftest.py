@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 import requests
 
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org
-from syncer.salesforce.signin import Credentials
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.server import Scripted
 
 
@@ -34,15 +36,15 @@ def naps() -> list[float]:
 
 @pytest.fixture
 def credentials(server: Scripted) -> Credentials:
-    return Credentials("client-credentials", server.url, client_id="the-key", client_secret="the-secret")
+    return Credentials("client-credentials", server.url, {"client_id": "the-key", "client_secret": "the-secret"})
 
 
 @pytest.fixture
 def make_org(credentials: Credentials, session: requests.Session, naps: list[float]) -> Callable[..., Org]:
     def make(**settings: Any) -> Org:
-        settings.setdefault("sleep", naps.append)
-        settings.setdefault("random", random.Random(7))
-        return Org(credentials, settings.pop("session", session), **settings)
+        given = {field.name: settings.pop(field.name) for field in fields(Timing) if field.name in settings}
+        timing = replace(Timing(sleep=naps.append, random=random.Random(7)), **given)
+        return Org(credentials, settings.pop("session", session), timing=timing, **settings)
 
     return make
 

@@ -15,7 +15,7 @@ from syncer.salesforce.client import Org
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.errors import OutcomeUnknown, Refused, Unavailable
 from syncer.salesforce.rows import RowError
-from syncer.salesforce.signin import Credentials
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.server import Say, Scripted
 from tests.salesforce.test_sandbox import START, World
 
@@ -238,7 +238,9 @@ def test_nothing_is_saved_once_writing_is_stopped(world: World, after: int) -> N
         if len(asked) > after:
             raise Stopped
 
-    credentials = Credentials("client-credentials", BASE_URL, "sandbox-client", "sandbox-secret")
+    credentials = Credentials(
+        "client-credentials", BASE_URL, {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+    )
     bulk = Bulk(Org(credentials, world.session, before_write=before_write), pause=world.nap)
     noted: list[str] = []
     with pytest.raises(Stopped):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -19,9 +20,10 @@ from syncer.salesforce.errors import (
     Unavailable,
     Unreachable,
 )
-from syncer.salesforce.signin import Credentials, SignIn
+from syncer.salesforce.signin import SignIn
 from syncer.salesforce.transport import open_session
 from syncer.salesforce.usage import DailyUsage
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.server import EXPIRED, Say, Scripted, composite, refusal
 
 READ = [Subrequest("GET", "/limits", "r")]
@@ -221,9 +223,9 @@ def test_a_saved_session_for_a_strange_host_sends_nothing(server: Scripted, make
         org.composite(READ, safe=True)
 
 
-def test_settings_that_cannot_work_are_refused_at_once(session: requests.Session) -> None:
+def test_settings_that_cannot_work_are_refused_at_once(session: requests.Session, credentials: Credentials) -> None:
     with pytest.raises(ConfigurationError, match="https://"):
-        Org(Credentials("client-credentials", "http://acme.my.salesforce.com", "a", "b"), session)
+        Org(replace(credentials, login_url="http://acme.my.salesforce.com"), session)
 
 
 @pytest.mark.parametrize("safe", [True, False])

@@ -15,6 +15,7 @@ from sandbox.clock import Clock
 from sandbox.inprocess import BASE_URL, mount
 from sandbox.org import Org as Sandbox
 from syncer.salesforce import soql, values, writing
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, Subrequest
 from syncer.salesforce.describe import describe_request, parse_object
 from syncer.salesforce.errors import (
@@ -25,7 +26,7 @@ from syncer.salesforce.errors import (
     Unavailable,
 )
 from syncer.salesforce.ids import object_of
-from syncer.salesforce.signin import Credentials
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.test_signin import KEY, PEM
 
 START = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
@@ -42,13 +43,15 @@ class World:
         self.session = mount(requests.Session(), self.sandbox)
         self.org = self.sign_in(client_id="sandbox-client", client_secret="sandbox-secret")
 
-    def sign_in(self, method: Any = "client-credentials", **settings: str) -> Org:
+    def sign_in(self, method: str = "client-credentials", **settings: str) -> Org:
         return Org(
-            Credentials(method, BASE_URL, **settings),
+            Credentials(method, BASE_URL, settings),
             self.session,
-            sleep=self.nap,
-            now=lambda: START + timedelta(seconds=self.seconds),
-            monotonic=lambda: self.seconds,
+            timing=Timing(
+                sleep=self.nap,
+                now=lambda: START + timedelta(seconds=self.seconds),
+                monotonic=lambda: self.seconds,
+            ),
         )
 
     def sleep(self, seconds: float) -> None:
@@ -110,7 +113,7 @@ def test_it_signs_in_by_a_signed_assertion() -> None:
         user = {"username": "sync@example.com", "certificates": [public.decode()]}
         assert session.post(f"{BASE_URL}/sandbox/users", json=user).ok
         credentials = Credentials(
-            "jwt", BASE_URL, client_id="sandbox-client", username="sync@example.com", private_key=PEM
+            "jwt", BASE_URL, {"client_id": "sandbox-client", "username": "sync@example.com", "private_key": PEM}
         )
         assert Org(credentials, session).user_info().username == "sync@example.com"
     sandbox.close()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from cryptography.x509.oid import NameOID
 
 from syncer.salesforce import soql, writing
 from syncer.salesforce.bulk import Bulk
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import OutcomeUnknown, Unavailable, Unreachable
-from syncer.salesforce.signin import Credentials
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.test_signin import KEY, PEM
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +52,11 @@ def started() -> Iterator[dict[str, str]]:
 
 
 def credentials(printed: dict[str, str]) -> Credentials:
-    return Credentials("client-credentials", printed["url"], printed["client_id"], printed["client_secret"])
+    return Credentials(
+        "client-credentials",
+        printed["url"],
+        {"client_id": printed["client_id"], "client_secret": printed["client_secret"]},
+    )
 
 
 class World:
@@ -60,7 +66,7 @@ class World:
         self.url = printed["url"]
         self.session = session
         self.naps: list[float] = []
-        self.org = Org(credentials(printed), session, sleep=self.naps.append, timeout=(5.0, 1.0))
+        self.org = Org(credentials(printed), session, timing=Timing(sleep=self.naps.append, timeout=(5.0, 1.0)))
         self.org.sign_in()
 
     def fault(self, kind: str, **given: Any) -> None:
@@ -114,7 +120,7 @@ def test_a_write_that_is_not_answered_is_an_unknown_outcome(world: World, kind: 
 
 def test_a_read_that_is_never_answered_in_time_is_unavailable(world: World) -> None:
     world.fault("delay_ms", seconds=1.2, times=None)
-    world.org._attempts = 1
+    world.org._timing = replace(world.org._timing, attempts=1)
     with pytest.raises(Unavailable, match="did not answer in time"):
         world.org.query(ALL)
 
@@ -154,7 +160,7 @@ def test_a_certificate_that_is_not_trusted_is_unreachable_until_it_is(
         monkeypatch.delenv(variable, raising=False)
     cert, key = certificate(tmp_path)
     with running("--tls", cert, key) as printed, open_session(printed["url"]) as session:
-        org = Org(credentials(printed), session, attempts=1)
+        org = Org(credentials(printed), session, timing=Timing(attempts=1))
         with pytest.raises(Unreachable, match="certificate is not trusted"):
             org.sign_in()
         session.verify = cert

@@ -18,8 +18,9 @@ from syncer.salesforce.errors import (
     Unavailable,
     Unreachable,
 )
-from syncer.salesforce.signin import Credentials, check, sign_in
+from syncer.salesforce.signin import check, sign_in
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.ways import Credentials
 from tests.salesforce.server import Say, Scripted
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -44,10 +45,8 @@ def by_password(server: Scripted, version: str = "62.0") -> Credentials:
     return Credentials(
         "password",
         server.url,
-        username="a&b@example.com",
-        password="p<ss&word",
-        security_token="T0k<n",
-        api_version=version,
+        {"username": "a&b@example.com", "password": "p<ss&word", "security_token": "T0k<n"},
+        version,
     )
 
 
@@ -64,7 +63,7 @@ def test_client_credentials_open_a_session(
 
 def test_a_jwt_bearer_opens_a_session(server: Scripted, session: requests.Session) -> None:
     user = "o'neil&co@example.com"
-    credentials = Credentials("jwt", server.url, client_id="the-key", username=user, private_key=PEM)
+    credentials = Credentials("jwt", server.url, {"client_id": "the-key", "username": user, "private_key": PEM})
     assert sign_in(credentials, session).access_token == "token-1"
     form = parse_qs(server.seen[0].body.decode())
     assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
@@ -183,12 +182,12 @@ def test_the_credentials_do_not_follow_a_redirect(
 def test_a_server_that_does_not_listen_is_named(server: Scripted) -> None:
     server.close()
     with open_session(server.url) as session, pytest.raises(Unreachable, match=r"127\.0\.0\.1:\d+: connection refused"):
-        sign_in(Credentials("client-credentials", server.url, "a", "b"), session)
+        sign_in(Credentials("client-credentials", server.url, {"client_id": "a", "client_secret": "b"}), session)
 
 
 def test_a_host_that_does_not_exist_is_named() -> None:
     url = "https://no-such-host.invalid"
-    credentials = Credentials("client-credentials", url, "a", "b")
+    credentials = Credentials("client-credentials", url, {"client_id": "a", "client_secret": "b"})
     with open_session(url, allowed_hosts=["no-such-host.invalid"]) as session:
         session.trust_env = False
         with pytest.raises(Unreachable, match="no-such-host.invalid"):
@@ -213,21 +212,28 @@ def test_a_host_that_does_not_exist_is_named() -> None:
     ],
 )
 def test_settings_that_cannot_work_send_nothing(server: Scripted, changes: dict[str, str]) -> None:
-    settings = {"method": "client-credentials", "login_url": server.url, "client_id": "a", "client_secret": "b"}
+    given = {"client_id": "a", "client_secret": "b"} | changes
+    method = given.pop("method", "client-credentials")
+    login_url = given.pop("login_url", server.url)
+    version = given.pop("api_version", "62.0")
     with pytest.raises(ConfigurationError):
-        check(Credentials(**settings | changes))  # type: ignore[arg-type]
+        check(Credentials(method, login_url, given, version))
 
 
 def test_a_key_that_is_none_is_named(server: Scripted, session: requests.Session) -> None:
     for key in ("nonsense", PEM[:300]):
         with pytest.raises(ConfigurationError, match="private key can't be used"):
-            sign_in(Credentials("jwt", server.url, client_id="a", username="u", private_key=key), session)
+            sign_in(Credentials("jwt", server.url, {"client_id": "a", "username": "u", "private_key": key}), session)
     assert server.seen == []
 
 
 def test_no_secret_is_ever_shown(server: Scripted, session: requests.Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "syncer")
-    credentials = Credentials("client-credentials", server.url, "the-key", "the-secret", password="hunter2222")
+    credentials = Credentials(
+        "client-credentials",
+        server.url,
+        {"client_id": "the-key", "client_secret": "the-secret", "password": "hunter2222"},
+    )
     assert "the-" not in repr(credentials)
     assert "hunter" not in repr(credentials)
     assert "token-1" not in repr(sign_in(credentials, session))

@@ -15,13 +15,13 @@ from django.views.decorators.http import require_POST
 
 from syncer import secrets
 from syncer.admin.connections.check import PERMISSION, SESSION_KEY, result, run_test, test
-from syncer.admin.connections.form import SyncUserForm
+from syncer.admin.connections.form import COLUMN_NAMES, SECRET_NAMES, SyncUserForm
 from syncer.admin.dashboard.switches import ADMINISTER, record, require_permission
 from syncer.admin.state.create_guarantee import guarantee
 from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin
 from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
-from syncer.sync.connection.connect import SECRET_NAMES
+from syncer.salesforce.ways import WAYS
 from syncer.sync.upkeep.reconnect_sandbox import start_run
 from syncer.tasks import go_on
 
@@ -43,6 +43,7 @@ class SyncUserAdmin(CalmAdmin):
     ordering = ("-is_active", "name")
     sortable_by = ()
     readonly_fields = (
+        "method_label",
         "organisation_column",
         "current_state",
         "reason",
@@ -58,16 +59,17 @@ class SyncUserAdmin(CalmAdmin):
         js = ("syncer/sync_user.js",)
 
     def get_fieldsets(self, request: HttpRequest, obj: SyncUser | None = None) -> Any:
+        sign_in = ["login_url", *COLUMN_NAMES, "api_version", "secrets_state"]
         groups: list[tuple[str, dict[str, Any]]] = [
             ("Connection", {"fields": ["name", "is_active", "mode"]}),
-            ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state", *SECRET_NAMES]}),
+            ("Sign-in", {"fields": ["method", *sign_in, *SECRET_NAMES]}),
             ("If both sides changed a field", {"fields": ["lead_winner", "contact_winner"]}),
             ("New leads", {"fields": ["create_leads", "external_id_field", "default_last_name", "default_company"]}),
             ("When Salesforce refuses", {"fields": ["hold_refused_fields", "save_warned_duplicates"]}),
             ("API calls that are left for other apps", {"fields": ["cycle_share", "action_share"]}),
         ]
         if not self.has_change_permission(request, obj):
-            groups[1] = ("Sign-in", {"fields": ["method", "login_url", "username", "api_version", "secrets_state"]})
+            groups[1] = ("Sign-in", {"fields": ["method_label", *sign_in]})
         if obj is not None:
             status = ["current_state", "since", "reason", "writing", "organisation_column", "signed_in_at"]
             groups.insert(0, ("Status", {"fields": status}))
@@ -125,7 +127,12 @@ class SyncUserAdmin(CalmAdmin):
 
     @admin.display(description="sign-in")
     def method_name(self, sync_user: SyncUser) -> str:
-        return sync_user.get_method_display().partition(" (")[0]
+        return self.method_label(sync_user).partition(" (")[0]
+
+    @admin.display(description="sign-in method")
+    def method_label(self, sync_user: SyncUser) -> str:
+        way = WAYS.get(sync_user.method)
+        return way.label if way else sync_user.method
 
     @admin.display(description="active")
     def active(self, sync_user: SyncUser) -> SafeString:

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from syncer.admin.ui import display
 from syncer.models import SalesforceRecord, SyncUser
+from syncer.salesforce.caller import Timing
 from syncer.sync.connection.connect import connect, learn_organisation, one_line_errors
 from syncer.sync.errors import CannotSync
 from syncer.sync.upkeep.access_check import ConnectionReport, test_connection
@@ -70,7 +71,7 @@ def _learn(sync_user: SyncUser, report: ConnectionReport) -> None:
             f"linked with {other.organisation}. Nothing was read or written.",
             "WRONG_ORGANISATION",
         )
-    org = connect(sync_user, attempts=2)
+    org = connect(sync_user, timing=Timing(attempts=2))
     with one_line_errors(sync_user, org):
         learn_organisation(sync_user, org)
 

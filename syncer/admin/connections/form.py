@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -10,29 +10,21 @@ from django.core.exceptions import ValidationError
 
 from syncer import secrets
 from syncer.admin.ui.typed import AnyModelForm
-from syncer.models import SignInMethod, SyncUser, SyncUserState
+from syncer.models import SyncUser, SyncUserState
 from syncer.salesforce.errors import ConfigurationError
-from syncer.salesforce.signin import Credentials, check
-from syncer.sync.connection.connect import SECRET_NAMES
+from syncer.salesforce.signin import check
+from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, WAYS, Credentials, Need, needed_by
 
-LABELS = {
-    "client_id": "Client ID (consumer key)",
-    "client_secret": "Client secret",
-    "private_key": "Private key (PEM)",
-    "password": "Password",
-    "security_token": "Security token",
-}
-#: Which secrets each way to sign in uses; the script hides the others.
-USED_BY = {
-    SignInMethod.CLIENT_CREDENTIALS: ("client_id", "client_secret"),
-    SignInMethod.JWT: ("client_id", "private_key"),
-    SignInMethod.PASSWORD: ("password", "security_token"),
-}
+SECRET_NAMES = tuple(need.name for need in ENCRYPTED_NEEDS)
+COLUMN_NAMES = tuple(need.name for need in COLUMN_NEEDS)
 #: What leads to a session: when one of these changes, the old session is forgotten.
-SIGN_IN = frozenset({"method", "login_url", "username"})
+SIGN_IN = frozenset({"method", "login_url", *COLUMN_NAMES, *SECRET_NAMES})
 
 
 class SyncUserForm(AnyModelForm):
+    # Not the model's own choices: a further way to sign in would need a migration.
+    method = forms.ChoiceField(label="Sign-in method", choices=[(way.name, way.label) for way in WAYS.values()])
+
     class Meta:
         model = SyncUser
         fields = (
@@ -41,7 +33,7 @@ class SyncUserForm(AnyModelForm):
             "mode",
             "method",
             "login_url",
-            "username",
+            *COLUMN_NAMES,
             "api_version",
             "lead_winner",
             "contact_winner",
@@ -54,9 +46,10 @@ class SyncUserForm(AnyModelForm):
             "cycle_share",
             "action_share",
         )
+        labels = {need.name: need.label for need in COLUMN_NEEDS}
         help_texts = {
             "login_url": "For example https://acme.my.salesforce.com",
-            "username": "For JWT and for user name and password.",
+            **{need.name: need.help for need in COLUMN_NEEDS},
             "is_active": "One connection is active at a time.",
             "default_last_name": "Used only when a lead is created and the person has none.",
             "default_company": "Used only when a lead is created and the person has none.",
@@ -73,22 +66,23 @@ class SyncUserForm(AnyModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
-        if method := cast(forms.ChoiceField | None, self.fields.get("method")):
-            method.choices = SignInMethod.choices  # the recommended one first, and no empty one
         self._stored = stored_secrets(self.instance)
-        for name in SECRET_NAMES:
-            self.fields[name] = self._secret_field(name)
+        for need in ENCRYPTED_NEEDS:
+            self.fields[need.name] = self._secret_field(need)
+        for need in COLUMN_NEEDS:
+            if field := self.fields.get(need.name):
+                field.widget.attrs |= _for_methods(need)
 
-    def _secret_field(self, name: str) -> forms.CharField:
-        used = " ".join(method for method, names in USED_BY.items() if name in names)
-        attrs = {"autocomplete": "new-password", "data-for-methods": used, "spellcheck": "false"}
-        known = bool(self._stored.get(name))
-        if name == "private_key":
+    def _secret_field(self, need: Need) -> forms.CharField:
+        attrs = {"autocomplete": "new-password", "spellcheck": "false"} | _for_methods(need)
+        known = bool(self._stored.get(need.name))
+        if need.in_file:
             widget: forms.Widget = forms.Textarea(attrs=attrs | {"rows": "4"})
         else:
             widget = forms.PasswordInput(render_value=False, attrs=attrs)
         note = "Stored, and not shown again. Leave empty to keep it." if known else "Not stored yet."
-        return forms.CharField(label=LABELS[name], required=False, strip=True, widget=widget, help_text=note)
+        help_text = f"{need.help} {note}".lstrip()
+        return forms.CharField(label=need.label, required=False, strip=True, widget=widget, help_text=help_text)
 
     def get_initial_for_field(self, field: forms.Field, field_name: str) -> Any:
         return "" if field_name in SECRET_NAMES else super().get_initial_for_field(field, field_name)
@@ -116,9 +110,8 @@ class SyncUserForm(AnyModelForm):
         credentials = Credentials(
             method=cleaned["method"],
             login_url=cleaned["login_url"],
-            username=cleaned["username"],
+            given=self.merged_secrets() | {name: cleaned[name] for name in COLUMN_NAMES},
             api_version=cleaned["api_version"],
-            **self.merged_secrets(),
         )
         try:
             check(credentials, settings.SALESFORCE_ALLOWED_HOSTS)
@@ -127,7 +120,7 @@ class SyncUserForm(AnyModelForm):
 
     @property
     def signs_in_anew(self) -> bool:
-        return any(name in SIGN_IN or name in SECRET_NAMES for name in self.changed_data)
+        return not SIGN_IN.isdisjoint(self.changed_data)
 
     def take_over(self, sync_user: SyncUser) -> None:
         """Put what was entered on the connection, before it is saved. A corrected sign-in may be tried again."""
@@ -137,6 +130,11 @@ class SyncUserForm(AnyModelForm):
             sync_user.encrypted_session = ""
             if sync_user.state == SyncUserState.REFUSED:
                 sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
+
+
+def _for_methods(need: Need) -> dict[str, str]:
+    """The script shows a field with the ways to sign in that need it."""
+    return {"data-for-methods": " ".join(needed_by(need))}
 
 
 def stored_secrets(sync_user: SyncUser) -> dict[str, Any]:

@@ -14,55 +14,43 @@ from django.db import transaction
 from django.utils import timezone
 
 from syncer.management.progress import quiet_logs
-from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, SyncUserState
+from syncer.models import SalesforceRecord, SyncMode, SyncUser, SyncUserState
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.errors import SalesforceError
+from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, RECOMMENDED, WAYS, Need, needed_by
 from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.pull.describes import store_describe
 
-#: What each method needs, and the environment variable that it comes from.
-SECRETS: dict[str, dict[str, str]] = {
-    SignInMethod.CLIENT_CREDENTIALS: {
-        "client_id": "SALESFORCE_CLIENT_ID",
-        "client_secret": "SALESFORCE_CLIENT_SECRET",
-    },
-    SignInMethod.JWT: {"client_id": "SALESFORCE_CLIENT_ID", "private_key": "SALESFORCE_PRIVATE_KEY_FILE"},
-    SignInMethod.PASSWORD: {
-        "password": "SALESFORCE_PASSWORD",
-        "security_token": "SALESFORCE_SECURITY_TOKEN",
-    },
-}
-#: A user trusted by IP address has no security token.
-OPTIONAL = {"security_token"}
+#: Where the secrets come from.
+VARIABLES = [need.variable for need in ENCRYPTED_NEEDS]
 
 
 class Command(BaseCommand):
     help = (
         "Connect a Salesforce organisation, or correct a connection of the same name. Secrets come from "
-        "SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, SALESFORCE_PRIVATE_KEY_FILE, SALESFORCE_PASSWORD and "
-        "SALESFORCE_SECURITY_TOKEN or are asked for; never from the command line. Nothing is saved unless the sign-in "
-        "works."
+        f"{', '.join(VARIABLES[:-1])} and {VARIABLES[-1]} or are asked for; never from the command line. Nothing is "
+        "saved unless the sign-in works."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="What to call the connection.")
-        parser.add_argument("--method", choices=SignInMethod.values, default=SignInMethod.CLIENT_CREDENTIALS)
+        parser.add_argument("--method", choices=list(WAYS), default=RECOMMENDED)
         parser.add_argument("--login-url", required=True, help="https://YOURS.my.salesforce.com")
-        parser.add_argument("--username", default="", help="For the methods jwt and password.")
+        for need in COLUMN_NEEDS:
+            methods = " and ".join(needed_by(need))
+            parser.add_argument(f"--{need.name.replace('_', '-')}", default="", help=f"For the methods {methods}.")
         parser.add_argument("--mode", choices=SyncMode.values, default=SyncMode.TWO_WAY)
         parser.add_argument("--api-version", default="", help="62.0 unless the method needs an older one.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         quiet_logs(options["verbosity"])
-        method = options["method"]
-        if method == SignInMethod.PASSWORD:
-            self.stderr.write(
-                "Salesforce retires user name and password sign-in (SOAP login) in Summer '27. "
-                "Prefer --method client-credentials."
-            )
-        secrets = {key: self._secret(key, variable) for key, variable in SECRETS[method].items()}
+        way = WAYS[options["method"]]
+        if way.retirement:
+            self.stderr.write(f"{way.retirement} Prefer --method {RECOMMENDED}.")
+        secrets = {need.name: self._secret(need) for need in way.needs if need.encrypted}
         try:
             sync_user = self._save(options, secrets)
         except (CannotSync, SalesforceError) as error:
@@ -76,16 +64,16 @@ class Command(BaseCommand):
         sync_user = existing or SyncUser(name=options["name"])
         sync_user.method = options["method"]
         sync_user.login_url = options["login_url"].strip().rstrip("/")
-        sync_user.username = options["username"]
+        for need in COLUMN_NEEDS:
+            setattr(sync_user, need.name, options[need.name])
         sync_user.mode = options["mode"]
-        default = "64.0" if options["method"] == SignInMethod.PASSWORD else "62.0"
-        sync_user.api_version = options["api_version"] or default
+        sync_user.api_version = options["api_version"] or WAYS[sync_user.method].api_version
         sync_user.set_secrets(secrets)
         sync_user.is_active = True
         # Not saved yet: the edge is asked first, outside of any transaction.
         probe = SyncUser(**{f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields})
         probe.pk = None
-        org = connect(probe, attempts=2)
+        org = connect(probe, timing=Timing(attempts=2))
         org.sign_in()
         organisation, user = org.organisation(), org.user_info()
         if other := SalesforceRecord.objects.exclude(organisation=organisation.id).first():
@@ -126,15 +114,15 @@ class Command(BaseCommand):
             "remembered here and looked up after a broken connection, before anything is tried again."
         )
 
-    def _secret(self, key: str, variable: str) -> str:
-        value = os.environ.get(variable, "")
-        if not value and sys.stdin.isatty() and key != "private_key":
-            value = getpass.getpass(f"{key.replace('_', ' ').capitalize()} ({variable} is not set): ")
-        if not value and key not in OPTIONAL:
-            raise CommandError(f"{variable} is not set, and there is no terminal to ask for it.")
-        if key == "private_key":
-            try:
-                return Path(value).read_text(encoding="utf-8")
-            except OSError as error:
-                raise CommandError(f"{variable}: {value} can't be read ({error.strerror}).") from None
-        return value
+    def _secret(self, need: Need) -> str:
+        value = os.environ.get(need.variable, "")
+        if not value and sys.stdin.isatty() and not need.in_file:
+            value = getpass.getpass(f"{need.words.capitalize()} ({need.variable} is not set): ")
+        if not value and not need.optional:
+            raise CommandError(f"{need.variable} is not set, and there is no terminal to ask for it.")
+        if not value or not need.in_file:
+            return value
+        try:
+            return Path(value).read_text(encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{need.variable}: {value} can't be read ({error.strerror}).") from None

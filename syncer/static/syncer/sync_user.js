@@ -1,4 +1,4 @@
-// Of the secrets, shows those that the chosen way to sign in uses.
+// Shows what the chosen way to sign in needs.
 'use strict';
 document.addEventListener('DOMContentLoaded', () => {
     const method = document.getElementById('id_method');
@@ -10,8 +10,6 @@ document.addEventListener('DOMContentLoaded', () => {
             const used = input.dataset.forMethods.split(' ').includes(method.value);
             input.closest('.form-row').hidden = !used;
         }
-        const name = document.getElementById('id_username');
-        name.closest('.form-row').hidden = method.value === 'client-credentials';
     };
     method.addEventListener('change', update);
     update();

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from syncer.models import RunKind, SyncRun, SyncUser
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from syncer.sync.actions import add_to_campaign, change_owner, checks, delete_record, lead_for_queue
@@ -150,11 +151,13 @@ def _context(run: SyncRun, options: SyncOptions, budget: timedelta | None, aroun
     org = connect(
         sync_user,
         around.open_session,
-        sleep=wait,
-        now=around.now,
-        monotonic=around.monotonic,
-        random=around.random,
-        timeout=(min(CONNECT_TIMEOUT, longest), longest),
+        Timing(
+            timeout=(min(CONNECT_TIMEOUT, longest), longest),
+            sleep=wait,
+            random=around.random,
+            now=around.now,
+            monotonic=around.monotonic,
+        ),
     )
     return Context(
         sync_user=sync_user,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from random import Random
+from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
 
 from syncer import secrets
 from syncer.models import SalesforceRecord, SyncUser, SyncUserState
+from syncer.salesforce.caller import USUAL_TIMING, Timing
 from syncer.salesforce.client import Org
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
-from syncer.salesforce.signin import Credentials, SignIn
-from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
+from syncer.salesforce.signin import SignIn
+from syncer.salesforce.ways import COLUMN_NEEDS, Credentials
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
 from syncer.sync.context import OpenSession, default_session
@@ -72,82 +73,31 @@ def credentials_of(sync_user: SyncUser) -> Credentials:
     except secrets.SecretsUnreadable as error:
         raise CannotSync(str(error), "SECRETS_UNREADABLE") from None
     return Credentials(
-        method=sync_user.method,  # type: ignore[arg-type]
+        method=sync_user.method,
         login_url=sync_user.login_url,
-        username=sync_user.username,
+        given=stored | {need.name: getattr(sync_user, need.name) for need in COLUMN_NEEDS},
         api_version=sync_user.api_version,
-        **{name: value for name, value in stored.items() if name in SECRET_NAMES},
     )
 
 
-SECRET_NAMES = ("client_id", "client_secret", "private_key", "password", "security_token")
-
-
-def connect(
-    sync_user: SyncUser,
-    open_session: OpenSession = default_session,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    now: Callable[[], datetime] = timezone.now,
-    monotonic: Callable[[], float] = time.monotonic,
-    random: Random | None = None,
-    attempts: int = 5,
-    timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
-) -> Org:
-    """A connection that reuses the stored session while that is valid and stores a new one.
-
-    ``sleep`` waits between the ``attempts`` at a call that failed in passing.
-    """
-
-    def keep(sign_in: SignIn) -> None:
-        if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
-            raise ConfigurationError(
-                f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
-                f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL or, if a sandbox was "
-                "refreshed, reconnect on the connection's page or with `manage.py reconnectsandbox`.",
-                code="WRONG_ORGANISATION",
-            )
-        sync_user.encrypted_session = secrets.encrypt(
-            {
-                "access_token": sign_in.access_token,
-                "instance_url": sign_in.instance_url,
-                "signed_in_at": sign_in.signed_in_at.isoformat(),
-                "user_id": sign_in.user_id,
-                "organisation_id": sign_in.organisation_id,
-            }
-        )
-        sync_user.instance_url = sign_in.instance_url
-        if sync_user.pk:
-            sync_user.save(update_fields=["encrypted_session", "instance_url"])
-
-    def forbid() -> None:
-        """The switch works at once, also for a cycle or an action that has begun."""
-        if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
-            raise ConfigurationError(WRITES_STOPPED, code="WRITES_STOPPED")
-
+def connect(sync_user: SyncUser, open_session: OpenSession = default_session, timing: Timing = USUAL_TIMING) -> Org:
+    """A connection that reuses the stored session while that is valid and stores a new one. Raises CannotSync."""
     installation.check()
     try:
-        credentials = credentials_of(sync_user)
-        session = open_session(sync_user.login_url)
         return Org(
-            credentials,
-            session,
-            saved=_saved(sync_user),
-            on_sign_in=keep,
-            before_write=forbid,
+            credentials_of(sync_user),
+            open_session(sync_user.login_url),
             allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
-            sleep=sleep,
-            now=now,
-            monotonic=monotonic,
-            random=random,
-            attempts=attempts,
-            timeout=timeout,
+            timing=timing,
+            saved=_stored_session(sync_user),
+            on_sign_in=partial(_store_session, sync_user),
+            before_write=partial(_check_writing_now, sync_user),
         )
     except ConfigurationError as error:
         raise CannotSync(str(error), error.code) from None
 
 
-def _saved(sync_user: SyncUser) -> SignIn | None:
+def _stored_session(sync_user: SyncUser) -> SignIn | None:
     try:
         stored = secrets.decrypt(sync_user.encrypted_session)
     except secrets.SecretsUnreadable:
@@ -155,6 +105,28 @@ def _saved(sync_user: SyncUser) -> SignIn | None:
     if not stored:
         return None
     return SignIn(**stored | {"signed_in_at": datetime.fromisoformat(stored["signed_in_at"])})
+
+
+def _store_session(sync_user: SyncUser, sign_in: SignIn) -> None:
+    """Raises ConfigurationError when it is a session of another organisation than the sync user's."""
+    if sync_user.organisation_id and sign_in.organisation_id not in ("", sync_user.organisation_id):
+        raise ConfigurationError(
+            f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
+            f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL or, if a sandbox was "
+            "refreshed, reconnect on the connection's page or with `manage.py reconnectsandbox`.",
+            code="WRONG_ORGANISATION",
+        )
+    stored = asdict(sign_in) | {"signed_in_at": sign_in.signed_in_at.isoformat()}
+    sync_user.encrypted_session = secrets.encrypt(stored)
+    sync_user.instance_url = sign_in.instance_url
+    if sync_user.pk:
+        sync_user.save(update_fields=["encrypted_session", "instance_url"])
+
+
+def _check_writing_now(sync_user: SyncUser) -> None:
+    """The switch works at once, also for a cycle or an action that has begun. Raises ConfigurationError."""
+    if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
+        raise ConfigurationError(WRITES_STOPPED, code="WRITES_STOPPED")
 
 
 def learn_organisation(sync_user: SyncUser, org: Org) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from syncer.models import FieldMapping, RunKind, SyncUser
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.describe import ObjectDescribe
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import check_ready, connect, one_line_errors
@@ -39,7 +40,7 @@ class ConnectionReport:
 def test_connection(sync_user: SyncUser, open_session: OpenSession = default_session) -> ConnectionReport:
     """Sign in anew and look around. Writes nothing but the session. Raises CannotSync with one clear sentence."""
     sync_user.encrypted_session = ""
-    org = connect(sync_user, open_session, attempts=2)
+    org = connect(sync_user, open_session, Timing(attempts=2))
     with one_line_errors(sync_user, org):
         org.sign_in()
         organisation, user = org.organisation(), org.user_info()
@@ -74,7 +75,7 @@ def refresh_fields(
     It leaves a run, as a cycle that reads the list does: it changes mappings, and what was refused is tried again.
     """
     check_ready(sync_user, timezone.now())
-    org = connect(sync_user, open_session, attempts=2)
+    org = connect(sync_user, open_session, Timing(attempts=2))
     run = runs.create(sync_user, RunKind.FIELD_LIST, actor)
     context = Context(sync_user=sync_user, org=org, run=run, claim="", actor=actor, store=Database())
     with runs.recorded(context), one_line_errors(sync_user, org):

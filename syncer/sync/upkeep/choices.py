@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from syncer.salesforce import soql
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Subrequest
 from syncer.sync.connection.connect import active_sync_user, check_ready, connect, one_line_errors
 from syncer.sync.context import OpenSession, default_session
@@ -74,7 +75,7 @@ def read_directory(
     """Active users, lead queues and active campaigns. Raises CannotSync when Salesforce can't be asked."""
     sync_user = active_sync_user()
     check_ready(sync_user, timezone.now())
-    org = connect(sync_user, open_session, sleep=pause, attempts=2)
+    org = connect(sync_user, open_session, Timing(attempts=2, sleep=pause))
     with one_line_errors(sync_user, org):
         org.sign_in()
         answer = org.composite(

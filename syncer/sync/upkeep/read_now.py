@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from syncer.models import SalesforceRecord
 from syncer.salesforce import soql
+from syncer.salesforce.caller import Timing
 from syncer.sync.connection.connect import active_sync_user, check_ready, connect, one_line_errors
 from syncer.sync.context import OpenSession, default_session
 from syncer.sync.errors import CannotSync
@@ -33,7 +34,7 @@ def read_record(record: SalesforceRecord, open_session: OpenSession = default_se
     """One API call. Raises CannotSync, with one clear sentence: no connection, or the record is not to be seen."""
     sync_user = active_sync_user()
     check_ready(sync_user, timezone.now())
-    org = connect(sync_user, open_session, attempts=1, timeout=PATIENCE)
+    org = connect(sync_user, open_session, Timing(attempts=1, timeout=PATIENCE))
     fields = object_map(sync_user, record.object)
     text = soql.select(list(fields.select), record.object, where=soql.equals("Id", record.record_id))
     with one_line_errors(sync_user, org):

@@ -27,6 +27,7 @@ from syncer.models import (
 )
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
+from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, OrganisationInfo
 from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.connection import runs
@@ -137,7 +138,7 @@ def _as_a_stranger(sync_user: SyncUser, around: Surroundings) -> tuple[Org, Sync
     gives stays on the copy, which is never stored."""
     columns = {f.attname: getattr(sync_user, f.attname) for f in SyncUser._meta.concrete_fields}
     stranger = SyncUser(**columns | {"id": None, "organisation_id": "", "encrypted_session": ""})
-    return connect(stranger, around.open_session, sleep=around.pause, now=around.now, attempts=2), stranger
+    return connect(stranger, around.open_session, Timing(attempts=2, sleep=around.pause, now=around.now)), stranger
 
 
 def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import PendingChange, Person, SalesforceRecord
+from syncer.salesforce.caller import Timing
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.pull import visibility
 from syncer.sync.pull.database import Database
@@ -275,7 +276,7 @@ def test_an_older_page_does_not_show_a_record_again_that_a_newer_read_did_not_se
     from syncer.sync.pull import records, visibility
 
     user = SyncUser.objects.get()
-    org = connect.connect(user, sandbox.open_session, now=sandbox.time)
+    org = connect.connect(user, sandbox.open_session, Timing(now=sandbox.time))
     context = Context(
         user,
         org,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncer.models import SyncCursor, SyncRun
+from syncer.salesforce.caller import Timing
 from syncer.sync.context import Context
 from syncer.sync.pull.database import Database
 from syncer.sync.store import cursors
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def context(sandbox, sync_user, time):
     from syncer.sync.connection.connect import connect
 
-    org = connect(sync_user, sandbox.open_session, now=time)
+    org = connect(sync_user, sandbox.open_session, Timing(now=time))
     run = SyncRun.objects.create(sync_user=sync_user)
     return Context(sync_user, org, run, claim="test", actor="test", store=Database(), now=time)
 
