@@ -19,8 +19,8 @@ from syncer.admin.ui.base import CalmAdmin
 from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.store import outbox
 from syncer.sync.upkeep.change_type import take_new_type
 

@@ -18,6 +18,7 @@ from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.fields.state_country import Places
+from syncer.sync.fields.synced_objects import SYNCED
 
 #: Columns in the order of the form, by its groups.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -49,10 +50,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 CUSTOM = "Custom fields"
 ELSEWHERE = "Other custom fields"
-
-_NEVER_SENT = {
-    "Account.Name": "From the account. Change it in Salesforce.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +206,8 @@ def _access(mapping: FieldMapping, linked: bool) -> tuple[bool, str]:
     if mapping.problem:
         return False, f"Not synced: {mapping.problem}"
     described = _described(mapping)
-    if mapping.salesforce_field in _NEVER_SENT:
-        return True, _NEVER_SENT[mapping.salesforce_field]
+    if (parent := SYNCED[mapping.object].parent_of(mapping.salesforce_field)) is not None:
+        return True, f"From the {parent.object.lower()}. Change it in Salesforce."
     if described is not None and described.calculated:
         return True, "A formula in Salesforce."
     if mapping.direction == Direction.RECEIVE:

@@ -18,8 +18,8 @@ from syncer.models import SalesforceRecord, SignInMethod, SyncMode, SyncUser, Sy
 from syncer.salesforce.errors import SalesforceError
 from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import object_map
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.pull.describes import store_describe
 
 #: What each method needs, and the environment variable that it comes from.

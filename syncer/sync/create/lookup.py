@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from syncer.models import CreateIntent
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
+from syncer.salesforce.ids import object_of
 from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import PREFIXES
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import Found, address, askable, former_ids, intents_of, owners
 from syncer.sync.identity.decide import is_what_was_sent, may_be_of, without_former
@@ -64,17 +64,15 @@ def _queries(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterable[t
     addresses = sorted({address(p) for p in wanted.strangers} - {""})
     if addresses and fields.field("email"):
         conditions.append(soql.in_("Email", addresses))
-    prefixed = sorted(pk for pk in wanted.chosen if pk.startswith(PREFIXES[fields.object]))
-    if prefixed:
-        conditions.append(soql.in_("Id", prefixed))
+    chosen = sorted(pk for pk in wanted.chosen if object_of(pk) == fields.object)
+    if chosen:
+        conditions.append(soql.in_("Id", chosen))
     # What was made for a person is theirs also when it was converted or deleted meanwhile.
     made = [_like(context, intent) for intent in wanted.lost if intent.object == fields.object and intent.asked_at]
     if wanted.strangers and fields.external_id_field:
         made.append(soql.in_(fields.external_id_field, [str(p.uuid) for p in wanted.strangers]))
     if conditions or made:
-        alive = [soql.equals("IsDeleted", False)]
-        if "IsConverted" in fields.select:
-            alive.append(soql.equals("IsConverted", False))
+        alive = [soql.equals("IsDeleted", False), fields.live]
         where = soql.or_(soql.and_(*alive, soql.or_(*conditions)) if conditions else None, *made)
         yield f"free{fields.object}", soql.select(list(fields.select), fields.object, where=where)
 

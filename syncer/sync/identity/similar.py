@@ -8,8 +8,8 @@ from typing import Any
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import SalesforceError
+from syncer.salesforce.ids import object_of
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import PREFIXES
 from syncer.sync.identity.candidates import askable, owners
 
 #: Fields by which somebody recognises a record in a list of them.
@@ -33,14 +33,12 @@ def similar(
         return {}
     ids = {record_id for _, named in persons.values() for record_id in named}
     requests = []
-    for sobject, prefix in PREFIXES.items():
-        known = [path for path in SHOWN[sobject] if path in context.maps[sobject].select]
-        wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if pk.startswith(prefix))) else []
+    for sobject, fields in context.maps.items():
+        known = [path for path in SHOWN[sobject] if path in fields.select]
+        wanted = [soql.in_("Id", group)] if (group := sorted(pk for pk in ids if object_of(pk) == sobject)) else []
         wanted += [c for values, named in persons.values() if not named and (c := _looks_like(known, values))]
         if wanted:
-            where = soql.or_(*wanted)
-            if sobject == "Lead" and "IsConverted" in context.maps[sobject].select:
-                where = soql.and_(where, soql.equals("IsConverted", False))
+            where = soql.and_(soql.or_(*wanted), fields.live)
             text = soql.select(known, sobject, where=where, limit=MOST_SIMILAR)
             requests.append(Subrequest("GET", soql.query_path(text), sobject))
     if not requests:
