@@ -11,7 +11,7 @@ from django.db import models
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import soql, values
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue, kind_of
 from syncer.sync.fields.state_country import partners
 from syncer.sync.fields.synced_objects import CONSENT_FIELDS, FOLLOWED, SYNCED
 from syncer.sync.merge import FieldRule, Value
@@ -193,7 +193,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
             send=mapping.updateable and mapping.direction != Direction.RECEIVE,
             winner=mapping.winner or sync_user.winner_for(mapping.object),
             keep_filled=mapping.keep_filled,
-            boolean=describe.type == "boolean",
+            boolean=kind_of(describe).family == "boolean",
             unfilled=not mapping.filled,
             consent=mapping.person_field in CONSENT_FIELDS,
         ),

@@ -14,11 +14,12 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor,
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
+from syncer.salesforce.kinds import kind_of
 from syncer.sync.context import Context
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
 from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
-from syncer.sync.fields.types import COMPOUND, NUMBERS, RECEIVE_ONLY, lossless, why_not_kept
+from syncer.sync.fields.types import lossless, why_not_kept
 from syncer.sync.store import outbox
 
 T = TypeVar("T")
@@ -146,7 +147,7 @@ def _told(mapping: FieldMapping) -> tuple[bool, bool, bool, dict[str, Any], str]
 def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> None:
     """Complete a new mapping with what the describe says of its field."""
     mapping.salesforce_field = seen.name
-    mapping.direction = Direction.RECEIVE if seen.type in RECEIVE_ONLY else Direction.TWO_WAY
+    mapping.direction = Direction.RECEIVE if kind_of(seen).receive_only else Direction.TWO_WAY
     mapping.automatic = True
     take_over(mapping, seen)
     mapping.save()
@@ -158,9 +159,10 @@ def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> No
 def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescribe]) -> dict[str, str]:
     """The mappings that the application makes by itself: the default ones, the score, every custom field."""
     wanted = {name: person for name, person in SYNCED[sobject].default_mapping.items() if name in visible}
-    custom = [f for f in visible.values() if f.custom and f.type not in COMPOUND]
+    custom = [f for f in visible.values() if f.custom and not kind_of(f).compound]
     custom = [f for f in custom if f.name != sync_user.external_id_field]
-    elsewhere = {m.salesforce_field: m.described for m in sync_user.mappings.exclude(object=sobject)}
+    others = sync_user.mappings.exclude(object=sobject)
+    elsewhere = {m.salesforce_field: FieldDescribe.from_dict(m.described) for m in others if m.described}
     for f in custom:
         shared = f.name not in elsewhere or lossless(elsewhere[f.name], f)
         wanted[f.name] = f.name if shared else f"{sobject}.{f.name}"
@@ -170,7 +172,7 @@ def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescri
 
 
 def _is_score(seen: FieldDescribe) -> bool:
-    return seen.type in NUMBERS and seen.label.strip().lower() == "lead score"
+    return kind_of(seen).family == "number" and seen.label.strip().lower() == "lead score"
 
 
 def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
@@ -180,7 +182,7 @@ def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
     mapping.readable = True
     mapping.createable = seen.createable and not seen.calculated
     mapping.updateable = seen.updateable and not seen.calculated
-    if earlier and earlier.type != seen.type and not lossless(earlier.to_dict(), seen):
+    if earlier and earlier.type != seen.type and not lossless(earlier, seen):
         # The describe that the stored values belong to is kept: the mapping stays suspended until a person acts.
         mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
         return
