@@ -17,7 +17,7 @@ from syncer.admin.ui import display
 from syncer.admin.ui.base import ReadOnlyAdmin
 from syncer.admin.ui.words import run_title, trigger_label
 from syncer.models import ActivityLogEntry, ActivityStatus, RunKind, RunStatus, SyncRun
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.options import TITLES
 
 KINDS = {

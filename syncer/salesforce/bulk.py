@@ -29,9 +29,9 @@ from syncer.salesforce.caller import Caller, Reply
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.errors import OutcomeUnknown, Refused, SalesforceError, Unavailable, Unreachable
 from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.kinds import Canonical
 from syncer.salesforce.rows import RowError, RowResult
 from syncer.salesforce.soql import identifier
-from syncer.salesforce.values import Canonical
 
 PAGE = 10_000  # rows of a query's result at a time
 MOST_ROWS = 10_000  # of one ingest job: Salesforce works in batches of so many anyway

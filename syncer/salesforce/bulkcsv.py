@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
+from syncer.salesforce.kinds import BadValue, Canonical
 from syncer.salesforce.soql import identifier
-from syncer.salesforce.values import BadValue, Canonical
 
 LEAVE_ALONE = ""
 

@@ -57,11 +57,6 @@ class FieldDescribe:
     html: bool = False
 
     @property
-    def required_on_create(self) -> bool:
-        """Whether a create without it is refused (docs/salesforce.md 3.2)."""
-        return self.createable and not self.nillable and not self.defaulted_on_create
-
-    @property
     def read_only(self) -> bool:
         """Whether the user can neither create with it nor update it."""
         return not self.createable and not self.updateable

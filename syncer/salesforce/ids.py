@@ -56,5 +56,10 @@ def is_salesforce_id(text: object) -> bool:
 
 
 def object_of(record_id: str) -> str | None:
-    """The object that the id belongs to, by its first three characters; None for one that is not in KEY_PREFIXES."""
-    return _OBJECTS.get(to_18(record_id)[:3])
+    """The object that an id belongs to, by its first three characters; None for one that is not in KEY_PREFIXES."""
+    return _OBJECTS.get(record_id[:3])
+
+
+def is_queue(owner_id: str) -> bool:
+    """Whether the owner of a record is a queue and no user: of groups, only queues own records."""
+    return object_of(owner_id) == "Group"

@@ -19,8 +19,8 @@ from syncer.models import Backfill, ReadSequence, RunKind, SyncCursor, SyncMode,
 from syncer.salesforce.client import Answer, Org, Page, Subrequest
 from syncer.salesforce.transport import open_session
 from syncer.sync.errors import OutOfTime, ReserveReached
-from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import ObjectMap, object_map
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Gone, Reading, RemoteRecord

@@ -30,7 +30,7 @@ from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.errors import OutOfTime
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan
 from syncer.sync.pull import ask_former, backfill, related_names

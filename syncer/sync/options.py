@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from syncer.salesforce.ids import is_queue
+
 
 class Action(StrEnum):
     """*Sync Person to SFDC* and its sisters. The value is stored with the run."""
@@ -26,10 +28,6 @@ TITLES = {
     Action.CAMPAIGN: "Add to SFDC campaign",
     Action.DELETE: "Delete from SFDC",
 }
-
-
-#: How the ids of groups begin; of these only queues own records.
-QUEUE_PREFIX = "00G"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class SyncOptions:
 
     @property
     def to_queue(self) -> bool:
-        return self.owner.startswith(QUEUE_PREFIX)
+        return is_queue(self.owner)
 
     def of_create(self) -> dict[str, Any]:
         """What a create that is tried again later has to remember."""

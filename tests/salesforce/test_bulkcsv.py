@@ -6,7 +6,7 @@ import pytest
 
 from syncer.salesforce import bulkcsv
 from syncer.salesforce.describe import FieldDescribe
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 
 NAME, BUDGET, TICKED = (
     FieldDescribe("LastName", "Last Name", "string"),

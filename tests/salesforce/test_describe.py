@@ -55,7 +55,8 @@ def test_a_describe_is_understood_and_survives_being_stored() -> None:
 
 def test_required_and_read_only_follow_from_the_flags() -> None:
     fields = parse_object(LEAD).fields
-    assert [name for name, field in fields.items() if field.required_on_create] == ["LastName"]
+    needed = [name for name, f in fields.items() if f.createable and not (f.nillable or f.defaulted_on_create)]
+    assert needed == ["LastName"]
     assert [name for name, field in fields.items() if field.read_only] == ["Territory__c"]
 
 

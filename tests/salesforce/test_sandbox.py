@@ -148,7 +148,10 @@ def test_every_field_is_described_and_survives_its_way_there_and_back(world: Wor
     record = world.read(world.create(**row), *there)
     back = {name: values.from_wire(lead.fields[name], record[name]) for name in there}
     assert back == there | {"Budget__c": values.from_wire(lead.fields["Budget__c"], Decimal("1234.50"))}
-    assert lead.fields["LastName"].required_on_create
+    last_name = lead.fields["LastName"]
+    assert last_name.createable
+    assert not last_name.nillable
+    assert not last_name.defaulted_on_create
     assert lead.fields["Territory__c"].read_only
     assert "OwnerId" in lead.fields
 

@@ -16,7 +16,8 @@ from syncer.salesforce.bulk import Bulk
 from syncer.salesforce.bulkcsv import canonical
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.ids import to_18
-from syncer.salesforce.values import Canonical
+from syncer.salesforce.kinds import Canonical
+from syncer.sync.merge import FieldRule, same
 from tests.salesforce.test_sandbox import World
 
 SETTINGS = settings(max_examples=50, deadline=None, derandomize=True)
@@ -159,7 +160,8 @@ class Rig:
         return found
 
     def agrees(self, found: dict[str, Canonical], row: dict[str, Canonical]) -> bool:
-        return all(values.same(self.fields[name].type, found[name], value) for name, value in row.items())
+        rules = {name: FieldRule(name, boolean=field.type == "boolean") for name, field in self.fields.items()}
+        return all(same(rules[name], found[name], value) for name, value in row.items())
 
 
 @pytest.fixture(scope="module")

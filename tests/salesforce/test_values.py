@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from syncer.salesforce import jsontext
 from syncer.salesforce.describe import FieldDescribe
-from syncer.salesforce.values import BadValue, from_csv, from_text, from_wire, same, to_csv, to_wire
+from syncer.salesforce.kinds import BadValue
+from syncer.salesforce.values import from_csv, from_text, from_wire, to_csv, to_wire
+from syncer.sync.merge import FieldRule, same
 
 TEXTS = ["string", "textarea", "email", "phone", "url", "picklist", "combobox", "encryptedstring", "base64", "anyType"]
 ALL = [
@@ -21,6 +23,10 @@ ALL = [
 
 def field(kind: str, scale: int = 2) -> FieldDescribe:
     return FieldDescribe("X__c", "Some Field", kind, precision=18, scale=scale)
+
+
+def rule(kind: str) -> FieldRule:
+    return FieldRule("X__c", boolean=kind == "boolean")
 
 
 storable = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -52,7 +58,7 @@ def test_what_salesforce_gets_comes_back_equal(kind: str, raw: object) -> None:
     except BadValue:
         return
     sent = jsontext.dumps(to_wire(field(kind), value))
-    assert same(kind, from_wire(field(kind), jsontext.loads(sent)), value)
+    assert same(rule(kind), from_wire(field(kind), jsontext.loads(sent)), value)
 
 
 @given(st.sampled_from(ALL), anything)
@@ -63,7 +69,7 @@ def test_what_a_file_carries_comes_back_equal(kind: str, raw: object) -> None:
     except BadValue:
         return
     assert cell
-    assert same(kind, from_csv(field(kind), "" if cell == "#N/A" else cell), value)
+    assert same(rule(kind), from_csv(field(kind), "" if cell == "#N/A" else cell), value)
 
 
 @given(storable)
@@ -179,9 +185,9 @@ def test_booleans_are_understood(raw: object, value: object) -> None:
 
 
 def test_unknown_agrees_with_a_box_that_is_not_ticked() -> None:
-    assert same("boolean", None, False)
-    assert not same("boolean", None, True)
-    assert not same("string", None, "false")
+    assert same(rule("boolean"), None, False)
+    assert not same(rule("boolean"), None, True)
+    assert not same(rule("string"), None, "false")
     assert to_wire(field("boolean"), None) is False
 
 

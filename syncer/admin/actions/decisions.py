@@ -16,12 +16,12 @@ from syncer.admin.actions.permissions import require
 from syncer.admin.actions.run import carry_out_for_one
 from syncer.admin.state.person_state import pending_of
 from syncer.models import PendingChange, PendingState, Person, SalesforceRecord, SyncUser
-from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.ids import is_salesforce_id, object_of, to_18
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.options import Action, SyncOptions
 
 #: Refusals of a create that a record chosen by hand, or a lead made all the same, can settle.
 ABOUT_RECORDS = frozenset({"DUPLICATES_DETECTED", "SEVERAL_MATCHES", "MATCH_IS_TAKEN", "CONTACT_AND_QUEUE"})
-OBJECTS = {"00Q": "Lead", "003": "Contact"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Candidate:
 
     @property
     def may_be_linked(self) -> bool:
-        return self.person is None and self.object in OBJECTS.values()
+        return self.person is None and self.object in OBJECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _candidates(person: Person, detail: Mapping[str, Any], sync_user: SyncUser |
         row = known.get(record_id, {})
         yield Candidate(
             id=record_id,
-            object=OBJECTS.get(record_id[:3], str(row.get("object") or "Record")),
+            object=object_of(record_id) or str(row.get("object") or "Record"),
             name=str(row.get("name") or ""),
             email=str(row.get("email") or ""),
             company=str(row.get("company") or ""),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from syncer.admin.ui import display
 from syncer.admin.ui.words import field_label
 from syncer.models import ActivityLogEntry, ActivityType, Conflict, Person, SyncUser
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, object_map
 from syncer.sync.merge import Value, same
 

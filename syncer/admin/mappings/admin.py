@@ -18,9 +18,10 @@ from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin
 from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
-from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.salesforce.kinds import kind_of
 from syncer.sync.fields.object_map import PERSON_COLUMNS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.store import outbox
 from syncer.sync.upkeep.change_type import take_new_type
 
@@ -150,10 +151,11 @@ class FieldMappingAdmin(CalmAdmin):
 
     @admin.display(description="type")
     def field_type(self, mapping: FieldMapping) -> str:
-        described = mapping.described or {}
-        kind = described.get("type") or "–"
-        length = described.get("length")
-        return f"{kind} ({length})" if length and kind in ("string", "textarea", "email", "phone", "url") else str(kind)
+        if not mapping.described:
+            return "–"
+        described = FieldDescribe.from_dict(mapping.described)
+        sized = described.length and kind_of(described).sized
+        return f"{described.type} ({described.length})" if sized else described.type
 
     @admin.display(description="allowed values")
     def picklist(self, mapping: FieldMapping) -> str | SafeString:

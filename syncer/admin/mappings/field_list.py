@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from syncer.models import SyncUser
 from syncer.sync.connection.connect import active_sync_user
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.pull.describes import NAMED, SchemaChange
 from syncer.sync.upkeep.access_check import refresh_fields
 

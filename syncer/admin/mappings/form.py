@@ -10,20 +10,20 @@ from syncer.admin.ui.typed import AnyModelForm
 from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.salesforce.kinds import kind_of
 from syncer.sync.fields.object_map import PERSON_COLUMNS
-from syncer.sync.fields.types import COMPOUND, RECEIVE_ONLY, lossless
+from syncer.sync.fields.types import lossless
 from syncer.sync.pull.describes import take_over
 
-#: What the engine itself keeps of every record, and what can't be read in a query of many records.
+#: What the engine itself keeps of every record.
 NEVER_MAPPED = frozenset({"Id", "IsDeleted", "MasterRecordId", "SystemModstamp"})
-UNREADABLE = COMPOUND | {"base64", "anyType", "complexvalue"}
 KEY_LENGTH = 100
 SAME_NAME = "A new custom field of that name"
 
 
 def only_received(described: FieldDescribe) -> bool:
     """Whether values of this kind of field can't be sent, whatever the sync user may do."""
-    return described.calculated or described.auto_number or described.type in RECEIVE_ONLY
+    return described.calculated or described.auto_number or kind_of(described).receive_only
 
 
 def is_fixed(mapping: FieldMapping) -> bool:
@@ -119,7 +119,7 @@ class NewMappingForm(AnyModelForm):
     def _free_fields(self) -> list[FieldDescribe]:
         mapped = {m.salesforce_field for m in self._mappings if m.object == self.described.name}
         mapped |= NEVER_MAPPED | {self.sync_user.external_id_field}
-        return [f for f in self.described.fields.values() if f.name not in mapped and f.type not in UNREADABLE]
+        return [f for f in self.described.fields.values() if f.name not in mapped and kind_of(f).in_queries]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -142,7 +142,7 @@ class NewMappingForm(AnyModelForm):
     def _custom_key(self, described: FieldDescribe) -> str:
         """The field's own name; with its object where the other object keeps another kind of value under it."""
         shared = [m for m in self._mappings if m.object != self.described.name and m.person_field == described.name]
-        fits = all(lossless(m.described, described) for m in shared if m.described)
+        fits = all(lossless(FieldDescribe.from_dict(m.described), described) for m in shared if m.described)
         return described.name if fits else f"{self.described.name}.{described.name}"
 
 

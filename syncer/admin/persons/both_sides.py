@@ -16,7 +16,7 @@ from syncer.admin.state.why import refusal_of
 from syncer.admin.ui import display
 from syncer.admin.ui.words import field_label
 from syncer.models import PendingState, Person, SalesforceRecord, SyncMode, SyncUser
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 from syncer.sync.fields.object_map import PERSON_COLUMNS, MappedField, ObjectMap, object_map
 from syncer.sync.merge import Decision, Outcome, Value, merge
 from syncer.sync.upkeep.read_now import There

@@ -13,11 +13,11 @@ from syncer.admin.persons import state_country
 from syncer.admin.persons.snapshot import seal, unseal
 from syncer.admin.persons.state_country import COUNTRY, STATE
 from syncer.admin.persons.values import FormValue
-from syncer.admin.persons.widgets import form_field
+from syncer.admin.persons.widgets import form_field, initial
 from syncer.admin.ui import display
 from syncer.admin.ui.typed import AnyModelForm
 from syncer.models import Person
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 
 SNAPSHOT = "shown_values"
 OUT_OF_DATE = "This page was incomplete or belongs to another person. It shows the current values now; edit them again."
@@ -45,7 +45,7 @@ class PersonForm(AnyModelForm):
         self._touched: dict[str, Any] = {}
         self._adding = self.instance.pk is None
         for value in self.form_values:
-            current = value.initial(value.read(self.instance))
+            current = initial(value, value.read(self.instance))
             if current is not None and not (self._adding and value.name in self.initial):
                 self.initial[value.name] = current
         self.initial[SNAPSHOT] = self._sealed()
@@ -99,7 +99,7 @@ class PersonForm(AnyModelForm):
     def _as_rendered(self, value: FormValue, shown: Any) -> list[str]:
         """What a browser sends back for a value that nobody touches."""
         field = self.fields[value.name]
-        return _as_texts(field.widget.format_value(field.prepare_value(value.initial(shown))))
+        return _as_texts(field.widget.format_value(field.prepare_value(initial(value, shown))))
 
     def clean(self) -> dict[str, Any]:
         if self._adding and not self.errors and not any(key in self.edits for key in IDENTITY):
@@ -133,7 +133,8 @@ class PersonForm(AnyModelForm):
         for value in self.form_values:
             if value.name in self._touched or value.read_only:
                 continue
-            if value.name in self.data or value.kind == "multipicklist":  # an empty one is not sent
+            if value.name in self.data or isinstance(self.fields[value.name], forms.MultipleChoiceField):
+                # An empty list is not sent.
                 data.setlist(value.name, self._as_rendered(value, value.read(self.instance)))
         data[SNAPSHOT] = self._sealed()
         self.data = data

@@ -21,8 +21,9 @@ from syncer.admin.state.why import refusal_of, why
 from syncer.admin.ui import display
 from syncer.admin.ui.words import field_label
 from syncer.models import ActivityLogEntry, ActivityStatus, Person, SalesforceRecord, SyncUser
+from syncer.salesforce.ids import is_queue
 from syncer.sync.errors import CannotSync
-from syncer.sync.options import QUEUE_PREFIX, Action
+from syncer.sync.options import Action
 from syncer.sync.upkeep.read_now import There, read_record
 
 #: As many activities as a page shows.
@@ -90,7 +91,7 @@ def _owner(record: SalesforceRecord | None) -> SafeString:
     """A user with the e-mail address, or a queue."""
     if record is None or not (record.owner_id or record.owner_name):
         return display.NOTHING
-    if record.owner_id.startswith(QUEUE_PREFIX):
+    if is_queue(record.owner_id):
         return format_html("Queue {}", record.owner_name or format_html("<code>{}</code>", record.owner_id))
     name = record.owner_name or format_html("<code>{}</code>", record.owner_id)
     if not record.owner_email:

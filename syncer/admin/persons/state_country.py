@@ -8,15 +8,16 @@ from django import forms
 
 from syncer.models import FieldMapping, SyncUser
 from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.fields.state_country import PREFIXES, Places, choices
+from syncer.sync.fields.state_country import Places, choices
+from syncer.sync.fields.synced_objects import SYNCED
 
 COUNTRY, STATE = "country", "state"
 
 
 def places_of(sync_user: SyncUser | None, sobject: str, mappings: dict[str, FieldMapping]) -> Places | None:
     """What may be chosen for this object's state and country; None where any text is taken, or they do not sync."""
-    prefix = PREFIXES.get(sobject, "")
-    wanted = {COUNTRY: f"{prefix}Country", STATE: f"{prefix}State"}
+    synced_object = SYNCED[sobject]
+    wanted = {COUNTRY: synced_object.country_field, STATE: synced_object.state_field}
     synced = {key for key, name in wanted.items() if key in mappings and mappings[key].salesforce_field == name}
     if sync_user is None or COUNTRY not in synced or not mappings[COUNTRY].enabled:
         return None

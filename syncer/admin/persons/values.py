@@ -5,19 +5,21 @@ Custom values are canonical (``syncer.salesforce.values``), columns as the datab
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import models
 
 from syncer.admin.persons.state_country import COUNTRY, STATE, places_of
+from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import values
 from syncer.salesforce.describe import FieldDescribe
+from syncer.salesforce.kinds import kind_of
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.fields.state_country import Places
+from syncer.sync.fields.synced_objects import LEAD, SYNCED
 
 #: Columns in the order of the form, by its groups.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -50,8 +52,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 CUSTOM = "Custom fields"
 ELSEWHERE = "Other custom fields"
 
-_NEVER_SENT = {
-    "Account.Name": "From the account. Change it in Salesforce.",
+#: How the values of columns are entered, where Salesforce's field has no list to choose from.
+COLUMN_KINDS: dict[type[models.Field[Any, Any]], str] = {
+    models.BooleanField: "boolean",
+    models.BigIntegerField: "integer",
+    models.EmailField: "email",
+    models.CharField: "text",
+    models.TextField: "textarea",
 }
 
 
@@ -75,22 +82,14 @@ class FormValue:
 
     @property
     def kind(self) -> str:
-        """What to type into: a Salesforce field type, or ``text``, ``email``, ``number``, ``boolean``, ``textarea``,
-        ``place``."""
+        """How it is entered (``widgets.FORM_KINDS``): by the family of its Salesforce type, or by its column."""
         if self.places is not None:
             return "place"
-        described = self.describe.type if self.describe is not None else ""
-        if isinstance(self.column, models.BooleanField):
-            return "boolean"
-        if isinstance(self.column, models.IntegerField):
-            return "integer"
-        if isinstance(self.column, models.TextField):
-            return "textarea"
-        if self.column is not None:
-            if described in ("picklist", "url") and not isinstance(self.column, models.EmailField):
-                return described
-            return "email" if isinstance(self.column, models.EmailField) else "text"
-        return described or "text"
+        family = kind_of(self.describe).family if self.describe is not None else "text"
+        if self.column is None:
+            return family
+        kind = COLUMN_KINDS[type(self.column)]
+        return family if (kind, family) == ("text", "picklist") else kind
 
     def read(self, person: Person) -> Any:
         """The value as it is compared, kept in the page and logged."""
@@ -108,23 +107,6 @@ class FormValue:
             return cleaned
         return _one_line_ends(cleaned or "").strip()
 
-    def initial(self, value: Any) -> Any:
-        """The value as the form field takes it."""
-        if value is None:
-            return None
-        if self.kind == "boolean":
-            return "true" if value else "false"
-        if self.kind == "multipicklist":
-            return str(value).split(";")
-        if self.kind == "datetime":
-            try:
-                return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-            except ValueError:
-                return value
-        if self.kind == "time":
-            return str(value)[:8]
-        return value
-
     def assign(self, person: Person, value: Any) -> None:
         if self.column is not None:
             setattr(person, self.column.attname, value)
@@ -141,52 +123,59 @@ def _one_line_ends(value: Any) -> Any:
     return value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """What a person's fields are mapped to: by the object of its own record (a lead, while there is none), and where
+    only the other object has such a field, by that one."""
+
+    own: dict[str, FieldMapping]
+    other: dict[str, FieldMapping]
+    linked: bool
+    places: Places | None
+
+    @classmethod
+    def of(cls, person: Person | None, sync_user: SyncUser | None) -> _Mapped:
+        sobject = (person.sfdc_type if person else "") or LEAD.name
+        mappings = list(sync_user.mappings.all()) if sync_user else []
+        own = {m.person_field: m for m in mappings if m.object == sobject}
+        return cls(
+            own=own,
+            other={m.person_field: m for m in mappings if m.object != sobject and m.person_field not in own},
+            linked=bool(person and person.sfdc_type and not person.sfdc_is_deleted),
+            places=places_of(sync_user, sobject, own),
+        )
+
+
 def form_values(person: Person | None, sync_user: SyncUser | None) -> list[FormValue]:
     """All values that the form of this person (None: a new one) shows, in order."""
-    sobject = (person.sfdc_type if person else "") or "Lead"
-    linked = bool(person and person.sfdc_type and not person.sfdc_is_deleted)
-    mappings = list(sync_user.mappings.all()) if sync_user else []
-    own = {m.person_field: m for m in mappings if m.object == sobject}
-    other = {m.person_field: m for m in mappings if m.object != sobject and m.person_field not in own}
-    places = places_of(sync_user, sobject, own)
-    found = [
-        _column(group, name, own.get(name), other.get(name), linked, places if name in (COUNTRY, STATE) else None)
-        for group, names in GROUPS.items()
-        for name in names
+    mapped = _Mapped.of(person, sync_user)
+    kept: dict[str, Any] = person.custom if person else {}
+    found = [_column(group, name, mapped) for group, names in GROUPS.items() for name in names]
+    found += [_custom(CUSTOM, m, mapped.linked) for m in _custom_mappings(mapped.own)]
+    found += [
+        _custom(ELSEWHERE, m, mapped.linked, note=f"Only on {m.object.lower()}s in Salesforce.")
+        for m in _custom_mappings(mapped.other)
+        if not mapped.linked or m.person_field in kept
     ]
-    found += [_custom(CUSTOM, m, linked) for m in _by_label(own.values()) if m.person_field not in PERSON_COLUMNS]
-    kept = person.custom if person else {}
-    for m in _by_label(other.values()):
-        if m.person_field not in PERSON_COLUMNS and (not linked or m.person_field in kept):
-            found.append(_custom(ELSEWHERE, m, linked, note=f"Only on {m.object.lower()}s in Salesforce."))
     known = {value.key for value in found}
-    for key in sorted(set(kept) - known):
-        note = "No Salesforce field is mapped to it."
-        found.append(FormValue(key, key, ELSEWHERE, None, None, read_only=not isinstance(kept[key], str), note=note))
-    if person is None:
-        found = [value for value in found if not value.read_only]
-    return found
+    found += [_unmapped(key, kept[key]) for key in sorted(kept) if key not in known]
+    return [value for value in found if person is not None or not value.read_only]
 
 
-def _by_label(mappings: Iterable[FieldMapping]) -> list[FieldMapping]:
-    return sorted(mappings, key=lambda m: (m.label.lower(), m.salesforce_field))
+def _custom_mappings(mappings: Mapping[str, FieldMapping]) -> list[FieldMapping]:
+    """Those of custom fields, by label."""
+    custom = [m for m in mappings.values() if m.person_field not in PERSON_COLUMNS]
+    return sorted(custom, key=lambda m: (m.label.lower(), m.salesforce_field))
 
 
-def _column(
-    group: str,
-    name: str,
-    own: FieldMapping | None,
-    other: FieldMapping | None,
-    linked: bool,
-    places: Places | None,
-) -> FormValue:
-    column = PERSON_COLUMNS[name]
-    label = str(column.verbose_name)
-    label = label[:1].upper() + label[1:]
+def _column(group: str, name: str, mapped: _Mapped) -> FormValue:
+    column, label, own = PERSON_COLUMNS[name], field_label(name), mapped.own.get(name)
     if own is None:
-        note = f"Only on {other.object.lower()}s in Salesforce." if other and linked else ""
+        other = mapped.other.get(name)
+        note = f"Only on {other.object.lower()}s in Salesforce." if other and mapped.linked else ""
         return FormValue(name, label, group, column, _described(other), note=note)
-    read_only, note = _access(own, linked)
+    read_only, note = _access(own, mapped.linked)
+    places = mapped.places if name in (COUNTRY, STATE) else None
     return FormValue(name, label, group, column, _described(own), read_only, note, places)
 
 
@@ -194,6 +183,11 @@ def _custom(group: str, mapping: FieldMapping, linked: bool, note: str = "") -> 
     read_only, reason = _access(mapping, linked)
     label = mapping.label or mapping.salesforce_field
     return FormValue(mapping.person_field, label, group, None, _described(mapping), read_only, note or reason)
+
+
+def _unmapped(key: str, value: Any) -> FormValue:
+    note = "No Salesforce field is mapped to it."
+    return FormValue(key, key, ELSEWHERE, None, None, read_only=not isinstance(value, str), note=note)
 
 
 def _described(mapping: FieldMapping | None) -> FieldDescribe | None:
@@ -208,13 +202,17 @@ def _access(mapping: FieldMapping, linked: bool) -> tuple[bool, str]:
         return False, "The mapping is switched off: kept here, not synced."
     if mapping.problem:
         return False, f"Not synced: {mapping.problem}"
+    reason = _never_sent(mapping)
+    if not reason and not (mapping.updateable if linked else mapping.createable or mapping.updateable):
+        reason = "The sync user may not edit this field in Salesforce: received only."
+    return bool(reason), reason
+
+
+def _never_sent(mapping: FieldMapping) -> str:
+    """Why the field is only received, whatever the sync user may do; empty when it is not."""
+    if (parent := SYNCED[mapping.object].parent_of(mapping.salesforce_field)) is not None:
+        return f"From the {parent.object.lower()}. Change it in Salesforce."
     described = _described(mapping)
-    if mapping.salesforce_field in _NEVER_SENT:
-        return True, _NEVER_SENT[mapping.salesforce_field]
     if described is not None and described.calculated:
-        return True, "A formula in Salesforce."
-    if mapping.direction == Direction.RECEIVE:
-        return True, "Received from Salesforce only."
-    if not (mapping.updateable if linked else mapping.createable or mapping.updateable):
-        return True, "The sync user may not edit this field in Salesforce: received only."
-    return False, ""
+        return "A formula in Salesforce."
+    return "Received from Salesforce only." if mapping.direction == Direction.RECEIVE else ""

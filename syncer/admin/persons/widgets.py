@@ -1,18 +1,22 @@
-"""The form field and widget of each kind of value."""
+"""The form field and widget of each kind of value: one table. A new family of Salesforce types is an entry in it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
 
 from syncer.admin.persons import state_country
 from syncer.admin.persons.values import FormValue
+from syncer.salesforce.kinds import scale
 
 THREE_STATES = [("", "Not set"), ("true", "Yes"), ("false", "No")]
-NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
+#: Characters that a line to type into is made for; a field of more gets several lines.
 LONG_TEXT = 255
-#: Digits of whole numbers that both databases and Salesforce hold.
+#: The largest whole number that both databases and Salesforce hold.
 LARGEST = 10**18 - 1
 
 
@@ -36,7 +40,7 @@ class TimeInput(forms.TextInput):
 
 def form_field(value: FormValue, current: Any) -> forms.Field:
     """The form field; ``current`` is the value to show, which a select keeps although Salesforce no longer lists it."""
-    field = _field(value, current)
+    field = FORM_KINDS[value.kind].field(value, current)
     field.label = value.label
     field.help_text = value.note
     field.disabled = value.read_only
@@ -44,39 +48,115 @@ def form_field(value: FormValue, current: Any) -> forms.Field:
     return field
 
 
-def _field(value: FormValue, current: Any) -> forms.Field:
-    kind, described = value.kind, value.describe
-    if value.places is not None:
-        return state_country.field(value.key, value.places, current)
-    if kind == "boolean":
-        return forms.ChoiceField(choices=THREE_STATES)
-    if kind == "picklist" and described is not None and described.picklist:
-        return forms.ChoiceField(choices=[("", "(empty)"), *_choices(value, [current] if current else [])])
-    if kind == "multipicklist" and described is not None:
-        kept = str(current).split(";") if current else []
-        choices = _choices(value, kept)
-        widget = forms.SelectMultiple(attrs={"size": str(min(max(len(choices), 3), 8))})
-        return forms.MultipleChoiceField(choices=choices, widget=widget)
-    if kind == "date":
-        return forms.DateField(widget=DateInput(), input_formats=["%Y-%m-%d"])
-    if kind == "datetime":
-        formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"]
-        return forms.DateTimeField(widget=DateTimeInput(), input_formats=formats)
-    if kind == "time":
-        return forms.CharField(widget=TimeInput(attrs={"step": "1"}))
-    if kind == "integer":
-        return forms.IntegerField(min_value=-LARGEST, max_value=LARGEST, widget=forms.NumberInput())
-    if kind in NUMBERS and described is not None:
-        scale = 0 if kind in ("int", "long") else described.scale
-        step = "1" if scale == 0 else f"0.{'0' * (scale - 1)}1"
-        return forms.CharField(widget=forms.NumberInput(attrs={"step": step}))
-    if kind == "email" and value.column is not None:
-        return forms.EmailField(max_length=_length(value))
-    if kind == "textarea":
-        return forms.CharField(max_length=_length(value), widget=forms.Textarea(attrs={"rows": "3"}))
-    long = described is not None and value.column is None and described.length > LONG_TEXT
-    area = forms.Textarea(attrs={"rows": "3"})
-    return forms.CharField(max_length=_length(value), widget=area if long else forms.TextInput())
+def initial(value: FormValue, current: Any) -> Any:
+    """The value to show, as its form field takes it."""
+    return None if current is None else FORM_KINDS[value.kind].initial(current)
+
+
+# -- what the fields are ----------------------------------------------------------------------------------------------
+
+
+def _text(value: FormValue, current: Any) -> forms.Field:
+    long = value.column is None and value.describe is not None and value.describe.length > LONG_TEXT
+    return _several_lines(value, current) if long else forms.CharField(max_length=_length(value))
+
+
+def _several_lines(value: FormValue, current: Any) -> forms.Field:
+    return forms.CharField(max_length=_length(value), widget=forms.Textarea(attrs={"rows": "3"}))
+
+
+def _email(value: FormValue, current: Any) -> forms.Field:
+    return forms.EmailField(max_length=_length(value))
+
+
+def _boolean(value: FormValue, current: Any) -> forms.Field:
+    return forms.ChoiceField(choices=THREE_STATES)
+
+
+def _picklist(value: FormValue, current: Any) -> forms.Field:
+    if value.describe is None or not value.describe.picklist:
+        return _text(value, current)
+    return forms.ChoiceField(choices=[("", "(empty)"), *_choices(value, [current] if current else [])])
+
+
+def _multipicklist(value: FormValue, current: Any) -> forms.Field:
+    choices = _choices(value, _parts(current) if current else [])
+    widget = forms.SelectMultiple(attrs={"size": str(min(max(len(choices), 3), 8))})
+    return forms.MultipleChoiceField(choices=choices, widget=widget)
+
+
+def _date(value: FormValue, current: Any) -> forms.Field:
+    return forms.DateField(widget=DateInput(), input_formats=["%Y-%m-%d"])
+
+
+def _datetime(value: FormValue, current: Any) -> forms.Field:
+    formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"]
+    return forms.DateTimeField(widget=DateTimeInput(), input_formats=formats)
+
+
+def _time(value: FormValue, current: Any) -> forms.Field:
+    return forms.CharField(widget=TimeInput(attrs={"step": "1"}))
+
+
+def _integer(value: FormValue, current: Any) -> forms.Field:
+    return forms.IntegerField(min_value=-LARGEST, max_value=LARGEST, widget=forms.NumberInput())
+
+
+def _number(value: FormValue, current: Any) -> forms.Field:
+    decimals = scale(value.describe) if value.describe is not None else 0
+    step = f"0.{'0' * (decimals - 1)}1" if decimals else "1"
+    return forms.CharField(widget=forms.NumberInput(attrs={"step": step}))
+
+
+def _place(value: FormValue, current: Any) -> forms.Field:
+    assert value.places is not None
+    return state_country.field(value.key, value.places, current)
+
+
+# -- what they show ---------------------------------------------------------------------------------------------------
+
+
+def _as_it_is(current: Any) -> Any:
+    return current
+
+
+def _parts(current: Any) -> list[str]:
+    return str(current).split(";")
+
+
+def _moment(current: Any) -> Any:
+    try:
+        return datetime.fromisoformat(str(current).replace("Z", "+00:00"))
+    except ValueError:
+        return current
+
+
+@dataclass(frozen=True, slots=True)
+class FormKind:
+    """How values of one kind are entered."""
+
+    #: the value, and what it is now -> its form field
+    field: Callable[[FormValue, Any], forms.Field]
+    #: what it is now -> that as the form field takes it
+    initial: Callable[[Any], Any] = _as_it_is
+
+
+#: One entry for each family of Salesforce types, and for what only columns are.
+FORM_KINDS = {
+    "text": FormKind(_text),
+    "textarea": FormKind(_several_lines),
+    "picklist": FormKind(_picklist),
+    "multipicklist": FormKind(_multipicklist, _parts),
+    "boolean": FormKind(_boolean, lambda current: "true" if current else "false"),
+    "number": FormKind(_number),
+    "date": FormKind(_date),
+    "datetime": FormKind(_datetime, _moment),
+    "time": FormKind(_time, lambda current: str(current)[: len("10:00:00")]),
+    "compound": FormKind(_text),
+    "email": FormKind(_email),
+    "integer": FormKind(_integer),
+    "place": FormKind(_place),
+}
 
 
 def _choices(value: FormValue, kept: list[Any]) -> list[tuple[str, str]]:

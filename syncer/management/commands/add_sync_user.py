@@ -20,8 +20,8 @@ from syncer.salesforce.errors import SalesforceError
 from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, RECOMMENDED, WAYS, Need, needed_by
 from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields.defaults import OBJECTS
 from syncer.sync.fields.object_map import object_map
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.pull.describes import store_describe
 
 #: Where the secrets come from.

@@ -22,7 +22,7 @@ from syncer.sync.actions.sync_person import carry_on, start_run
 from syncer.sync.context import REAL_WORLD
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.store import run_persons

@@ -9,10 +9,10 @@ from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.ids import to_18
+from syncer.salesforce.ids import is_queue, to_18
 from syncer.sync.actions import checks, repeatable
 from syncer.sync.context import Context
-from syncer.sync.options import QUEUE_PREFIX, Action, SyncOptions
+from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, outcome
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import links
@@ -88,9 +88,9 @@ def _record(
             continue
         row = after.get(link.record_id) or {}
         related = row.get("Owner") or {}
-        is_queue = owner.startswith(QUEUE_PREFIX)
-        name = "" if is_queue else str(related.get("Name") or "")
-        owners[person.id] = (owner, name, "" if is_queue else str(related.get("Email") or ""))
+        to_queue = is_queue(owner)
+        name = "" if to_queue else str(related.get("Name") or "")
+        owners[person.id] = (owner, name, "" if to_queue else str(related.get("Email") or ""))
         shown = str(related.get("Name") or owner)
         before = link.owner_name or link.owner_id or "(not known)"
         message = f"Owner: {shown}." if link.owner_id == owner else f"Owner: {before} → {shown}."

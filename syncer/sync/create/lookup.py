@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from syncer.models import CreateIntent
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
+from syncer.salesforce.ids import object_of
 from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import PREFIXES
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import Found, address, askable, former_ids, intents_of, owners
 from syncer.sync.identity.decide import is_what_was_sent, may_be_of, without_former
@@ -67,12 +67,11 @@ def _queries(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterable[t
 def _alive(fields: ObjectMap, wanted: _Wanted) -> str | None:
     """The condition for live records with the strangers' addresses, and those that were chosen by id."""
     addresses = sorted({address(p) for p in wanted.strangers} - {""}) if fields.field("email") else []
-    chosen = sorted(pk for pk in wanted.chosen if pk.startswith(PREFIXES[fields.object]))
+    chosen = sorted(pk for pk in wanted.chosen if object_of(pk) == fields.object)
     if not addresses and not chosen:
         return None
     named = [soql.in_(name, values) for name, values in (("Email", addresses), ("Id", chosen)) if values]
-    converted = soql.equals("IsConverted", False) if "IsConverted" in fields.select else None
-    return soql.and_(soql.equals("IsDeleted", False), converted, soql.or_(*named))
+    return soql.and_(soql.equals("IsDeleted", False), fields.live, soql.or_(*named))
 
 
 def _made(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterator[str]:

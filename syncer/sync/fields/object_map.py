@@ -9,11 +9,11 @@ from typing import Any
 from django.db import models
 
 from syncer.models import Direction, FieldMapping, Person, SyncUser
-from syncer.salesforce import values
+from syncer.salesforce import soql, values
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
-from syncer.salesforce.values import BadValue
-from syncer.sync.fields.defaults import ACCOUNT_PATH, CONSENT_FIELDS, RELATED_NAMES, RELATED_OBJECTS, SYSTEM_FIELDS
+from syncer.salesforce.kinds import BadValue, kind_of
 from syncer.sync.fields.state_country import partners
+from syncer.sync.fields.synced_objects import CONSENT_FIELDS, FOLLOWED, SYNCED
 from syncer.sync.merge import FieldRule, Value
 
 PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
@@ -93,6 +93,12 @@ class ObjectMap:
     def rules(self) -> tuple[FieldRule, ...]:
         return tuple(field.rule for field in self.fields)
 
+    @property
+    def live(self) -> str | None:
+        """The condition of a record that did not become another one; None where that can't be asked for."""
+        checkbox = SYNCED[self.object].ends_as
+        return soql.equals(checkbox, False) if checkbox in self.select else None
+
     def field(self, person_field: str) -> MappedField | None:
         return next((f for f in self.fields if f.person_field == person_field), None)
 
@@ -101,7 +107,9 @@ class ObjectMap:
         wanted = set(salesforce_fields)
         fields = tuple(f for f in self.fields if f.salesforce_field in wanted)
         names = [f.salesforce_field for f in fields]
-        names += ["AccountId"] if ACCOUNT_PATH in names else []  # by which the name is followed from then on
+        # By its id, a parent is followed from then on.
+        synced = SYNCED[self.object]
+        names += [parent.reference for name in names if (parent := synced.parent_of(name)) is not None]
         select = ("Id", "SystemModstamp", *dict.fromkeys(names))
         return replace(self, fields=fields, select=select)
 
@@ -185,7 +193,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
             send=mapping.updateable and mapping.direction != Direction.RECEIVE,
             winner=mapping.winner or sync_user.winner_for(mapping.object),
             keep_filled=mapping.keep_filled,
-            boolean=describe.type == "boolean",
+            boolean=kind_of(describe).family == "boolean",
             unfilled=not mapping.filled,
             consent=mapping.person_field in CONSENT_FIELDS,
         ),
@@ -194,7 +202,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
 
 def unseen_objects(sync_user: SyncUser) -> set[str]:
     """The related objects that Salesforce does not show to the sync user: their description is kept, empty."""
-    return set(sync_user.described.filter(name__in=RELATED_OBJECTS).values_list("name", flat=True))
+    return set(sync_user.described.filter(name__in=FOLLOWED).values_list("name", flat=True))
 
 
 def _select(
@@ -204,10 +212,11 @@ def _select(
     external_id: str | None,
     unseen: Container[str],
 ) -> tuple[str, ...]:
+    synced = SYNCED[sobject]
+    seen = [parent for parent in synced.parents if parent.reference in known and parent.object not in unseen]
     names = ["Id", "SystemModstamp"]
-    names += [name for name in SYSTEM_FIELDS[sobject] if name in known]
-    if "User" not in unseen:
-        names += [path for reference, paths in RELATED_NAMES.items() if reference in known for path in paths]
+    names += [name for name in synced.system_fields if name in known]
+    names += [path for parent in seen for path in parent.paths]
     names += [external_id] if external_id else []
     names += [field.salesforce_field for field in fields]
     return tuple(dict.fromkeys(names))

@@ -12,9 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
-
-#: How the address begins that is the person's own, by object.
-PREFIXES = {"Lead": "", "Contact": "Mailing"}
+from syncer.sync.fields.synced_objects import SYNCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,11 @@ class Places:
 
 def choices(described: ObjectDescribe) -> Places | None:
     """The countries, and the states of each, that this object takes; None where any text is taken."""
-    prefix = PREFIXES.get(described.name, "")
-    country = described.fields.get(f"{prefix}CountryCode")
+    synced = SYNCED[described.name]
+    country = described.fields.get(f"{synced.country_field}Code")
     if country is None or country.type != "picklist":
         return None
-    state = described.fields.get(f"{prefix}StateCode")
+    state = described.fields.get(f"{synced.state_field}Code")
     states: dict[str, tuple[str, ...]] = {}
     for position, value in enumerate(country.picklist):
         found = tuple(

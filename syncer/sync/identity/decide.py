@@ -12,6 +12,7 @@ from typing import Any
 
 from syncer.models import CreateIntent
 from syncer.salesforce.ids import to_18
+from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.identity.candidates import Found, PersonCandidates, address
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
@@ -305,7 +306,7 @@ def _of_address(
 ) -> None:
     """Records of one object with the person's address: one of them, or a question."""
     sobject = group[0].object
-    if sobject == "Contact" and asked.to_queue:
+    if asked.to_queue and not SYNCED[sobject].queue_may_own:
         message = f"Contact {group[0].id} has the same e-mail address, and a contact"
         decided.refused[person.id] = contact_and_queue(person, message)
         decided.choices[person.id] = shown(group, found)

@@ -9,8 +9,9 @@ from typing import Any
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import SalesforceError
+from syncer.salesforce.ids import object_of
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import PREFIXES
+from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import askable, owners
 
 #: Fields by which somebody recognises a record in a list of them.
@@ -40,8 +41,8 @@ def similar(context: Context, persons: Mapping[int, Refused]) -> dict[int, list[
     """
     requests = [
         Subrequest("GET", soql.query_path(text), sobject)
-        for sobject in PREFIXES
-        if (text := _query(context, sobject, persons.values())) is not None
+        for sobject, fields in context.maps.items()
+        if (text := _query(fields, persons.values())) is not None
     ]
     if not requests:
         return {}
@@ -62,17 +63,16 @@ def similar(context: Context, persons: Mapping[int, Refused]) -> dict[int, list[
     return found
 
 
-def _query(context: Context, sobject: str, persons: Collection[Refused]) -> str | None:
+def _query(fields: ObjectMap, persons: Collection[Refused]) -> str | None:
     """The query for records of one object: those that answers name, and those that look like the others' values."""
-    select = context.maps[sobject].select
-    known = [path for path in SHOWN[sobject] if path in select]
-    named = sorted({pk for person in persons for pk in person.named if pk.startswith(PREFIXES[sobject])})
+    known = [path for path in SHOWN[fields.object] if path in fields.select]
+    named = sorted({pk for person in persons for pk in person.named if object_of(pk) == fields.object})
     wanted = [soql.in_("Id", named)] if named else []
     wanted += [c for person in persons if not person.named and (c := _looks_like(known, person.values))]
     if not wanted:
         return None
-    alive = soql.equals("IsConverted", False) if "IsConverted" in select else None
-    return soql.select(known, sobject, where=soql.and_(soql.or_(*wanted), alive), limit=MOST_SIMILAR)
+    where = soql.and_(soql.or_(*wanted), fields.live)
+    return soql.select(known, fields.object, where=where, limit=MOST_SIMILAR)
 
 
 def _shown(sobject: str, row: Mapping[str, Any]) -> dict[str, Any]:

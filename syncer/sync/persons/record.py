@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncer.salesforce.ids import to_18
+from syncer.salesforce.ids import is_queue, to_18
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
@@ -18,10 +18,6 @@ OVERLAP = timedelta(minutes=10)
 #: A record may be saved twice in one second of its stamp, and stamps are whole seconds: a state that was asked for
 #: within this time of its stamp may not be the last one with that stamp.
 SETTLED_AFTER = timedelta(seconds=2)
-
-
-#: What the id of a queue begins with. A queue is no person: records that it owns have no owner's name or e-mail.
-QUEUE = "00G"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,8 @@ def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
     """A record of an answer. Raises ``KeyError`` or ``ValueError`` for one without id or stamp."""
     names = ("MasterRecordId", "OwnerId", "AccountId", "CreatedById")
     reference = {name: to_18(record[name]) if record.get(name) else "" for name in names}
-    owner = None if reference["OwnerId"].startswith(QUEUE) else record.get("Owner")
+    # A queue is no person: records that it owns have no owner's name or e-mail.
+    owner = None if is_queue(reference["OwnerId"]) else record.get("Owner")
     contact = record.get("ConvertedContactId")
     external = record.get(fields.external_id_field) if fields.external_id_field else None
     return RemoteRecord(

@@ -18,7 +18,7 @@ from syncer.salesforce.ids import to_18
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import first_page, pages
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.record import Gone
 
 

@@ -45,11 +45,9 @@ def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -
         conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
     known_since = _first_known(cursor) if first else None
     if first:
-        alive = ["IsConverted = false"] if fields.object == "Lead" and "IsConverted" in fields.select else []
-        if known_since is not None:
-            alive.append("IsDeleted = false")
+        alive = soql.and_(fields.live, "IsDeleted = false" if known_since else None)
         changed = soql.changed_since(known_since - OVERLAP) if known_since else None
-        conditions.append(soql.or_(soql.and_(*alive), changed))
+        conditions.append(soql.or_(alive, changed))
     where = soql.and_(*conditions) or None
     text = soql.select(list(fields.select), fields.object, where=where, order_by=["SystemModstamp", "Id"])
     return ChangeQuery(text, deleted=not first or known_since is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -14,11 +14,12 @@ from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor,
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
 from syncer.salesforce.errors import Refused
+from syncer.salesforce.kinds import kind_of
 from syncer.sync.context import Context
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
-from syncer.sync.fields.defaults import ACCOUNT_NAME, ACCOUNT_PATH, DEFAULT_FIELDS, OBJECTS
 from syncer.sync.fields.object_map import unseen_objects
-from syncer.sync.fields.types import COMPOUND, NUMBERS, RECEIVE_ONLY, lossless, why_not_kept
+from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
+from syncer.sync.fields.types import lossless, why_not_kept
 from syncer.sync.store import outbox
 
 T = TypeVar("T")
@@ -82,75 +83,96 @@ def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime)
 
 
 def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
+    """Mappings that are there take over what the describe says of their field; what is to be mapped by itself and is
+    not yet, gets one."""
     change = SchemaChange(described.name)
-    # The first read of an object brings all of its fields; what appears later has to be filled in for all records.
-    begun = Q(read_to__isnull=False) | Q(reading_since__isnull=False)
-    unread = not SyncCursor.objects.filter(begun, sync_user=sync_user, object=described.name).exists()
-    visible = dict(described.fields)
-    if described.name == "Contact" and "AccountId" in visible and "Account" not in unseen_objects(sync_user):
-        visible[ACCOUNT_PATH] = ACCOUNT_NAME
+    unread = _is_unread(sync_user, described.name)
+    visible = _visible(sync_user, described)
     mappings = {m.salesforce_field: m for m in sync_user.mappings.filter(object=described.name)}
-    taken = {m.person_field for m in mappings.values()}
-
     for name, mapping in mappings.items():
-        seen = visible.get(name)
-        before = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
-        was_readable = mapping.readable
-        if seen is None:
-            mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
-        else:
-            take_over(mapping, seen)
-            mapping.filled = mapping.filled or (unread and not was_readable)
-        after = (mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem)
-        if before == after:
-            continue
-        mapping.save()
-        if seen is None:
-            change.hidden.append(name)
-            continue
-        (change.changed if was_readable else change.added).append(name)
-        if was_readable and before[2] != mapping.updateable:
-            (change.opened if mapping.updateable else change.locked).append(name)
-        if mapping.problem not in ("", before[4]):
-            change.suspended[name] = mapping.problem
-
-    for name, person_field in _wanted(sync_user, described, visible).items():
-        if name in mappings or person_field in taken:
-            continue
-        mapping = FieldMapping(
-            sync_user=sync_user,
-            object=described.name,
-            salesforce_field=name,
-            person_field=person_field,
-            direction=Direction.RECEIVE if visible[name].type in RECEIVE_ONLY else Direction.TWO_WAY,
-            automatic=True,
-            filled=unread,
-        )
-        take_over(mapping, visible[name])
-        mapping.save()
-        taken.add(person_field)
-        change.added.append(name)
-        if mapping.problem:
-            change.suspended[name] = mapping.problem
+        _update(mapping, visible.get(name), change, unread=unread)
+    taken = {mapping.person_field for mapping in mappings.values()}
+    for name, person_field in _wanted(sync_user, described.name, visible).items():
+        if name not in mappings and person_field not in taken:
+            taken.add(person_field)
+            new = FieldMapping(sync_user=sync_user, object=described.name, person_field=person_field, filled=unread)
+            _add(new, visible[name], change)
     return change
 
 
-def _wanted(sync_user: SyncUser, described: ObjectDescribe, visible: dict[str, FieldDescribe]) -> dict[str, str]:
+def _is_unread(sync_user: SyncUser, sobject: str) -> bool:
+    """The first read of an object brings all of its fields; what appears later has to be filled in for all records."""
+    begun = Q(read_to__isnull=False) | Q(reading_since__isnull=False)
+    return not SyncCursor.objects.filter(begun, sync_user=sync_user, object=sobject).exists()
+
+
+def _visible(sync_user: SyncUser, described: ObjectDescribe) -> dict[str, FieldDescribe]:
+    """The fields that the sync user sees: the object's own, and those that are read of its parents."""
+    unseen = unseen_objects(sync_user)
+    visible = dict(described.fields)
+    for parent in SYNCED[described.name].parents:
+        if parent.reference in described.fields and parent.object not in unseen:
+            visible |= {seen.name: seen for seen in parent.fields.values()}
+    return visible
+
+
+def _update(mapping: FieldMapping, seen: FieldDescribe | None, change: SchemaChange, *, unread: bool) -> None:
+    """Bring one mapping in line with its field (None: it is not visible), and keep in ``change`` what that changed."""
+    before = _told(mapping)
+    was_readable, was_updateable, earlier_problem = mapping.readable, mapping.updateable, mapping.problem
+    if seen is None:
+        mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
+    else:
+        take_over(mapping, seen)
+        mapping.filled = mapping.filled or (unread and not was_readable)
+    if before == _told(mapping):
+        return
+    mapping.save()
+    name = mapping.salesforce_field
+    if seen is None:
+        change.hidden.append(name)
+        return
+    (change.changed if was_readable else change.added).append(name)
+    if was_readable and was_updateable != mapping.updateable:
+        (change.opened if mapping.updateable else change.locked).append(name)
+    if mapping.problem not in ("", earlier_problem):
+        change.suspended[name] = mapping.problem
+
+
+def _told(mapping: FieldMapping) -> tuple[bool, bool, bool, dict[str, Any], str]:
+    """What a describe says of a mapping's field."""
+    return mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem
+
+
+def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> None:
+    """Complete a new mapping with what the describe says of its field."""
+    mapping.salesforce_field = seen.name
+    mapping.direction = Direction.RECEIVE if kind_of(seen).receive_only else Direction.TWO_WAY
+    mapping.automatic = True
+    take_over(mapping, seen)
+    mapping.save()
+    change.added.append(seen.name)
+    if mapping.problem:
+        change.suspended[seen.name] = mapping.problem
+
+
+def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescribe]) -> dict[str, str]:
     """The mappings that the application makes by itself: the default ones, the score, every custom field."""
-    wanted = {name: person for name, person in DEFAULT_FIELDS[described.name].items() if name in visible}
-    custom = [f for f in visible.values() if f.custom and f.type not in COMPOUND]
+    wanted = {name: person for name, person in SYNCED[sobject].default_mapping.items() if name in visible}
+    custom = [f for f in visible.values() if f.custom and not kind_of(f).compound]
     custom = [f for f in custom if f.name != sync_user.external_id_field]
-    score = next((f for f in custom if f.type in NUMBERS and f.label.strip().lower() == "lead score"), None)
-    other = "Contact" if described.name == "Lead" else "Lead"
-    elsewhere = {m.salesforce_field: m for m in sync_user.mappings.filter(object=other)}
+    others = sync_user.mappings.exclude(object=sobject)
+    elsewhere = {m.salesforce_field: FieldDescribe.from_dict(m.described) for m in others if m.described}
     for f in custom:
-        if f is score:
-            wanted[f.name] = "person_score"
-        elif f.name in elsewhere and not lossless(elsewhere[f.name].described, f):
-            wanted[f.name] = f"{described.name}.{f.name}"
-        else:
-            wanted[f.name] = f.name
+        shared = f.name not in elsewhere or lossless(elsewhere[f.name], f)
+        wanted[f.name] = f.name if shared else f"{sobject}.{f.name}"
+    if (score := next(filter(_is_score, custom), None)) is not None:
+        wanted[score.name] = "person_score"
     return wanted
+
+
+def _is_score(seen: FieldDescribe) -> bool:
+    return kind_of(seen).family == "number" and seen.label.strip().lower() == "lead score"
 
 
 def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
@@ -160,7 +182,7 @@ def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
     mapping.readable = True
     mapping.createable = seen.createable and not seen.calculated
     mapping.updateable = seen.updateable and not seen.calculated
-    if earlier and earlier.type != seen.type and not lossless(earlier.to_dict(), seen):
+    if earlier and earlier.type != seen.type and not lossless(earlier, seen):
         # The describe that the stored values belong to is kept: the mapping stays suspended until a person acts.
         mapping.problem = f"Its type changed from {earlier.type} to {seen.type} in Salesforce."
         return

@@ -1,5 +1,5 @@
-"""Follows accounts and users: a contact's company is its account's name, a record's owner is a user, and renaming one
-of those moves no stamp on the person's record.
+"""Follows accounts and users: some fields of a contact are its account's, a record's owner is a user, and changing one
+of those moves no stamp on the person's record. Which fields they are is in ``fields.synced_objects``.
 
 The cycle's one request asks for those that changed, each object with a cursor of its own. Its first cycle reads no
 history: what the records are called now comes with the records.
@@ -21,8 +21,9 @@ from syncer.salesforce.ids import to_18
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import Context
-from syncer.sync.fields.defaults import ACCOUNT_PATH, OBJECTS, RELATED_OBJECTS
-from syncer.sync.fields.object_map import ObjectMap, unseen_objects
+from syncer.sync.fields.object_map import MappedField, ObjectMap, unseen_objects
+from syncer.sync.fields.synced_objects import ACCOUNT, CONTACT, FOLLOWED, OBJECTS, OWNER
+from syncer.sync.merge import Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.record import OVERLAP, Reading, parse, parse_stamp
@@ -31,10 +32,6 @@ from syncer.sync.pull.records import merge_with
 from syncer.sync.store import bulk_sql, cursors, links
 from syncer.sync.store.locking import retry_busy
 
-#: What is read of each object, besides Id and SystemModstamp.
-FIELDS = {"Account": ("Name",), "User": ("Name", "Email")}
-#: What is missing when an object can't be read.
-MISSING = {"Account": "The companies of contacts are not followed", "User": "The names of owners are not followed"}
 #: Pages of 2,000 rows that one cycle reads of each object. A nightly job that touches 500,000 accounts is spread over
 #: many cycles, so that it uses up neither the day's API calls nor the time of the records.
 PAGES_A_CYCLE = 10
@@ -49,24 +46,25 @@ def queries(context: Context, objects: Iterable[str]) -> dict[str, str]:
 
 def _followed(context: Context, objects: Iterable[str]) -> list[str]:
     """An object that the sync user does not see is asked for again each time, so that it is noticed when he does."""
-    followed = list(RELATED_OBJECTS)
-    if "Contact" not in objects:
-        followed.remove("Account")
-    elif not _company(context).fields and "Account" not in unseen_objects(context.sync_user):
-        # Nothing is received from accounts. When that changes, the names are filled in and followed from then on.
-        followed.remove("Account")
-        context.store.forget_cursor(context, "Account")
+    followed = list(FOLLOWED)
+    if CONTACT.name not in objects:
+        followed.remove(ACCOUNT.object)
+    elif not _from_accounts(context).fields and ACCOUNT.object not in unseen_objects(context.sync_user):
+        # Nothing is received from accounts. When that changes, it is filled in and followed from then on.
+        followed.remove(ACCOUNT.object)
+        context.store.forget_cursor(context, ACCOUNT.object)
     return followed
 
 
-def _company(context: Context) -> ObjectMap:
-    """The map of the account's name alone, with no field when it is not received."""
-    fields = context.maps["Contact"].only([ACCOUNT_PATH])
-    return fields if any(field.rule.receive for field in fields.fields) else fields.only([])
+def _from_accounts(context: Context) -> ObjectMap:
+    """The map of what contacts receive from their accounts, with no field when that is nothing."""
+    fields = context.maps[CONTACT.name]
+    received = (field.salesforce_field for field in fields.fields if field.rule.receive)
+    return fields.only(name for name in received if CONTACT.parent_of(name) is ACCOUNT)
 
 
 def _query(name: str, cursor: SyncCursor) -> str:
-    select = ["Id", "SystemModstamp", *FIELDS[name]]
+    select = ["Id", "SystemModstamp", *FOLLOWED[name].own_fields]
     if cursor.read_to is None:
         return soql.select(select, name, limit=1)  # only whether the sync user may see it
     after = (cursor.resume_stamp, cursor.resume_id) if cursor.resume_stamp is not None else None
@@ -93,15 +91,16 @@ def begin(context: Context, answer: Answer, asked: Iterable[str]) -> dict[str, P
         if (error := response.error()) is not None:
             unseen = policy_for(error.code).recovery is Recovery.REFRESH_FIELDS
             why = f"the sync user can't see the object {name}" if unseen else error.message
-            context.note(f"{MISSING[name]}: {why} ({error.code}).")
+            context.note(f"{FOLLOWED[name].missing}: {why} ({error.code}).")
             continue
         cursor = cursors.cursor_for(context, name)
         if cursor.read_to is None:
             cursor.read_to = answer.asked_at
             context.store.store_cursor(context, cursor)
-            if name == "Account" and cursors.cursor_for(context, "Contact").read_to is not None:
+            if name == ACCOUNT.object and cursors.cursor_for(context, CONTACT.name).read_to is not None:
                 # The contacts were read before their accounts were followed: the filling in tells which they are.
-                context.store.refill(context, "Contact", ACCOUNT_PATH)
+                for field in ACCOUNT.fields.values():
+                    context.store.refill(context, CONTACT.name, field.name)
             continue
         pages[name] = first_page(answer, f"changes{name}")
     return pages
@@ -143,29 +142,29 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
 
 
 def _apply_accounts(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
-    """Merge the names of accounts into the persons whose contact belongs to them, where the last agreed name is another
-    one; gives how many they are. Nobody else is loaded."""
-    fields = _company(context)
+    """Merge what contacts receive from accounts into the persons whose contact belongs to them, where the values agreed
+    last are others; gives how many they are. Nobody else is loaded."""
+    fields = _from_accounts(context)
     if not fields.fields:
         return 0
     accounts = {to_18(row["Id"]): row for row in rows}
-    [company] = fields.fields
+    received = {key: fields.there({ACCOUNT.relationship: row}) for key, row in accounts.items()}
     ids = bulk_sql.matching(
         SalesforceRecord,
         "person_id",
-        ["account_id", "owner_name"],  # the name is a text like any other
-        [[key, company.there({"Account": row})] for key, row in accounts.items()],
+        ["account_id", *("owner_name" for _ in fields.fields)],  # the values are texts like a name
+        [[key, *(_as_text(found.get(f.person_field)) for f in fields.fields)] for key, found in received.items()],
         where=f"""t."account_id" = s.c0 AND NOT (t."account_id" = '') AND t."organisation" = %s
-            AND NOT t."weak_base" AND t."hidden_since" IS NULL AND {_AGREED_DIFFERS[connection.vendor]}""",
-        params=[context.organisation, _agreed_path(company.person_field)],
+            AND NOT t."weak_base" AND t."hidden_since" IS NULL AND ({_agreed_differs(len(fields.fields))})""",
+        params=[context.organisation, *(_agreed_path(field) for field in fields.fields)],
     )
     for start in range(0, len(ids), BATCH):
-        _rename_companies(context, fields, reading, accounts, ids[start : start + BATCH])
+        _receive_from_accounts(context, fields, reading, accounts, ids[start : start + BATCH])
         context.give_up_in_time()
     return len(ids)
 
 
-def _rename_companies(
+def _receive_from_accounts(
     context: Context,
     fields: ObjectMap,
     reading: Reading,
@@ -184,35 +183,47 @@ def _rename_companies(
     busy = retry_busy(person_ids, take)
     if busy:
         later += [person.link.record_id for person in person_state.by_ids(busy).values() if person.link]
-    context.store.postpone(context, "Contact", later)
+    context.store.postpone(context, CONTACT.name, later)
 
 
-#: The name agreed last is not the account's.
+#: A value agreed last is not the account's, which is in column {0}.
 _AGREED_DIFFERS = {
-    "postgresql": '(t."base" ->> %s) IS DISTINCT FROM s.c1',
-    "sqlite": 'json_extract(t."base", %s) IS NOT s.c1',
+    "postgresql": '(t."base" ->> %s) IS DISTINCT FROM s.c{0}',
+    "sqlite": 'CAST(json_extract(t."base", %s) AS TEXT) IS NOT s.c{0}',
 }
+#: No and yes, as these conditions compare them.
+_CHECKBOX = {"postgresql": ("false", "true"), "sqlite": ("0", "1")}
 
 
-def _agreed_path(person_field: str) -> str:
-    return person_field if connection.vendor == "postgresql" else f'$."{person_field}"'
+def _agreed_differs(fields: int) -> str:
+    """The condition that one of so many fields differs."""
+    differs = _AGREED_DIFFERS[connection.vendor]
+    return " OR ".join(differs.format(column) for column in range(1, fields + 1))
+
+
+def _as_text(value: Value) -> str | None:
+    return _CHECKBOX[connection.vendor][value] if isinstance(value, bool) else value
+
+
+def _agreed_path(field: MappedField) -> str:
+    return field.person_field if connection.vendor == "postgresql" else f'$."{field.person_field}"'
 
 
 def _merged(
     context: Context, fields: ObjectMap, accounts: Mapping[str, Mapping[str, Any]], ids: Iterable[int]
 ) -> list[Merged]:
-    """The persons as they are now, merged with the name of their account, as far as that changes anything."""
+    """The persons as they are now, merged with what comes from their account, as far as that changes anything."""
     found = []
     for person in person_state.by_ids(ids).values():
         link = person.link
         account = accounts.get(link.account_id) if link is not None else None
-        if link is None or account is None or link.object != "Contact" or person.sfdc_is_deleted:
+        if link is None or account is None or link.object != CONTACT.name or person.sfdc_is_deleted:
             continue
         if link.weak_base or link.hidden_since:
             continue  # it is read whole, when it can be
         if context.store.is_decided(person.id):
-            continue  # its record was read in this dry run, and brought the name with it
-        row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], "Account": account}
+            continue  # its record was read in this dry run, and brought the account's fields with it
+        row = {"Id": link.record_id, "SystemModstamp": account["SystemModstamp"], ACCOUNT.relationship: account}
         merged = merge_with(context, fields, person, parse(fields, row), filling=True)
         if merged.merge.base_after_reading(link.base) != link.base:
             found.append(merged)
@@ -273,6 +284,6 @@ def _write_owners(
 
 
 _APPLY: dict[str, Callable[[Context, Sequence[Mapping[str, Any]], Reading], int]] = {
-    "Account": _apply_accounts,
-    "User": _apply_users,
+    ACCOUNT.object: _apply_accounts,
+    OWNER.object: _apply_users,
 }

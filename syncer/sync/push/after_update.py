@@ -12,7 +12,7 @@ from typing import Any
 
 from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Outcome, Value, merge, same

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncer.models.triggers import agreeing_writes
+from syncer.salesforce.kinds import BadValue
 from syncer.salesforce.rows import RowError
-from syncer.salesforce.values import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Value, merge

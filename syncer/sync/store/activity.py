@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
-from syncer.salesforce.values import BadValue
+from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value

@@ -14,8 +14,7 @@ from syncer.sync.connection import runs
 from syncer.sync.connection.connect import check_ready, connect, one_line_errors
 from syncer.sync.context import Context, OpenSession, default_session
 from syncer.sync.errors import CannotSync
-from syncer.sync.fields import defaults
-from syncer.sync.fields.defaults import OBJECTS
+from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
 from syncer.sync.pull import describes
 from syncer.sync.pull.database import Database
 
@@ -99,9 +98,7 @@ def _gaps(sync_user: SyncUser, described: Iterable[ObjectDescribe]) -> Iterable[
             yield f"The sync user may not edit {d.name} records: give Edit on {d.name} in its permission set."
         if d.name == "Lead" and not d.createable:
             yield "The sync user may not create leads: give Create on Lead in its permission set."
-        wanted = [
-            name for name in defaults.DEFAULT_FIELDS[d.name] if "." not in name and (d.name, name) not in switched_off
-        ]
+        wanted = [name for name in SYNCED[d.name].own_fields if (d.name, name) not in switched_off]
         unseen = [name for name in wanted if name not in d.fields]
         fixed = [name for name in wanted if name in d.fields and not d.fields[name].updateable]
         if unseen:

@@ -23,7 +23,7 @@ def take_new_type(mapping: FieldMapping) -> str:
     shared = mapping.sync_user.mappings.filter(person_field=mapping.person_field, enabled=True).exclude(pk=mapping.pk)
     for other in shared:
         there = _described(other)
-        if there is not None and not lossless(there.to_dict(), seen):
+        if there is not None and not lossless(there, seen):
             return (
                 f"{other.object}.{other.salesforce_field} is kept in the same field here and is of another type "
                 f"({there.type}). Switch one of them off, or change that one in Salesforce, too."

@@ -9,8 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from syncer.models import ActivityLogEntry, FieldMapping, Person, SalesforceRecord, SyncCursor
+from syncer.salesforce.describe import FieldDescribe
 from syncer.sync.cycle import run_cycle
 from syncer.sync.errors import CannotSync
+from syncer.sync.fields.synced_objects import ACCOUNT
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.pull import related_names
 
@@ -352,6 +354,54 @@ def test_contacts_read_before_accounts_were_followed_are_followed_too(sandbox, c
     sandbox.edit(acme, Name="Acme Group")
     cycle()
     assert Person.objects.get().company == "Acme Group"
+
+
+def test_one_more_field_of_accounts_is_mapped_filled_in_and_followed(sandbox, cycle, monkeypatch):
+    """An entry in the table is all it takes, also where contacts were synced without it before."""
+    sandbox.control("POST", "fields", object="Account", name="Partner__c", type="Checkbox")
+    [acme, other] = in_collections(
+        sandbox, "POST", [{"Name": "Acme", "Industry": "Energy", "Partner__c": True}, {"Name": "Other"}]
+    )
+    ours, theirs = sandbox.contact(AccountId=acme), sandbox.contact(AccountId=other)
+    cycle()
+    monkeypatch.setitem(ACCOUNT.fields, "industry", FieldDescribe("Account.Industry", "Industry", "picklist"))
+    monkeypatch.setitem(ACCOUNT.fields, "Partner", FieldDescribe("Account.Partner__c", "Partner", "boolean"))
+
+    def received(contact: str) -> tuple[str, str, bool | None]:
+        person = Person.objects.get(sfdc_id=contact)
+        return person.company, person.industry, person.custom.get("Partner")
+
+    sandbox.time.pass_(3700)  # the field list is read in full once an hour
+    cycle()
+    assert received(ours) == ("Acme", "Energy", True)
+    assert received(theirs) == ("Other", "", None)
+    mapping = FieldMapping.objects.get(salesforce_field="Account.Industry")
+    assert (mapping.object, mapping.person_field, mapping.updateable) == ("Contact", "industry", False)
+
+    sandbox.time.pass_(900)
+    cycle()
+    sandbox.edit(acme, Industry="Media")
+    sandbox.edit(other, Partner__c=True)
+    assert cycle().counters["received"]["updated"] == 2
+    assert received(ours) == ("Acme", "Media", True)
+    assert received(theirs) == ("Other", "", True)
+
+    renamed = merged_by(monkeypatch)
+    cycle()  # reads both again, in the overlap
+    assert renamed == []
+
+
+def merged_by(monkeypatch) -> list[int]:
+    """The persons that are loaded from now on because their account changed."""
+    loaded: list[int] = []
+    load = related_names._merged
+
+    def told(context, fields, accounts, ids):
+        loaded.extend(ids)
+        return load(context, fields, accounts, ids)
+
+    monkeypatch.setattr(related_names, "_merged", told)
+    return loaded
 
 
 def test_a_full_cycle_repairs_owners_and_accounts(sandbox, cycle):
