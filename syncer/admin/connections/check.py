@@ -23,6 +23,7 @@ from syncer.admin.ui import display
 from syncer.models import SalesforceRecord, SyncUser
 from syncer.sync.connection.connect import connect, learn_organisation, one_line_errors
 from syncer.sync.errors import CannotSync
+from syncer.sync.outcomes import Code
 from syncer.sync.upkeep.access_check import ConnectionReport, test_connection
 
 SESSION_KEY = "connection_test"
@@ -68,7 +69,7 @@ def _learn(sync_user: SyncUser, report: ConnectionReport) -> None:
         raise CannotSync(
             f"This is organisation {report.organisation_id} ({report.organisation_name}), but the persons here are "
             f"linked with {other.organisation}. Nothing was read or written.",
-            "WRONG_ORGANISATION",
+            Code.WRONG_ORGANISATION,
         )
     org = connect(sync_user, attempts=2)
     with one_line_errors(sync_user, org):
