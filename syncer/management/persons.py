@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from syncer.models import Person
 from syncer.sync.errors import CannotSync
+from syncer.sync.outcomes import Code
 
 
 def person_ids(given: Sequence[str]) -> list[int]:
@@ -20,6 +21,6 @@ def person_ids(given: Sequence[str]) -> list[int]:
         except (ValueError, ValidationError):  # neither a number nor a UUID
             person = None
         if person is None:
-            raise CannotSync(f"There is no person {text!r}. Nothing was done.", "NO_SUCH_PERSON")
+            raise CannotSync(f"There is no person {text!r}. Nothing was done.", Code.NO_SUCH_PERSON)
         found.append(person)
     return found

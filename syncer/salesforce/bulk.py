@@ -26,6 +26,7 @@ from simple_salesforce.util import call_salesforce
 from syncer.salesforce import bulkcsv, faults, jsontext
 from syncer.salesforce.bulkcsv import Record
 from syncer.salesforce.caller import Caller, Reply
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.errors import OutcomeUnknown, Refused, SalesforceError, Unavailable, Unreachable
 from syncer.salesforce.ids import is_salesforce_id, to_18
@@ -94,7 +95,9 @@ class Bulk:
             ended = True
             if info["state"] != "JobComplete":
                 reason = info.get("errorMessage") or f"it is {info['state']}"
-                raise Unavailable(f"Salesforce could not run the query as a Bulk job: {reason}", code="BULK_JOB_FAILED")
+                raise Unavailable(
+                    f"Salesforce could not run the query as a Bulk job: {reason}", code=EdgeCode.BULK_JOB_FAILED
+                )
             locator = ""
             while locator != "null":
                 reply = self._results(f"jobs/query/{job}/results?maxRecords={self._page}{locator}")
@@ -228,7 +231,9 @@ class Bulk:
         while (info := self._info(kind, job))["state"] not in _ENDED:
             if waited >= self._patience * (1 + stopped):
                 if stopped:
-                    raise OutcomeUnknown(f"Bulk job {job} neither ends nor can be stopped.", code="BULK_JOB_RUNNING")
+                    raise OutcomeUnknown(
+                        f"Bulk job {job} neither ends nor can be stopped.", code=EdgeCode.BULK_JOB_RUNNING
+                    )
                 self._give_up(kind, job)
                 stopped = True
                 continue
@@ -312,7 +317,7 @@ def _id(text: str) -> str | None:
 def _row_error(text: str) -> RowError:
     """``CODE:message:Field1 Field2 --``; whatever does not look like it is all message."""
     if (found := _ERROR.fullmatch(text.strip())) is None:
-        return RowError("UNKNOWN", text or "Salesforce gave no reason.")
+        return RowError(EdgeCode.UNKNOWN, text or "Salesforce gave no reason.")
     return RowError(found["code"], found["message"], tuple(found["fields"].split()))
 
 

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.policies import POLICIES, Explanation, Policy, Recovery, explain, policy_for
 
 __all__ = [
@@ -31,9 +32,9 @@ SHORTEST_SECRET = 4  # hiding shorter texts would riddle every message with aste
 
 
 class SalesforceError(Exception):
-    """The root. ``str()`` is one line for people, without any secret; ``code`` is Salesforce's or ours."""
+    """The root. ``str()`` is one line for people, without any secret; ``code`` is Salesforce's or an ``EdgeCode``."""
 
-    default_code = "UNKNOWN"
+    default_code: str = EdgeCode.UNKNOWN
 
     def __init__(self, message: str, *, code: str = "", http_status: int | None = None) -> None:
         self.message = one_line(message)
@@ -45,31 +46,31 @@ class SalesforceError(Exception):
 class ConfigurationError(SalesforceError):
     """The settings can't work (URL, API version, key, method). Nothing was sent, or nothing can ever be answered."""
 
-    default_code = "CONFIGURATION"
+    default_code: str = EdgeCode.CONFIGURATION
 
 
 class SignInRefused(SalesforceError):
     """Salesforce refused the sign-in. Never retried by itself: repeated tries lock the user."""
 
-    default_code = "SIGN_IN_REFUSED"
+    default_code = EdgeCode.SIGN_IN_REFUSED
 
 
 class Unreachable(SalesforceError):
     """No connection came about: certainly nothing was done, so anything may be tried again."""
 
-    default_code = "UNREACHABLE"
+    default_code = EdgeCode.UNREACHABLE
 
 
 class OutcomeUnknown(SalesforceError):
     """The request left, and no usable answer came: it may have been carried out, also some minutes from now."""
 
-    default_code = "OUTCOME_UNKNOWN"
+    default_code = EdgeCode.OUTCOME_UNKNOWN
 
 
 class Unavailable(SalesforceError):
     """A passing fault that outlasted the retries. Nothing was changed by this call."""
 
-    default_code = "UNAVAILABLE"
+    default_code = EdgeCode.UNAVAILABLE
 
 
 class RequestLimitExceeded(SalesforceError):
@@ -81,7 +82,7 @@ class RequestLimitExceeded(SalesforceError):
 class Refused(SalesforceError):
     """Salesforce answered and refused the request as a whole. ``fields`` are those that it names."""
 
-    default_code = "REFUSED"
+    default_code = EdgeCode.REFUSED
 
     def __init__(
         self, message: str, *, code: str = "", http_status: int | None = None, fields: Iterable[str] = ()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import requests
 import urllib3.exceptions
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.errors import (
     ConfigurationError,
     OutcomeUnknown,
@@ -42,7 +43,9 @@ _HANDSHAKE = frozenset(
     }
 )
 # Codes after which the same call may well be taken a little later.
-_PASSING = frozenset({"QUERY_TIMEOUT", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNAVAILABLE", "UNKNOWN_EXCEPTION"})
+_PASSING = frozenset(
+    {"QUERY_TIMEOUT", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", EdgeCode.UNAVAILABLE, "UNKNOWN_EXCEPTION"}
+)
 _NOT_SENT = (
     urllib3.exceptions.NewConnectionError,  # also an unknown host name
     urllib3.exceptions.ConnectTimeoutError,
@@ -64,7 +67,7 @@ def of_connection(error: requests.RequestException, host: str, *, safe: bool) ->
     if isinstance(error, requests.Timeout) or any(isinstance(c, urllib3.exceptions.ReadTimeoutError) for c in chain):
         text = f"{host} did not answer in time."
     if safe:
-        return Unavailable(text, code="CONNECTION_LOST")
+        return Unavailable(text, code=EdgeCode.CONNECTION_LOST)
     return OutcomeUnknown(f"{text} The change may have been saved or not.")
 
 
@@ -94,7 +97,7 @@ def of_nonsense(problem: str, host: str, *, safe: bool) -> SalesforceError:
     """The exception for an answer that came but can't be used: cut off, not JSON, of another shape."""
     text = f"The answer of {host} can't be used: {problem}."
     if safe:
-        return Unavailable(text, code="BAD_ANSWER")
+        return Unavailable(text, code=EdgeCode.BAD_ANSWER)
     return OutcomeUnknown(f"{text} The change may have been saved or not.")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.rows import RowError
 
 
@@ -200,7 +201,7 @@ POLICIES: dict[str, Policy] = {
     ),
     "SERVER_UNAVAILABLE": _PASSING,
     "UNKNOWN_EXCEPTION": _PASSING,
-    "UNAVAILABLE": _PASSING,
+    EdgeCode.UNAVAILABLE: _PASSING,
     "QUERY_TIMEOUT": Policy(Recovery.RETRY_SOON, "Salesforce took too long to answer.", _LOCKED),
     "OPERATION_TOO_LARGE": Policy(
         Recovery.RETRY_LATER,
@@ -216,8 +217,8 @@ POLICIES: dict[str, Policy] = {
     "ALL_OR_NONE_OPERATION_ROLLED_BACK": Policy(
         Recovery.RETRY_SOON, "Another record of the same request failed.", _LOCKED
     ),
-    "UNREACHABLE": Policy(Recovery.RETRY_SOON, "Salesforce could not be reached.", _LOCKED),
-    "OUTCOME_UNKNOWN": Policy(
+    EdgeCode.UNREACHABLE: Policy(Recovery.RETRY_SOON, "Salesforce could not be reached.", _LOCKED),
+    EdgeCode.OUTCOME_UNKNOWN: Policy(
         Recovery.RETRY_LATER,
         "The connection broke before Salesforce answered: the change may have been saved or not.",
         "Nothing to do: we look it up before anything is tried again.",
@@ -231,8 +232,8 @@ POLICIES: dict[str, Policy] = {
     "STORAGE_LIMIT_EXCEEDED": _STORAGE,
     "API_DISABLED_FOR_ORG": _DISABLED,
     "API_CURRENTLY_DISABLED": _DISABLED,
-    "CONFIGURATION": Policy(Recovery.PAUSE, "The connection's settings can't work.", "Correct them, then Test."),
-    "SIGN_IN_REFUSED": _SIGN_IN,
+    EdgeCode.CONFIGURATION: Policy(Recovery.PAUSE, "The connection's settings can't work.", "Correct them, then Test."),
+    EdgeCode.SIGN_IN_REFUSED: _SIGN_IN,
     "invalid_grant": _SIGN_IN,
     "invalid_client": _SIGN_IN,
     "invalid_client_id": _SIGN_IN,

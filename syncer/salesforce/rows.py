@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.ids import is_salesforce_id, to_18
 
 
@@ -62,7 +63,7 @@ def errors_of(body: object, status: int | None = None) -> tuple[RowError, ...]:
 
 def http_code(status: int | None) -> str:
     """Our code for an answer that carries none of Salesforce's."""
-    return "UNKNOWN" if status is None else f"HTTP_{status}"
+    return EdgeCode.UNKNOWN if status is None else f"HTTP_{status}"
 
 
 def _duplicates(item: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.composite import Subrequest, Subresponse
 from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.salesforce.rows import RowError, RowResult, row_error
@@ -99,7 +100,7 @@ def _result(item: Any) -> RowResult:
     errors = tuple(row_error(error) for error in item.get("errors") or ())
     success = item.get("success") is True
     if not success and not errors:
-        errors = (RowError("UNKNOWN", "Salesforce gave no reason."),)
+        errors = (RowError(EdgeCode.UNKNOWN, "Salesforce gave no reason."),)
     created = item.get("created")
     record_id = item.get("id")
     return RowResult(

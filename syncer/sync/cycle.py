@@ -15,7 +15,6 @@ from syncer.models import RunKind, SyncCursor, SyncRun, SyncUser
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.errors import ConfigurationError
 from syncer.sync.actions import auto_create
 from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
 from syncer.sync.connection import runs
@@ -29,7 +28,7 @@ from syncer.sync.connection.connect import (
 from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
-from syncer.sync.errors import OutOfTime
+from syncer.sync.errors import OutOfTime, WritesStopped
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan
@@ -138,9 +137,7 @@ def _phases(context: Context, options: CycleOptions) -> None:
     if context.sending:
         try:
             _send(context, options.plan)
-        except ConfigurationError as error:
-            if error.code != "WRITES_STOPPED":
-                raise
+        except WritesStopped as error:
             context.note(error.message)  # stopped while this cycle was at it: what was not sent waits
     runs.report(context, "Finishing", 1, 1)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from syncer.salesforce.errors import ConfigurationError
 from syncer.salesforce.usage import DailyUsage
+from syncer.sync.outcomes import Code
 
 
 class CannotSync(Exception):
     """Nothing can be done. ``message`` is one sentence that says what is wrong and what to do; ``code`` names it."""
 
-    def __init__(self, message: str, code: str = "CANNOT_SYNC") -> None:
+    def __init__(self, message: str, code: Code | str = Code.CANNOT_SYNC) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
@@ -19,7 +21,7 @@ class LeaseHeld(CannotSync):
 
     def __init__(self, holder: str) -> None:
         super().__init__(
-            f"Another cycle is running ({holder}). It was left alone; try again when it has finished.", "BUSY"
+            f"Another cycle is running ({holder}). It was left alone; try again when it has finished.", Code.BUSY
         )
 
 
@@ -27,7 +29,7 @@ class LeaseLost(CannotSync):
     """This cycle was too slow to renew its lease, and another one took over: it must not write any more."""
 
     def __init__(self) -> None:
-        super().__init__("Another cycle took over because this one had not reported for too long.", "LEASE_LOST")
+        super().__init__("Another cycle took over because this one had not reported for too long.", Code.LEASE_LOST)
 
 
 class ReserveReached(CannotSync):
@@ -37,8 +39,14 @@ class ReserveReached(CannotSync):
         super().__init__(
             f"{who} stop at {share} % of the organisation's API calls of 24 hours, and all apps together have used "
             f"{usage.used:,} of {usage.limit:,}: what was done is kept, and it goes on when the use has fallen.",
-            "API_RESERVE",
+            Code.API_RESERVE,
         )
+
+
+class WritesStopped(ConfigurationError):
+    """Somebody has stopped everything that writes to Salesforce, while something was under way."""
+
+    default_code = Code.WRITES_STOPPED
 
 
 class FieldsChanged(Exception):
@@ -52,7 +60,7 @@ DESCRIBE_TRIES = 3
 def fields_keep_changing() -> CannotSync:
     """Salesforce took fields away again while they were being described."""
     return CannotSync(
-        "Salesforce's fields changed again while they were being read; the next cycle goes on.", "FIELDS_CHANGED"
+        "Salesforce's fields changed again while they were being read; the next cycle goes on.", Code.FIELDS_CHANGED
     )
 
 

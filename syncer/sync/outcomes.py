@@ -5,7 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.sync.persons.person_state import PersonState
+
+
+class Code(StrEnum):
+    """Why something did not go well, as this application calls it: of a person's outcome, a run, a log entry, or of
+    everything that was asked for (``errors.CannotSync``).
+
+    Salesforce has codes of its own, which stay as they come, also where something is refused in its place before it is
+    asked (``MALFORMED_ID``). What the edge says where there is none is ``salesforce.codes.EdgeCode``.
+    """
+
+    # A person's own
+    BUSY = "BUSY"  # somebody else is at it; also of runs
+    SEVERAL_MATCHES = "SEVERAL_MATCHES"
+    MATCH_IS_TAKEN = "MATCH_IS_TAKEN"
+    CHOSEN_IS_GONE = "CHOSEN_IS_GONE"
+    CONTACT_AND_QUEUE = "CONTACT_AND_QUEUE"
+    DELETED_IN_SFDC = "DELETED_IN_SFDC"
+    NOT_VISIBLE = "NOT_VISIBLE"
+    GONE = "GONE"  # deleted or converted there, and not followed yet
+    RECORD_CHANGED = "RECORD_CHANGED"
+    PERSON_DELETED = "PERSON_DELETED"
+    NO_SUCH_PERSON = "NO_SUCH_PERSON"
+    NOT_LINKED = "NOT_LINKED"
+    VALUE_NOT_STORED = "VALUE_NOT_STORED"
+    # How an action was asked for
+    RECEIVE_ONLY = "RECEIVE_ONLY"
+    NO_OWNER = "NO_OWNER"
+    NO_CAMPAIGN = "NO_CAMPAIGN"
+    UNKNOWN_STATUS = "UNKNOWN_STATUS"
+    # The connection
+    NO_SYNC_USER = "NO_SYNC_USER"
+    COPIED_DATABASE = "COPIED_DATABASE"
+    SECRETS_UNREADABLE = "SECRETS_UNREADABLE"
+    WRONG_ORGANISATION = "WRONG_ORGANISATION"
+    NOT_A_SANDBOX = "NOT_A_SANDBOX"
+    SAME_ORGANISATION = "SAME_ORGANISATION"
+    OTHER_RECORDS = "OTHER_RECORDS"
+    WRITES_STOPPED = "WRITES_STOPPED"
+    API_RESERVE = "API_RESERVE"
+    # A run
+    CANNOT_SYNC = "CANNOT_SYNC"
+    FIELDS_CHANGED = "FIELDS_CHANGED"
+    LEASE_LOST = "LEASE_LOST"
+    STOPPED = "STOPPED"  # by somebody
+    INTERRUPTED = "INTERRUPTED"
+    DIED = "DIED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
 class Result(StrEnum):
@@ -34,7 +82,7 @@ class PersonOutcome:
     name: str
     result: Result
     message: str
-    code: str = ""
+    code: Code | str = ""
     remedy: str = ""
     sfdc_type: str = ""
     sfdc_id: str = ""
@@ -46,7 +94,7 @@ class PersonOutcome:
         return self.result in GOOD
 
 
-def outcome(person: PersonState, result: Result, message: str, code: str = "") -> PersonOutcome:
+def outcome(person: PersonState, result: Result, message: str, code: Code | str = "") -> PersonOutcome:
     return PersonOutcome(
         person.id, person.name, result, message, code=code, sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id
     )
@@ -54,7 +102,7 @@ def outcome(person: PersonState, result: Result, message: str, code: str = "") -
 
 def busy(person: PersonState) -> PersonOutcome:
     """For a person in another worker's hands."""
-    return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", "BUSY")
+    return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", Code.BUSY)
 
 
 def deleted(person: PersonState) -> PersonOutcome:
@@ -62,7 +110,7 @@ def deleted(person: PersonState) -> PersonOutcome:
         person,
         Result.NEEDS_DECISION,
         f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. Changes stay here only.",
-        "DELETED_IN_SFDC",
+        Code.DELETED_IN_SFDC,
     )
 
 
@@ -72,7 +120,7 @@ def contact_and_queue(person: PersonState, contact: str) -> PersonOutcome:
         person,
         Result.REFUSED,
         f"{contact} can't be owned by a queue. Nothing was done, and no lead was made beside it.",
-        "CONTACT_AND_QUEUE",
+        Code.CONTACT_AND_QUEUE,
     )
 
 
@@ -84,5 +132,5 @@ def unknown(person: PersonState) -> PersonOutcome:
         Result.UNKNOWN,
         "The connection broke before Salesforce answered; the lead may have been made or not. "
         "It is looked up before anything is tried again.",
-        code="OUTCOME_UNKNOWN",
+        code=EdgeCode.OUTCOME_UNKNOWN,
     )

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from sandbox.clock import Clock
 from sandbox.inprocess import BASE_URL, mount
 from sandbox.org import Org as Sandbox
-from syncer.salesforce import soql, values, writing
+from syncer.salesforce import kinds, soql, values, writing
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, Subrequest
 from syncer.salesforce.describe import describe_request, parse_object
@@ -135,7 +135,7 @@ def test_a_wrong_password_is_refused_once(world: World) -> None:
 
 def test_every_field_is_described_and_survives_its_way_there_and_back(world: World) -> None:
     lead = world.org.describe("Lead")
-    there: dict[str, values.Canonical] = {
+    there: dict[str, kinds.Canonical] = {
         "Lead_Score__c": "7",
         "Newsletter__c": True,
         "Renewal_Date__c": "2026-01-31",

@@ -19,9 +19,10 @@ from syncer.models import PendingChange, PendingState, Person, SalesforceRecord,
 from syncer.salesforce.ids import is_salesforce_id, object_of, to_18
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.options import Action, SyncOptions
+from syncer.sync.outcomes import Code
 
 #: Refusals of a create that a record chosen by hand, or a lead made all the same, can settle.
-ABOUT_RECORDS = frozenset({"DUPLICATES_DETECTED", "SEVERAL_MATCHES", "MATCH_IS_TAKEN", "CONTACT_AND_QUEUE"})
+ABOUT_RECORDS = frozenset({"DUPLICATES_DETECTED", Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.CONTACT_AND_QUEUE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What can be decided now. ``create`` says why a new lead may be made all the same; empty where it may not."""
+    """What can be decided now. ``create`` says why a new lead may be made all the same; empty where it may not.
+    ``deleted``: the record was deleted in Salesforce; otherwise a create was refused."""
 
-    code: str
     candidates: tuple[Candidate, ...]
     create: str
     create_url: str
     link_url: str
     beside_url: str = ""
+    deleted: bool = False
 
 
 def decision(person: Person, sync_user: SyncUser | None) -> Decision | None:
@@ -58,16 +60,16 @@ def decision(person: Person, sync_user: SyncUser | None) -> Decision | None:
     create_url = reverse("admin:syncer_person_create_anyway", args=[person.pk])
     link_url = reverse("admin:syncer_person_link", args=[person.pk])
     if person.sfdc_is_deleted:
-        return Decision("DELETED_IN_SFDC", (), _recreate(person), create_url, link_url)
+        return Decision((), _recreate(person), create_url, link_url, deleted=True)
     pending = _refused_create(person)
     if pending is None:
         return None
     detail = _detail(pending)
     candidates = tuple(_candidates(person, detail, sync_user))
     beside_url = ""
-    if pending.error_code == "CONTACT_AND_QUEUE":
+    if pending.error_code == Code.CONTACT_AND_QUEUE:
         beside_url = reverse("admin:syncer_person_choose", args=[person.pk, Action.SYNC]) + "?beside=1"
-    return Decision(pending.error_code, candidates, _create_anyway(pending, detail), create_url, link_url, beside_url)
+    return Decision(candidates, _create_anyway(pending, detail), create_url, link_url, beside_url)
 
 
 @require_POST
@@ -154,7 +156,7 @@ def _create_anyway(pending: PendingChange, detail: Mapping[str, Any]) -> str:
             if detail.get("duplicates")
             else "A rule that only warns lets the lead through; one that blocks does not."
         )
-    if pending.error_code == "CONTACT_AND_QUEUE":
+    if pending.error_code == Code.CONTACT_AND_QUEUE:
         return ""
     return "None of them is this person: there will be one more record with this address."
 

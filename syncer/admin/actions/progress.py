@@ -20,12 +20,11 @@ from syncer.admin.ui.words import run_title
 from syncer.models import Person, RunKind, RunPerson, RunStatus, SyncRun
 from syncer.sync.connection import runs
 from syncer.sync.options import Action
-from syncer.sync.outcomes import GOOD, PersonOutcome, Result
+from syncer.sync.outcomes import GOOD, Code, PersonOutcome, Result
 from syncer.sync.store import run_persons
 
 #: Outcomes that the page lists; those that somebody has to look at come first.
 SHOWN = 500
-CONTACT_AND_QUEUE = "CONTACT_AND_QUEUE"
 
 KINDS = {Result.FAILED: "bad", Result.REFUSED: "bad", Result.UNCHANGED: "off"}
 WAITS = "wait"
@@ -83,7 +82,7 @@ def beside(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 def _to_queue(run: SyncRun) -> QuerySet[RunPerson]:
-    return run.persons.filter(code=CONTACT_AND_QUEUE).order_by("position")
+    return run.persons.filter(code=Code.CONTACT_AND_QUEUE).order_by("position")
 
 
 @require_GET
@@ -114,9 +113,9 @@ def _progress(run: SyncRun) -> dict[str, Any]:
     silent = running and timezone.now() - run.heartbeat_at > runs.DEAD_AFTER
     if run.status == RunStatus.FAILED:
         text = run.error
-    elif run.error_code == runs.STOPPED and done == total:
+    elif run.error_code == Code.STOPPED and done == total:
         text = f"{run.error} Everybody had been done."
-    elif run.error_code == runs.STOPPED:
+    elif run.error_code == Code.STOPPED:
         text = f"{run.error} {done:,} of {total:,} persons were done, and a batch under way is still finished."
     elif run.status == RunStatus.INTERRUPTED:
         text = f"Interrupted after {done:,} of {total:,} persons. Run the action again for the others."

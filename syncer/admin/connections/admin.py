@@ -22,6 +22,7 @@ from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin
 from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
 from syncer.salesforce.ways import WAYS
+from syncer.sync.outcomes import Code
 from syncer.sync.upkeep.reconnect_sandbox import start_run
 from syncer.tasks import go_on
 
@@ -31,8 +32,6 @@ KINDS = {
     SyncUserState.REFUSED: "bad",
     SyncUserState.LIMITED: "wait",
 }
-#: The code of a sign-in that leads to another organisation than the one that the persons are linked with.
-WRONG = "WRONG_ORGANISATION"
 
 
 @admin.register(SyncUser)
@@ -186,7 +185,7 @@ def was_refused(request: HttpRequest, sync_user: SyncUser) -> bool:
     last = SyncRun.objects.filter(sync_user=sync_user).exclude(failed).exclude(kind=RunKind.PREVIEW).first()
     kept = request.session.get(SESSION_KEY)
     tested: dict[str, Any] = kept if isinstance(kept, dict) and kept.get("sync_user") == sync_user.pk else {}
-    return WRONG in (last.error_code if last else "", tested.get("code"))
+    return Code.WRONG_ORGANISATION in (last.error_code if last else "", tested.get("code"))
 
 
 @require_POST

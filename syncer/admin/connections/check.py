@@ -24,6 +24,7 @@ from syncer.models import SalesforceRecord, SyncUser
 from syncer.salesforce.caller import Timing
 from syncer.sync.connection.connect import connect, learn_organisation, one_line_errors
 from syncer.sync.errors import CannotSync
+from syncer.sync.outcomes import Code
 from syncer.sync.upkeep.access_check import ConnectionReport, test_connection
 
 SESSION_KEY = "connection_test"
@@ -69,7 +70,7 @@ def _learn(sync_user: SyncUser, report: ConnectionReport) -> None:
         raise CannotSync(
             f"This is organisation {report.organisation_id} ({report.organisation_name}), but the persons here are "
             f"linked with {other.organisation}. Nothing was read or written.",
-            "WRONG_ORGANISATION",
+            Code.WRONG_ORGANISATION,
         )
     org = connect(sync_user, timing=Timing(attempts=2))
     with one_line_errors(sync_user, org):

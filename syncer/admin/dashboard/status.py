@@ -14,6 +14,7 @@ from syncer import schedule
 from syncer.admin.ui.display import ago_text, short, span, until_text
 from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
 from syncer.sync.connection import installation
+from syncer.sync.outcomes import Code
 
 #: A running cycle renews its heartbeat at least at every call to Salesforce.
 ALIVE = timedelta(minutes=3)
@@ -163,7 +164,7 @@ def _after(last: SyncRun, when: datetime, now: datetime) -> Status:
             noun = "person" if errors == 1 else "persons"
             return Status("good", f"In sync, except {errors:,} {noun} with a sync error. {line}")
         return Status("good", f"In sync. {line}")
-    if last.error_code == "API_RESERVE":
+    if last.error_code == Code.API_RESERVE:
         line = f"The last cycle stopped at the reserve of API calls {finished}. Next try {upcoming}."
         return Status("wait", line, last.error, (run_page, "View the run"))
     word = "was interrupted" if last.status == RunStatus.INTERRUPTED else "could not complete"

@@ -25,27 +25,28 @@ from syncer.models import (
 )
 from syncer.salesforce.policies import Explanation, explain
 from syncer.salesforce.rows import RowError
+from syncer.sync.outcomes import Code
 
 #: Outcomes that wait for somebody, by code: what is to be decided, and how.
-DECISIONS = {
-    "SEVERAL_MATCHES": (
+DECISIONS: dict[str, str] = {
+    Code.SEVERAL_MATCHES: (
         "The application never picks one of several records, nor one under another name. Choose which one is this "
         "person, or merge them in Salesforce and run Sync Person to SFDC again."
     ),
-    "MATCH_IS_TAKEN": (
+    Code.MATCH_IS_TAKEN: (
         "Open that person. If both are the same one, delete one of them here; otherwise correct one e-mail address, or "
         "create a new lead anyway."
     ),
-    "DELETED_IN_SFDC": (
+    Code.DELETED_IN_SFDC: (
         "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on, or create a new lead; "
         "edits made here are kept until then."
     ),
-    "CONTACT_AND_QUEUE": (
+    Code.CONTACT_AND_QUEUE: (
         "Choose a user as owner, or tick that a lead is made beside the contact; that lead then goes to the queue."
     ),
 }
 #: Of these, the ones in which somebody has to choose a record.
-WHICH_RECORD = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN"})
+WHICH_RECORD = frozenset({Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN})
 
 
 @dataclass(frozen=True, slots=True)

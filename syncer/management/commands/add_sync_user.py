@@ -22,6 +22,7 @@ from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.fields.synced_objects import OBJECTS
+from syncer.sync.outcomes import Code
 from syncer.sync.pull.describes import store_describe
 
 #: Where the secrets come from.
@@ -80,7 +81,7 @@ class Command(BaseCommand):
             raise CannotSync(
                 f"This is organisation {organisation.id} ({organisation.name}), but the persons here are linked with "
                 f"{other.organisation}.",
-                "WRONG_ORGANISATION",
+                Code.WRONG_ORGANISATION,
             )
         describes = [org.describe(name) for name in OBJECTS]
         with transaction.atomic():

@@ -18,19 +18,27 @@ from syncer import schedule
 from syncer.management.persons import person_ids
 from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import SyncRun
+from syncer.salesforce.codes import EdgeCode
 from syncer.sync.actions.sync_person import carry_on, start_run
 from syncer.sync.context import REAL_WORLD
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld
 from syncer.sync.fields.synced_objects import OBJECTS
-from syncer.sync.outcomes import PersonOutcome
+from syncer.sync.outcomes import Code, PersonOutcome
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.store import run_persons
 from syncer.sync.store.activity import shown
 
 #: Errors that no waiting mends.
 STOPS_WATCHING = frozenset(
-    {"NO_SYNC_USER", "SIGN_IN_REFUSED", "CONFIGURATION", "WRONG_ORGANISATION", "SECRETS_UNREADABLE", "COPIED_DATABASE"}
+    {
+        Code.NO_SYNC_USER,
+        EdgeCode.SIGN_IN_REFUSED,
+        EdgeCode.CONFIGURATION,
+        Code.WRONG_ORGANISATION,
+        Code.SECRETS_UNREADABLE,
+        Code.COPIED_DATABASE,
+    }
 )
 COMPLETED, NOT_COMPLETED, RECORDS_FAILED, HELD = 0, 1, 3, 75
 

@@ -18,7 +18,7 @@ from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
 from syncer.sync.context import Context
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store.activity import Journal
 
@@ -68,7 +68,7 @@ def _add(context: Context, campaign: str, status: str, group: Sequence[PersonSta
     if status and known.statuses and status not in known.statuses:
         # Salesforce would quietly take the campaign's default in its place.
         message = f"Campaign “{name}” has no member status “{status}”. It has: {', '.join(known.statuses)}."
-        return {p.id: outcome(p, Result.REFUSED, message, "UNKNOWN_STATUS") for p in group}
+        return {p.id: outcome(p, Result.REFUSED, message, Code.UNKNOWN_STATUS) for p in group}
     outcomes: dict[int, PersonOutcome] = {}
     new: list[PersonState] = []
     changed: list[PersonState] = []

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from syncer.models import ActivityType
 from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.errors import OutcomeUnknown, explain
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
@@ -60,5 +61,5 @@ def unknown(person: PersonState) -> PersonOutcome:
         person,
         Result.UNKNOWN,
         "The connection broke before Salesforce answered: it may have been done or not. Run the action again.",
-        "OUTCOME_UNKNOWN",
+        EdgeCode.OUTCOME_UNKNOWN,
     )

@@ -34,7 +34,7 @@ from syncer.sync.create.lookup import find
 from syncer.sync.errors import DESCRIBE_TRIES, CannotSync, FieldsChanged, OutOfTime, Stopped, fields_keep_changing
 from syncer.sync.identity.candidates import Found
 from syncer.sync.options import SYNC, TITLES, Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, busy, deleted, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, busy, deleted, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.plan import Plan, Planned, sent_fields
@@ -196,7 +196,7 @@ def _work_off(context: Context, options: SyncOptions) -> None:
 
 def _not_here(person_id: int) -> PersonOutcome:
     message = "There is no such person here any more. Nothing was done."
-    return PersonOutcome(person_id, f"Person {person_id}", Result.REFUSED, message, "PERSON_DELETED")
+    return PersonOutcome(person_id, f"Person {person_id}", Result.REFUSED, message, Code.PERSON_DELETED)
 
 
 def sync_batch(context: Context, ids: Iterable[int], options: SyncOptions = SYNC) -> dict[int, PersonOutcome]:
@@ -253,7 +253,7 @@ def _act(context: Context, ids: Sequence[int], outcomes: dict[int, PersonOutcome
         if (refused := checks.before_asking(context, person, asked[person.id])) is not None:
             outcomes[person.id] = refused
     if options.lead_for_contact and options.to_queue:
-        to_queue = [p for p in persons if p.id in outcomes and outcomes[p.id].code == "CONTACT_AND_QUEUE"]
+        to_queue = [p for p in persons if p.id in outcomes and outcomes[p.id].code == Code.CONTACT_AND_QUEUE]
         outcomes |= lead_for_queue.leads_beside(context, to_queue, options, sync_batch)
     persons = [p for p in persons if p.id not in outcomes]
 
@@ -298,7 +298,7 @@ def _delete(context: Context, persons: Sequence[PersonState], outcomes: dict[int
         if found is None or found.sfdc_id != person.sfdc_id:
             became = f" It is {found.sfdc_type} {found.sfdc_id} now." if found is not None else ""
             message = f"{seen} was converted or merged in Salesforce meanwhile.{became} Nothing was deleted."
-            outcomes[person.id] = outcome(person, Result.REFUSED, message, "RECORD_CHANGED")
+            outcomes[person.id] = outcome(person, Result.REFUSED, message, Code.RECORD_CHANGED)
         elif _is_deleted(told.get(person.id)):
             outcomes[person.id] = outcome(person, Result.UNCHANGED, f"{seen} is deleted already.")
         elif person.id in told and not told[person.id].ok:
@@ -374,10 +374,10 @@ def _receive(context: Context, linked: Sequence[PersonState], found: Found, outc
                 person,
                 Result.REFUSED,
                 f"{person.sfdc_type} {record_id} is no longer visible to the sync user. Nothing was changed.",
-                "NOT_VISIBLE",
+                Code.NOT_VISIBLE,
             )
         elif record_id in postponed or now is None:
-            outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
+            outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", Code.BUSY)
         elif now.sfdc_is_deleted:
             outcomes[person.id] = deleted(now)
         else:
@@ -404,7 +404,7 @@ def _both(received: PersonOutcome | None, sent: PersonOutcome) -> PersonOutcome:
 
 
 def _is_deleted(told: PersonOutcome | None) -> bool:
-    return told is not None and told.code == "DELETED_IN_SFDC"
+    return told is not None and told.code == Code.DELETED_IN_SFDC
 
 
 def _made_anew(
@@ -419,7 +419,7 @@ def _made_anew(
         return []
     freed = list(delete_record.forget_record(context, persons).values())
     for person in persons:
-        outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", "BUSY")
+        outcomes[person.id] = outcome(person, Result.BUSY, "The person is being edited right now.", Code.BUSY)
     for person in freed:
         outcomes.pop(person.id)
     found = find(context, freed)

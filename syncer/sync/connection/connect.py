@@ -15,13 +15,15 @@ from syncer import secrets
 from syncer.models import SalesforceRecord, SyncUser, SyncUserState
 from syncer.salesforce.caller import USUAL_TIMING, Timing
 from syncer.salesforce.client import Org
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.errors import ConfigurationError, RequestLimitExceeded, SalesforceError, SignInRefused
 from syncer.salesforce.signin import SignIn
 from syncer.salesforce.ways import COLUMN_NEEDS, Credentials
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
 from syncer.sync.context import OpenSession, default_session
-from syncer.sync.errors import CannotSync, ReserveReached
+from syncer.sync.errors import CannotSync, ReserveReached, WritesStopped
+from syncer.sync.outcomes import Code
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
 LIMIT_PAUSE = timedelta(minutes=60)
@@ -39,7 +41,7 @@ def active_sync_user() -> SyncUser:
         raise CannotSync(
             "No Salesforce connection is set up. Add one with `manage.py add_sync_user NAME "
             "--method client-credentials --login-url https://YOURS.my.salesforce.com`.",
-            "NO_SYNC_USER",
+            Code.NO_SYNC_USER,
         )
     return sync_user
 
@@ -47,7 +49,7 @@ def active_sync_user() -> SyncUser:
 def check_writing(sync_user: SyncUser) -> None:
     """Raises CannotSync while somebody has stopped everything that writes to Salesforce."""
     if sync_user.writes_stopped:
-        raise CannotSync(WRITES_STOPPED, "WRITES_STOPPED")
+        raise CannotSync(WRITES_STOPPED, Code.WRITES_STOPPED)
 
 
 def check_ready(sync_user: SyncUser, now: datetime) -> None:
@@ -57,7 +59,7 @@ def check_ready(sync_user: SyncUser, now: datetime) -> None:
             f"Salesforce refused the sign-in on {sync_user.state_since:%d %b at %H:%M} UTC ({sync_user.state_reason}). "
             "It is not tried again by itself, so that the user is not locked. Correct the connection with "
             "`manage.py add_sync_user` or in the admin.",
-            "SIGN_IN_REFUSED",
+            EdgeCode.SIGN_IN_REFUSED,
         )
     if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
         raise CannotSync(
@@ -71,7 +73,7 @@ def credentials_of(sync_user: SyncUser) -> Credentials:
     try:
         stored = sync_user.secrets
     except secrets.SecretsUnreadable as error:
-        raise CannotSync(str(error), "SECRETS_UNREADABLE") from None
+        raise CannotSync(str(error), Code.SECRETS_UNREADABLE) from None
     return Credentials(
         method=sync_user.method,
         login_url=sync_user.login_url,
@@ -114,7 +116,7 @@ def _store_session(sync_user: SyncUser, sign_in: SignIn) -> None:
             f"This sign-in leads to organisation {sign_in.organisation_id}, but the persons here are linked with "
             f"{sync_user.organisation_id}. Nothing was written. Check the My Domain URL or, if a sandbox was "
             "refreshed, reconnect on the connection's page or with `manage.py reconnectsandbox`.",
-            code="WRONG_ORGANISATION",
+            code=Code.WRONG_ORGANISATION,
         )
     stored = asdict(sign_in) | {"signed_in_at": sign_in.signed_in_at.isoformat()}
     sync_user.encrypted_session = secrets.encrypt(stored)
@@ -124,9 +126,9 @@ def _store_session(sync_user: SyncUser, sign_in: SignIn) -> None:
 
 
 def _check_writing_now(sync_user: SyncUser) -> None:
-    """The switch works at once, also for a cycle or an action that has begun. Raises ConfigurationError."""
+    """The switch works at once, also for a cycle or an action that has begun. Raises WritesStopped."""
     if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
-        raise ConfigurationError(WRITES_STOPPED, code="WRITES_STOPPED")
+        raise WritesStopped(WRITES_STOPPED)
 
 
 def learn_organisation(sync_user: SyncUser, org: Org) -> None:
@@ -142,7 +144,7 @@ def learn_organisation(sync_user: SyncUser, org: Org) -> None:
         raise ConfigurationError(
             f"This connection leads to organisation {organisation.id} ({organisation.name}), but the persons here are "
             f"linked with {linked}. Nothing was written.",
-            code="WRONG_ORGANISATION",
+            code=Code.WRONG_ORGANISATION,
         )
     sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
     sync_user.user_id = user.id

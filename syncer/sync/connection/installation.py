@@ -12,8 +12,7 @@ from django.utils import timezone
 
 from syncer.models import Installation
 from syncer.sync.errors import CannotSync
-
-COPIED_DATABASE = "COPIED_DATABASE"
+from syncer.sync.outcomes import Code
 
 
 def other() -> Installation | None:
@@ -30,7 +29,7 @@ def check() -> None:
         return
     stored, _ = Installation.objects.get_or_create(pk=1, defaults={"identity": settings.INSTALLATION_ID})
     if stored.identity != settings.INSTALLATION_ID:
-        raise CannotSync(refusal(stored), COPIED_DATABASE)
+        raise CannotSync(refusal(stored), Code.COPIED_DATABASE)
 
 
 def refusal(stored: Installation) -> str:

@@ -18,16 +18,16 @@ from django.utils import timezone
 from syncer.models import RunKind, RunStatus, SyncRun, SyncUser
 from syncer.sync.context import COUNTERS, Context
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
+from syncer.sync.outcomes import Code
 
 #: Kinds that a task carries out. The rows are there before the task: whatever becomes of it, the run goes on.
 QUEUED = (RunKind.PERSONS, RunKind.RECONNECT)
 #: A queued run that has not told anything for so long has lost its task or its worker.
 DEAD_AFTER = timedelta(minutes=5)
 
-STOPPED = "STOPPED"
 DIED: dict[str, Any] = {
     "status": RunStatus.INTERRUPTED,
-    "error_code": "DIED",
+    "error_code": Code.DIED,
     "error": "The process ended without a word.",
 }
 #: What a worker tells of its run while it is at it.
@@ -82,7 +82,10 @@ def stop(run: SyncRun, who: str) -> bool:
     """Somebody stops it: it ends at the end of the batch that it is in. False when it had ended."""
     return bool(
         SyncRun.objects.filter(pk=run.pk, status=RunStatus.RUNNING).update(
-            status=RunStatus.INTERRUPTED, error_code=STOPPED, error=f"Stopped by {who}.", finished_at=timezone.now()
+            status=RunStatus.INTERRUPTED,
+            error_code=Code.STOPPED,
+            error=f"Stopped by {who}.",
+            finished_at=timezone.now(),
         )
     )
 
@@ -113,10 +116,10 @@ def recorded(context: Context) -> Iterator[None]:
         _finish(context, RunStatus.FAILED, error.code, error.message)
         raise
     except Exception as error:
-        _finish(context, RunStatus.FAILED, "INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+        _finish(context, RunStatus.FAILED, Code.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
         raise
     except BaseException:  # Ctrl-C, a task's time-out, SIGTERM
-        _finish(context, RunStatus.INTERRUPTED, "INTERRUPTED", _interrupted(context.run))
+        _finish(context, RunStatus.INTERRUPTED, Code.INTERRUPTED, _interrupted(context.run))
         raise
     else:
         _finish(context, RunStatus.COMPLETED, "", "")
@@ -173,7 +176,7 @@ def _finish(context: Context, status: RunStatus, code: str, message: str) -> Non
     """A run that somebody stopped in its last batch stays stopped, with nobody left."""
     run, rows = context.run, _mine(context.run)
     if status == RunStatus.COMPLETED:
-        rows = rows.exclude(error_code=STOPPED)
+        rows = rows.exclude(error_code=Code.STOPPED)
     _close(context)
     if rows.update(**_told(run), finished_at=run.finished_at, status=status, error_code=code[:80], error=message):
         run.status, run.error_code, run.error = status, code[:80], message

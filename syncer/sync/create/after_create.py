@@ -13,7 +13,7 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.similar import Refused, similar
 from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
@@ -100,7 +100,7 @@ def _not_linked(made: Made, there: Container[int]) -> PersonOutcome:
     if person.id in there:
         return outcome(person, Result.BUSY, "Created; the person is being edited, the link follows.")
     message = f"{made.message} This person was deleted here meanwhile; the lead stays."
-    return outcome(person, Result.REFUSED, message, "PERSON_DELETED")
+    return outcome(person, Result.REFUSED, message, Code.PERSON_DELETED)
 
 
 def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:

@@ -16,7 +16,7 @@ from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.identity.candidates import Found, PersonCandidates, address
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome
 from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Gone, RemoteRecord, names_agree
@@ -246,10 +246,10 @@ def _chosen(person: PersonState, asked: SyncOptions, found: Found, decided: Deci
     owner = found.owners.get(to_18(asked.link_to))
     if record is None or record.gone:
         message = f"{asked.link_to} is deleted, converted, or not visible to the sync user. Nothing was linked."
-        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, "CHOSEN_IS_GONE")
+        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, Code.CHOSEN_IS_GONE)
     elif owner is not None:
         message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
-        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
+        decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, Code.MATCH_IS_TAKEN)
     else:
         decided.link(person, record, f"chosen by {actor}.")
 
@@ -297,7 +297,7 @@ def _by_email(person: PersonState, asked: SyncOptions, found: Found, decided: De
         decided.to_create.append(person)
         return
     message = f"Person {same.id} ({same.name}) of this selection has the same e-mail address and gets a lead."
-    refused = outcome(person, Result.REFUSED, f"{message} Nothing was made for this one.", "MATCH_IS_TAKEN")
+    refused = outcome(person, Result.REFUSED, f"{message} Nothing was made for this one.", Code.MATCH_IS_TAKEN)
     decided.refused[person.id] = refused
 
 
@@ -322,14 +322,14 @@ def _of_address(
         return
     what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
     message = f"Salesforce has {what} with the address {address(person)}. Choose which one is this person."
-    decided.refused[person.id] = outcome(person, Result.NEEDS_DECISION, message, "SEVERAL_MATCHES")
+    decided.refused[person.id] = outcome(person, Result.NEEDS_DECISION, message, Code.SEVERAL_MATCHES)
 
 
 def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) -> PersonOutcome:
     other, name = found.owners.get(record.id, (None, "another person of this selection"))
     label = f"person {other} ({name})" if other else name
     message = f"{record.object} {record.id} {why} and belongs to {label}. Nothing was made."
-    return outcome(person, Result.REFUSED, message, "MATCH_IS_TAKEN")
+    return outcome(person, Result.REFUSED, message, Code.MATCH_IS_TAKEN)
 
 
 def shown(records: Iterable[RemoteRecord], found: Found) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import SETTLED_AFTER, Reading
@@ -68,7 +68,7 @@ def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence
 
     busy = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
     message = "The person is being edited right now, so what came of it is found out by the next cycle."
-    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, "BUSY") for s in busy}
+    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, Code.BUSY) for s in busy}
 
 
 def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:

@@ -11,7 +11,7 @@ from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.pull import records, visibility
@@ -64,9 +64,9 @@ def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:
         return outcome(before, Result.REFUSED, f"{where} was merged into another record, and so was this person.")
     if now.sfdc_is_deleted:
         message = f"{where} was deleted in Salesforce. Changes stay here only."
-        return outcome(now, Result.NEEDS_DECISION, message, "DELETED_IN_SFDC")
+        return outcome(now, Result.NEEDS_DECISION, message, Code.DELETED_IN_SFDC)
     if now.link is not None and now.link.hidden_since is not None:
         message = f"{where} is no longer visible to the sync user. Nothing was changed."
-        return outcome(now, Result.REFUSED, message, "NOT_VISIBLE")
+        return outcome(now, Result.REFUSED, message, Code.NOT_VISIBLE)
     message = f"{where} has just become another record in Salesforce; the next cycle goes on with that one."
-    return outcome(now, Result.BUSY, message, "BUSY")
+    return outcome(now, Result.BUSY, message, Code.BUSY)

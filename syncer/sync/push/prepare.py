@@ -12,7 +12,7 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Value, merge
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.failures import failed_outcome, failure
 from syncer.sync.push.refused_fields import earlier, still_refused, with_unsendable
@@ -29,7 +29,7 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
         return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
     if link.hidden_since is not None:
         message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
-        return outcome(person, Result.REFUSED, message, "NOT_VISIBLE")
+        return outcome(person, Result.REFUSED, message, Code.NOT_VISIBLE)
     here, bad = fields.here(person.values)
     merged = merge(
         [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.sending

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.errors import Recovery, policy_for
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
@@ -35,7 +36,9 @@ def earlier(fields: ObjectMap, person: PersonState, waiting: Mapping[str, Value]
         return None
     names = {f.salesforce_field for f in fields.fields if f.person_field in waiting}
     about = tuple(error for error in person.errors if names & set(error.fields))
-    return Held(waiting, about or person.errors or (RowError("UNKNOWN", "Salesforce refused it before."),), new=False)
+    return Held(
+        waiting, about or person.errors or (RowError(EdgeCode.UNKNOWN, "Salesforce refused it before."),), new=False
+    )
 
 
 def with_unsendable(

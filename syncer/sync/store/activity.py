@@ -14,6 +14,7 @@ from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value
+from syncer.sync.outcomes import Code
 from syncer.sync.store import bulk_sql
 
 
@@ -87,7 +88,7 @@ class Journal:
             ActivityType.SYNC_FAILED,
             str(error),
             field=field,
-            code="VALUE_NOT_STORED",
+            code=Code.VALUE_NOT_STORED,
             detail={"value": value, "source": "Salesforce"},
         )
 

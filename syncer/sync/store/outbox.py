@@ -17,6 +17,7 @@ from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from syncer.models import PendingChange, PendingState, Person
+from syncer.sync.outcomes import Code
 from syncer.sync.store import bulk_sql
 
 _TABLE = PendingChange._meta.db_table
@@ -64,7 +65,9 @@ def next_try_within(wait: timedelta, tries: int, now: datetime) -> datetime | No
 # -- trying again what failed -----------------------------------------------------------------------------------------
 
 #: Refusals that only a person can settle: no other day and no other field list changes them.
-DECISIONS = frozenset({"SEVERAL_MATCHES", "MATCH_IS_TAKEN", "DELETED_IN_SFDC", "CONTACT_AND_QUEUE", "NOT_VISIBLE"})
+DECISIONS = frozenset(
+    {Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.DELETED_IN_SFDC, Code.CONTACT_AND_QUEUE, Code.NOT_VISIBLE}
+)
 
 
 def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:

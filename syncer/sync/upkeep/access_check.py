@@ -15,6 +15,7 @@ from syncer.sync.connection.connect import check_ready, connect, one_line_errors
 from syncer.sync.context import Context, OpenSession, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
+from syncer.sync.outcomes import Code
 from syncer.sync.pull import describes
 from syncer.sync.pull.database import Database
 
@@ -47,7 +48,7 @@ def test_connection(sync_user: SyncUser, open_session: OpenSession = default_ses
             raise CannotSync(
                 f"This is organisation {organisation.id} ({organisation.name}); the persons here are linked with "
                 f"{sync_user.organisation_id}.",
-                "WRONG_ORGANISATION",
+                Code.WRONG_ORGANISATION,
             )
         described = [org.describe(name) for name in OBJECTS]
     usage = org.api_usage

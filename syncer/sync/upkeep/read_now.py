@@ -16,6 +16,7 @@ from syncer.sync.context import OpenSession, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.merge import Value
+from syncer.sync.outcomes import Code
 from syncer.sync.persons.record import parse
 
 #: Seconds that a page waits for Salesforce.
@@ -40,9 +41,9 @@ def read_record(record: SalesforceRecord, open_session: OpenSession = default_se
     with one_line_errors(sync_user, org):
         page = org.query(text, deleted=True)
     if not page.records:
-        raise CannotSync(f"{record.object} {record.record_id} is not visible to the sync user.", "NOT_VISIBLE")
+        raise CannotSync(f"{record.object} {record.record_id} is not visible to the sync user.", Code.NOT_VISIBLE)
     found = parse(fields, page.records[0])
     if found.gone:
         what = "deleted" if found.is_deleted else "converted"
-        raise CannotSync(f"{record.object} {record.record_id} was {what}; the next cycle follows it.", "GONE")
+        raise CannotSync(f"{record.object} {record.record_id} was {what}; the next cycle follows it.", Code.GONE)
     return There(found.values, page.asked_at)

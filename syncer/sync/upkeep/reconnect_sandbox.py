@@ -36,6 +36,7 @@ from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import all_rows
 from syncer.sync.context import REAL_WORLD, Context, OpenSession, Surroundings, default_session
 from syncer.sync.errors import CannotSync
+from syncer.sync.outcomes import Code
 from syncer.sync.pull.database import Database
 from syncer.sync.store import cursors, former_ids, links, outbox, persons, tombstones
 from syncer.sync.store.activity import Journal
@@ -72,7 +73,7 @@ def reconnect(run: SyncRun, *, around: Surroundings = REAL_WORLD) -> Reconnected
     Raises CannotSync, which the run tells, too; with the code BUSY when it has ended or another worker is at it.
     """
     if not runs.take(run, f"reconnect-{secrets.token_hex(8)}", around.now()):
-        raise CannotSync("It has ended already, or another worker is at it.", "BUSY")
+        raise CannotSync("It has ended already, or another worker is at it.", Code.BUSY)
     try:
         sync_user = active_sync_user()
         lease = acquire(sync_user)
@@ -148,14 +149,14 @@ def _refreshed(sync_user: SyncUser, org: Org) -> OrganisationInfo:
         raise ConfigurationError(
             f"{organisation.name} ({organisation.id}) is not a sandbox, so it can't be a refreshed one. Nothing was "
             "changed.",
-            code="NOT_A_SANDBOX",
+            code=Code.NOT_A_SANDBOX,
         )
     others = SalesforceRecord.objects.exclude(organisation=organisation.id)
     if sync_user.organisation_id in ("", organisation.id) and not others.exists():
         raise ConfigurationError(
             f"The connection leads to {organisation.name} ({organisation.id}), as it did before: there is nothing to "
             "reconnect.",
-            code="SAME_ORGANISATION",
+            code=Code.SAME_ORGANISATION,
         )
     return organisation
 
@@ -176,7 +177,7 @@ def _require_some_pairs(context: Context, organisation: OrganisationInfo) -> Non
         raise ConfigurationError(
             f"{organisation.name} ({organisation.id}) has none of the records that were looked for, so it is not a "
             "refreshed copy. Nothing was changed. Check the My Domain URL.",
-            code="OTHER_RECORDS",
+            code=Code.OTHER_RECORDS,
         )
 
 
