@@ -80,7 +80,7 @@ def go_on(run: SyncRun) -> None:
 
 def take_over_dead_runs() -> list[int]:
     """Runs whose task was lost, or whose worker was killed, go on with what is left; safe to do twice, because one
-    worker at a time is at a run. Gives the runs that were queued again."""
+    worker at a time is at a run. Return the runs that were queued again."""
     taken = []
     for run in runs.take_over(timezone.now()):
         if run.kind == RunKind.PERSONS and not run_persons.waiting(run, 1):

@@ -152,7 +152,7 @@ def install(connection: Any = default_connection) -> None:
 
 
 def repair(connection: Any = default_connection) -> list[str]:
-    """Put missing triggers back and have every linked person compared once; gives the names that were missing.
+    """Put missing triggers back and have every linked person compared once. Return the names that were missing.
 
     Edits made while a trigger was missing are found because a waiting change makes the push compare the person with
     its base: those that are equal cost nothing.

@@ -118,7 +118,7 @@ class Bulk:
         external_id: str = "",
         note: Callable[[str], None] = lambda _: None,
     ) -> Iterator[Ingested]:
-        """Updates, upserts or deletes rows, at most 10,000 in a job; gives each job's outcome when it has ended.
+        """Updates, upserts or deletes rows, at most 10,000 in a job. Return each job's outcome when it has ended.
 
         Every row has its key, once: Id for ``update`` and ``delete``, ``external_id`` for ``upsert``. There is no
         insert: its results could not be told apart, nor found again. ``note`` is told the id of each job before

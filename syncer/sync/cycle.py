@@ -57,7 +57,7 @@ class CycleOptions:
 
 
 def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: Surroundings = REAL_WORLD) -> SyncRun:
-    """Run one cycle for the active sync user; gives its stored run.
+    """Run one cycle for the active sync user. Return its stored run.
 
     Raises CannotSync (LeaseHeld when another cycle runs): nothing was done, or what was done is committed and the next
     cycle goes on from there.
@@ -230,7 +230,7 @@ def _send(context: Context, plan: Plan | None) -> None:
             plan_batch(context, plan, ids)
 
     _create_again(context, create)
-    auto_create.create_leads(context, create)
+    auto_create.create_never_synced(context, create)
 
 
 def _create_again(context: Context, create: Callable[[Sequence[int]], None]) -> None:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from syncer.models import SyncUser
 from syncer.sync.options import Action, SyncOptions
-from syncer.sync.upkeep.choices import MOST, Campaign, Choice, Directory, read_directory
+from syncer.sync.upkeep.choices import MOST, CampaignChoice, Choice, Directory, read_directory
 
 #: How long a list read from Salesforce is offered, in seconds: a page and its answer need it once each.
 FRESH = 300
@@ -154,5 +154,5 @@ def _group(title: str, choices: Iterable[Choice]) -> list[Any]:
     return [(title, listed)] if listed else []
 
 
-def _listed(*lists: list[Choice] | list[Campaign]) -> str:
+def _listed(*lists: list[Choice] | list[CampaignChoice]) -> str:
     return f"The first {MOST:,} by name are listed." if any(len(one) >= MOST for one in lists) else ""

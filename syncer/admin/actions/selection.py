@@ -35,7 +35,7 @@ class Whom:
 
 
 def keep(request: HttpRequest, person_ids: Sequence[int]) -> str:
-    """Remember a selection; gives the name that leads to it."""
+    """Remember a selection. Return the name that leads to it."""
     name = secrets.token_urlsafe(9)
     kept = dict(list(_kept(request).items())[-(KEPT - 1) :])
     request.session[SESSION_KEY] = kept | {name: list(person_ids)}

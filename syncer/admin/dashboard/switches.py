@@ -24,20 +24,20 @@ STOPPED_WRITING = "Stopped everything that writes to Salesforce."
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class WritingStopped:
     """Who stopped everything that writes, and when; empty when it was a command."""
 
     by: str
     since: SafeString | str
 
 
-def writing_stopped(sync_user: SyncUser) -> Stopped | None:
+def writing_stopped(sync_user: SyncUser) -> WritingStopped | None:
     if not sync_user.writes_stopped:
         return None
     kind = ContentType.objects.get_for_model(SyncUser)
     history = LogEntry.objects.filter(content_type=kind, object_id=str(sync_user.pk), change_message=STOPPED_WRITING)
     last = history.select_related("user").order_by("-pk").first()
-    return Stopped(str(last.user), display.ago(last.action_time)) if last else Stopped("", "")
+    return WritingStopped(str(last.user), display.ago(last.action_time)) if last else WritingStopped("", "")
 
 
 @require_POST

@@ -45,7 +45,7 @@ def sides(conflict: Conflict) -> tuple[Value, Value]:
 
 
 def restore(conflict_id: int, actor: str) -> str:
-    """Write the value that lost on the person, unless it changed since; gives a sentence. Raises CannotRestore."""
+    """Write the value that lost on the person, unless it changed since. Return a sentence. Raises CannotRestore."""
     with transaction.atomic():
         conflict = Conflict.objects.select_for_update().get(pk=conflict_id)
         if conflict.restored_at is not None:

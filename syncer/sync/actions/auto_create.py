@@ -15,7 +15,7 @@ from syncer.sync.connection import runs
 from syncer.sync.context import Context
 
 
-def create_leads(context: Context, create: Callable[[Sequence[int]], None]) -> None:
+def create_never_synced(context: Context, create: Callable[[Sequence[int]], None]) -> None:
     """Hand all of them to ``create``, batch by batch, in the order of their ids. Raises OutOfTime at the end of a
     batch."""
     if not context.sync_user.create_leads or "Lead" not in context.run.sobjects:

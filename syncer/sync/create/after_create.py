@@ -10,7 +10,7 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.refusals import mark
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.identity.similar import Refused, similar
+from syncer.sync.identity.similar import FoundAsDuplicate, similar
 from syncer.sync.merge import Value, merge
 from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
@@ -39,7 +39,7 @@ class Creation:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedCreate:
     """A create that was refused, by Salesforce or by us before asking."""
 
     creation: Creation
@@ -145,13 +145,13 @@ def _log_of(context: Context, made: Mapping[int, Made]) -> Callable[[Sequence[Me
     return log
 
 
-def record_refused(context: Context, fields: ObjectMap, refused: Sequence[Refusal]) -> dict[int, PersonOutcome]:
+def record_refused(context: Context, fields: ObjectMap, refused: Sequence[RefusedCreate]) -> dict[int, PersonOutcome]:
     """Creates fail as a whole: the persons are marked, with Salesforce's words in their log, and the records that a
     duplicate rule found to choose from."""
     if not refused:
         return {}
     duplicates = {
-        r.creation.person.id: Refused(r.creation.values, error.duplicates)
+        r.creation.person.id: FoundAsDuplicate(r.creation.values, error.duplicates)
         for r in refused
         for error in r.errors
         if error.code in DUPLICATES

@@ -14,7 +14,7 @@ from syncer.salesforce import writing
 from syncer.salesforce.errors import OutcomeUnknown
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
-from syncer.sync.create.after_create import Creation, Refusal, record_refused
+from syncer.sync.create.after_create import Creation, RefusedCreate, record_refused
 from syncer.sync.create.leads import create_in_one_call, find_by_uuid
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
@@ -35,13 +35,13 @@ def create_leads(
     fields = context.maps["Lead"]
     outcomes: dict[int, PersonOutcome] = {}
     groups: dict[tuple[bool, bool], list[Creation]] = {}
-    refused: list[Refusal] = []
+    refused: list[RefusedCreate] = []
     for person in persons:
         prepared = prepare(context, fields, person, asked[person.id])
         if isinstance(prepared, Creation):
             same_headers = (bool(prepared.options.owner), prepared.options.save_duplicate)
             groups.setdefault(same_headers, []).append(prepared)
-        elif isinstance(prepared, Refusal):
+        elif isinstance(prepared, RefusedCreate):
             refused.append(prepared)
     outcomes |= record_refused(context, fields, refused)
     for group in groups.values():
@@ -50,7 +50,7 @@ def create_leads(
     return outcomes
 
 
-def prepare(context: Context, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | Refusal:
+def prepare(context: Context, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | RefusedCreate:
     """What to create with: everything that may be created, the connection's defaults for an empty name or company."""
     here, bad = fields.here(person.values)
     if bad:
@@ -59,7 +59,7 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, options: S
         refusal = RowError(
             "INVALID_TYPE_ON_FIELD_IN_RECORD", str(error), (mapped.salesforce_field if mapped else name,)
         )
-        return Refusal(Creation(person, {name: str(error.value)}, options=options), (refusal,))
+        return RefusedCreate(Creation(person, {name: str(error.value)}, options=options), (refusal,))
     values: dict[str, Value] = {
         f.person_field: v for f in fields.fields if f.createable and (v := here[f.person_field]) is not None
     }

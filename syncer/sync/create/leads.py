@@ -12,7 +12,7 @@ from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowResult
 from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
-from syncer.sync.create.after_create import Creation, Made, Refusal, link_created, record_refused
+from syncer.sync.create.after_create import Creation, Made, RefusedCreate, link_created, record_refused
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.options import SyncOptions
@@ -44,11 +44,11 @@ def create_in_one_call(
     records, reading = _made(context, fields, answer, reading, results)
     outcomes: dict[int, PersonOutcome] = {}
     made: list[Made] = []
-    refused: list[Refusal] = []
+    refused: list[RefusedCreate] = []
     for creation, result in zip(creations, results, strict=True):
         record = records.get(result.id or "")
         if not result.success:
-            refused.append(Refusal(creation, result.errors))
+            refused.append(RefusedCreate(creation, result.errors))
         elif record is None:
             outcomes[creation.person.id] = unknown(creation.person)
         else:

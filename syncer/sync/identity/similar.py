@@ -26,14 +26,14 @@ MOST_SIMILAR = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class FoundAsDuplicate:
     """What is known of a person whose create was refused as a duplicate."""
 
     values: Mapping[str, Any]  # that were refused
     named: Sequence[str]  # ids of records that the answer names
 
 
-def similar(context: Context, persons: Mapping[int, Refused]) -> dict[int, list[dict[str, Any]]]:
+def similar(context: Context, persons: Mapping[int, FoundAsDuplicate]) -> dict[int, list[dict[str, Any]]]:
     """Return what a duplicate rule may have found, by person.
 
     The answer to a collection names no records, so those with the same e-mail address, telephone number or full name
@@ -63,7 +63,7 @@ def similar(context: Context, persons: Mapping[int, Refused]) -> dict[int, list[
     return found
 
 
-def _query(fields: ObjectMap, persons: Collection[Refused]) -> str | None:
+def _query(fields: ObjectMap, persons: Collection[FoundAsDuplicate]) -> str | None:
     """The query for records of one object: those that answers name, and those that look like the others' values."""
     known = [path for path in SHOWN[fields.object] if path in fields.select]
     named = sorted({pk for person in persons for pk in person.named if object_of(pk) == fields.object})

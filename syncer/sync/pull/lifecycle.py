@@ -196,7 +196,7 @@ def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> l
 
 
 def _become_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
-    """Link persons with the contacts of their leads; gives the records of those that could not be now. What was agreed
+    """Link persons with the contacts of their leads. Return the records of those that could not be now. What was agreed
     with a lead is a weak base: it decides nothing but what was edited here since, so that nothing is blanked and no old
     value is sent over the contact's."""
     if not pairs:

@@ -71,7 +71,7 @@ def send_waiting(context: Context) -> None:
 
 
 def _send_all(context: Context, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
-    """One pass over the outbox; gives the error of a request whose outcome is unknown. Updates can be repeated: the
+    """One pass over the outbox. Return the error of a request whose outcome is unknown. Updates can be repeated: the
     next try reads first, and finds what was carried out."""
     after, unknown = 0, None
     while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after, until=until):
@@ -124,7 +124,7 @@ def _due_batches(context: Context) -> Iterator[list[int]]:
 
 
 def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
-    """Send what differs from the base, of persons that this worker has claimed; gives the outcome of each.
+    """Send what differs from the base, of persons that this worker has claimed. Return the outcome of each.
 
     ``retry``: also values that were refused before and are held (``held``), because somebody asks for it.
     Raises what the edge raises for the call as a whole; then the claims are still held.

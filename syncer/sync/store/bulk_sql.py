@@ -22,7 +22,7 @@ def insert(
     conflict: str = "",
     returning: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
-    """Insert ``rows`` (values in the order of ``columns``, field attnames); gives the ``returning`` columns of each.
+    """Insert ``rows`` (values in the order of ``columns``, field attnames). Return the ``returning`` columns of each.
 
     ``conflict`` is the clause after ``ON CONFLICT``. The order of what is returned is not that of the rows.
     """

@@ -93,7 +93,7 @@ def requeue_due(now: datetime) -> int:
 
 def retry(persons: QuerySet[Person] | Iterable[int] | None = None, codes: Iterable[str] = ()) -> int:
     """Somebody wants it tried again: put failed rows of these persons (None: of all), with these error codes (empty:
-    with any), back among those that wait, as if they had not been tried yet. Gives how many."""
+    with any), back among those that wait, as if they had not been tried yet. Return how many."""
     failed = PendingChange.objects.filter(state=PendingState.FAILED)
     wanted = list(codes)
     if wanted:
@@ -180,7 +180,7 @@ def waiting(now: datetime) -> int:
 
 
 def claim(person_ids: Iterable[int], token: str) -> set[int]:
-    """Take persons for one worker, making outbox rows where there are none; gives those that were free.
+    """Take persons for one worker, making outbox rows where there are none. Return those that were free.
 
     One statement, in a transaction of its own: the row count of a conditional upsert decides, on both databases.
     """
@@ -213,7 +213,7 @@ def _claim(ids: Sequence[int], token: str) -> set[int]:
 
 
 def renew(token: str, person_ids: Iterable[int]) -> set[int]:
-    """Before writing there: lengthen claims; gives the persons who are still this worker's."""
+    """Before writing there: lengthen claims. Return the persons who are still this worker's."""
     claimed = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
     claimed.update(claimed_until=Now() + CLAIM_LASTS)
     return set(claimed.values_list("person_id", flat=True))

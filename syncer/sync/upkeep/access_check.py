@@ -70,7 +70,7 @@ def test_connection(sync_user: SyncUser, open_session: OpenSession = default_ses
 def refresh_fields(
     sync_user: SyncUser, *, actor: str, open_session: OpenSession = default_session
 ) -> list[describes.SchemaChange]:
-    """Read the field list now rather than with the next cycle; gives what changed. Raises CannotSync.
+    """Read the field list now rather than with the next cycle. Return what changed. Raises CannotSync.
 
     It leaves a run, as a cycle that reads the list does: it changes mappings, and what was refused is tried again.
     """

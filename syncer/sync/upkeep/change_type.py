@@ -12,7 +12,7 @@ from syncer.sync.store import links, outbox
 
 
 def take_new_type(mapping: FieldMapping) -> str:
-    """Let a suspended mapping go on with the type that Salesforce describes now; gives why it can't, or nothing.
+    """Let a suspended mapping go on with the type that Salesforce describes now. Return why it can't, or nothing.
 
     What was agreed on in the old type means nothing any more, so the next cycle meets the field as on first contact
     and fills it in for all records: Salesforce's values stay, a different one here is kept in the log.

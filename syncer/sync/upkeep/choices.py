@@ -27,7 +27,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class CampaignChoice:
     """``statuses``: what a member can be, the default one first; empty when Salesforce does not show them."""
 
     id: str
@@ -39,7 +39,7 @@ class Campaign:
 class Directory:
     users: list[Choice] = field(default_factory=list)
     queues: list[Choice] = field(default_factory=list)
-    campaigns: list[Campaign] = field(default_factory=list)
+    campaigns: list[CampaignChoice] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # what the sync user may not see, in Salesforce's words
 
 
@@ -94,7 +94,7 @@ def read_directory(
     for row in found["statuses"]:
         statuses.setdefault(row["CampaignId"], []).append(row)
     told.campaigns = [
-        Campaign(
+        CampaignChoice(
             row["Id"],
             row["Name"],
             tuple(s["Label"] for s in sorted(statuses.get(row["Id"], ()), key=lambda s: not s["IsDefault"])),

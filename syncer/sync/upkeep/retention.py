@@ -52,7 +52,7 @@ def nobody(what: str, count: int) -> None:
 
 
 def prune(now: datetime, keep: Keep = Keep(), *, dry_run: bool = False, tell: Told = nobody) -> dict[str, int]:
-    """Remove what is older; gives how many of each. ``tell`` hears of each batch, and ends it all by raising: what
+    """Remove what is older. Return how many of each. ``tell`` hears of each batch, and ends it all by raising: what
     was removed until then stays removed. ``dry_run`` only counts."""
     short, undo = now - timedelta(days=keep.values_days), now - timedelta(days=UNDO_DAYS)
     long = months_before(now, keep.other_months)

@@ -6,7 +6,7 @@ import pytest
 
 from syncer.models import ApiUsage, SyncUser
 from syncer.sync.errors import CannotSync
-from syncer.sync.upkeep.choices import Campaign, read_directory
+from syncer.sync.upkeep.choices import CampaignChoice, read_directory
 from tests.support.salesforce import Sandbox, Time
 
 SYNC, SALES = ("Sync User", "sync@example.com"), ("Sally Sales", "sales@example.com")
@@ -28,8 +28,8 @@ def test_active_users_lead_queues_and_active_campaigns(sandbox: Sandbox, sync_us
     assert all(user.id.startswith("005") and len(user.id) == 18 for user in told.users)
     assert [queue.name for queue in told.queues] == ["New Leads", "Partner Leads"]
     assert told.campaigns == [
-        Campaign(webinar, "Autumn Webinar", ("Asked", "Invited", "Came")),
-        Campaign(plain, "Newsletter", ("Sent", "Responded")),
+        CampaignChoice(webinar, "Autumn Webinar", ("Asked", "Invited", "Came")),
+        CampaignChoice(plain, "Newsletter", ("Sent", "Responded")),
     ]
     assert told.missing == []
 
