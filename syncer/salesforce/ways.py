@@ -37,7 +37,6 @@ class Need:
     help: str = ""
     secret: bool = True
     encrypted: bool = True
-    optional: bool = False
     in_file: bool = False
 
     @property
@@ -56,7 +55,7 @@ CLIENT_SECRET = Need("client_secret", "Client secret")
 USERNAME = Need("username", "User name", help="For JWT and for user name and password.", secret=False, encrypted=False)
 PRIVATE_KEY = Need("private_key", "Private key (PEM)", in_file=True)
 PASSWORD = Need("password", "Password")
-SECURITY_TOKEN = Need("security_token", "Security token", optional=True)  # none for a user trusted by IP address
+SECURITY_TOKEN = Need("security_token", "Security token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +82,23 @@ class SignInWay(ABC):
     name: ClassVar[str]  # as it is stored, and as `manage.py add_sync_user --method` takes it
     label: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]
+    optional: ClassVar[frozenset[Need]] = frozenset()  # those of the needs that may be left out
     api_version: ClassVar[str] = "62.0"  # unless somebody chooses another
     retirement: ClassVar[str] = ""  # a sentence for whoever chooses a way that Salesforce takes away
 
     def check(self, credentials: Credentials) -> None:
         """ConfigurationError if the credentials can't work, whatever Salesforce says. Sends nothing."""
-        missing = [need.words for need in self.needs if not need.optional and not credentials[need].strip()]
+        missing = [need.words for need in self.needs if need not in self.optional and not credentials[need].strip()]
         if missing:
             raise ConfigurationError(f"To sign in, the connection still needs: {', '.join(missing)}.")
 
     @abstractmethod
     def call(self, credentials: Credentials, session: Any) -> tuple[Any, Any]:
-        """SalesforceLogin's (session id, host). ``session`` sends its one POST to the login URL, so that ``domain`` has
-        no part in where the request goes."""
+        """The library's (session id, host), by its SalesforceLogin or token_login. ``session`` sends their one POST to
+        the login URL's host, so that ``domain`` has no part in where the request goes."""
 
     def instance_url(self, credentials: Credentials, answer: requests.Response, host: str) -> str:
-        """The address that the answer gives for all calls, not checked yet; ``host`` is SalesforceLogin's.
+        """The address that the answer gives for all calls, not checked yet; ``host`` is what ``call`` gave.
 
         That of a token answer, which tells scheme and port, unless a way is answered otherwise.
         """
@@ -164,6 +164,7 @@ class UserPassword(SignInWay):
     name = "password"
     label = "User name, password and security token (Salesforce retires it)"
     needs = (USERNAME, PASSWORD, SECURITY_TOKEN)
+    optional = frozenset({SECURITY_TOKEN})  # a user trusted by IP address has none
     api_version = f"{LAST_SOAP_LOGIN}.0"
     retirement = "Salesforce retires user name and password sign-in (SOAP login) in Summer '27."
 

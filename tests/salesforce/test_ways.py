@@ -23,7 +23,7 @@ def test_what_a_way_needs_is_enough(way: SignInWay) -> None:
 @each_need
 def test_what_is_missing_is_named(way: SignInWay, need: Need) -> None:
     lacking = Credentials(way.name, LOGIN_URL, {**complete(way).given, need.name: " "}, way.api_version)
-    if need.optional:
+    if need in way.optional:
         check(lacking)
     else:
         with pytest.raises(ConfigurationError, match=f"still needs: {need.words}\\.$"):
@@ -38,6 +38,11 @@ def test_what_is_given_is_not_shown(way: SignInWay) -> None:
 @each_way
 def test_secrets_of_a_way_are_known_to_be_secret(way: SignInWay) -> None:
     assert set(complete(way).secrets) == {f"the-{need.name}" for need in way.needs if need.secret}
+
+
+@each_way
+def test_what_may_be_left_out_is_one_of_the_needs(way: SignInWay) -> None:
+    assert way.optional <= set(way.needs)
 
 
 def test_two_needs_never_share_a_name() -> None:

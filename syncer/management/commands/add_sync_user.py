@@ -17,7 +17,7 @@ from syncer.management.progress import quiet_logs
 from syncer.models import SalesforceRecord, SyncMode, SyncUser, SyncUserState
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.errors import SalesforceError
-from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, RECOMMENDED, WAYS, Need, needed_by
+from syncer.salesforce.ways import COLUMN_NEEDS, ENCRYPTED_NEEDS, RECOMMENDED, WAYS, Need, SignInWay, needed_by
 from syncer.sync.connection.connect import connect
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         way = WAYS[options["method"]]
         if way.retirement:
             self.stderr.write(f"{way.retirement} Prefer --method {RECOMMENDED}.")
-        secrets = {need.name: self._secret(need) for need in way.needs if need.encrypted}
+        secrets = {need.name: self._secret(need, way) for need in way.needs if need.encrypted}
         try:
             sync_user = self._save(options, secrets)
         except (CannotSync, SalesforceError) as error:
@@ -115,11 +115,11 @@ class Command(BaseCommand):
             "remembered here and looked up after a broken connection, before anything is tried again."
         )
 
-    def _secret(self, need: Need) -> str:
+    def _secret(self, need: Need, way: SignInWay) -> str:
         value = os.environ.get(need.variable, "")
         if not value and sys.stdin.isatty() and not need.in_file:
             value = getpass.getpass(f"{need.words.capitalize()} ({need.variable} is not set): ")
-        if not value and not need.optional:
+        if not value and need not in way.optional:
             raise CommandError(f"{need.variable} is not set, and there is no terminal to ask for it.")
         if not value or not need.in_file:
             return value
