@@ -22,7 +22,7 @@ from syncer.sync.fields.state_country import Places
 from syncer.sync.fields.synced_objects import LEAD, SYNCED
 
 #: Columns in the order of the form, by its groups.
-GROUPS: dict[str, tuple[str, ...]] = {
+_PLACED: dict[str, tuple[str, ...]] = {
     "Person": (
         "salutation",
         "first_name",
@@ -49,6 +49,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "description",
     ),
 }
+_UNPLACED = [name for name in PERSON_COLUMNS if not any(name in names for names in _PLACED.values())]
+#: All columns: one that nobody has given a place stands at the end.
+GROUPS = _PLACED | {"Marketing": (*_PLACED["Marketing"], *_UNPLACED)}
 CUSTOM = "Custom fields"
 ELSEWHERE = "Other custom fields"
 

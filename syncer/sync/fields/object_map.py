@@ -21,6 +21,8 @@ PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
     for field in Person._meta.concrete_fields
     if field.name not in Person.BOOKKEEPING and field.name != "custom"
 }
+#: Digits of a whole number that both databases hold.
+LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +55,38 @@ class MappedField:
         """A canonical value as it is stored on the person. Raises ``BadValue`` when the column can't hold it."""
         if not self.is_column:
             return value
-        field = PERSON_COLUMNS[self.person_field]
-        if isinstance(field, models.BooleanField):
-            return (
-                value if isinstance(value, bool) or value is None else _refuse(self, value, "is not a checkbox value")
-            )
-        if isinstance(field, models.IntegerField):
-            if value is None:
-                return None
-            whole, _, fraction = str(value).partition(".")
-            digits = whole.lstrip("-")
-            if isinstance(value, bool) or not digits.isdigit() or fraction.strip("0") or len(digits) > 18:
-                return _refuse(self, value, "is not a whole number that can be stored here")
-            return int(whole)
-        text = "" if value is None else str(value)
-        if field.max_length and len(text) > field.max_length:
-            return _refuse(self, value, f"is longer than the {field.max_length} characters that are stored here")
-        return text
+        column = PERSON_COLUMNS[self.person_field]
+        if isinstance(column, models.BooleanField):
+            return _to_checkbox(self, value)
+        if isinstance(column, models.IntegerField):
+            return _to_whole_number(self, value)
+        return _to_text(self, value, column.max_length)
 
     def to_wire(self, value: Value) -> Any:
         return values.to_wire(self.describe, value)
 
 
-def _refuse(field: MappedField, value: Value, reason: str) -> Any:
-    raise BadValue(field.describe, value, reason)
+def _to_checkbox(field: MappedField, value: Value) -> bool | None:
+    if isinstance(value, str):
+        raise BadValue(field.describe, value, "is not a checkbox value")
+    return value
+
+
+def _to_whole_number(field: MappedField, value: Value) -> int | None:
+    if value is None:
+        return None
+    whole, _, fraction = str(value).partition(".")
+    digits = whole.lstrip("-")
+    if isinstance(value, bool) or not digits.isdigit() or fraction.strip("0") or len(digits) > LONGEST_NUMBER:
+        raise BadValue(field.describe, value, "is not a whole number that can be stored here")
+    return int(whole)
+
+
+def _to_text(field: MappedField, value: Value, longest: int | None) -> str:
+    text = "" if value is None else str(value)
+    if longest and len(text) > longest:
+        raise BadValue(field.describe, value, f"is longer than the {longest} characters that are stored here")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

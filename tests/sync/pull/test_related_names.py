@@ -327,8 +327,8 @@ def test_a_name_that_is_not_received_is_not_asked_for_until_it_is_again(sandbox,
     acme = account(sandbox, "Acme")
     sandbox.contact(AccountId=acme)
     cycle()
-    mapping = FieldMapping.objects.filter(salesforce_field="Account.Name")
-    mapping.update(enabled=False)
+    mapping = FieldMapping.objects.filter(salesforce_field__in=[field.name for field in ACCOUNT.fields.values()])
+    assert mapping.update(enabled=False) == len(ACCOUNT.fields)
     sandbox.edit(acme, Name="Acme Group")
     cycle()
     assert Person.objects.get().company == "Acme"
