@@ -12,7 +12,7 @@ from django_q.tasks import async_task
 
 from syncer import schedule
 from syncer.models import RunKind, SyncRun, SyncUser, SyncUserState
-from syncer.sync.actions.sync_person import carry_on
+from syncer.sync.actions.run_action import carry_on
 from syncer.sync.connection import runs
 from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle

@@ -58,7 +58,7 @@ def cycle(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[..., Sy
 @pytest.fixture
 def sync_person(sandbox: Sandbox, sync_user: SyncUser, time: Time) -> Callable[..., Any]:
     """*Sync Person to SFDC* for one or more persons; the outcome, or the outcomes."""
-    from syncer.sync.actions.sync_person import sync_persons
+    from syncer.sync.actions.run_action import sync_persons
 
     def run(*persons: Person, **options: Any) -> Any:
         time.pass_(60)

@@ -17,8 +17,8 @@ from syncer.admin.ui import display
 from syncer.admin.ui.base import ReadOnlyAdmin
 from syncer.admin.ui.words import run_title, trigger_label
 from syncer.models import ActivityLogEntry, ActivityStatus, RunKind, RunStatus, SyncRun
+from syncer.sync.actions.registry import SPECS
 from syncer.sync.fields.synced_objects import OBJECTS
-from syncer.sync.options import TITLES
 
 KINDS = {
     RunStatus.RUNNING: "info",
@@ -100,11 +100,11 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         kinds = [(kind.value, str(kind.label)) for kind in RunKind if kind != RunKind.PERSONS]
-        return kinds + [(action.value, title) for action, title in TITLES.items()]
+        return kinds + [(spec.action.value, spec.title) for spec in SPECS.values()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
         chosen = self.value()
-        if chosen in TITLES:
+        if chosen in SPECS:
             return queryset.filter(kind=RunKind.PERSONS, action=chosen)
         return queryset.filter(kind=chosen) if chosen else queryset
 

@@ -16,7 +16,7 @@ from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.sync.actions import auto_create
-from syncer.sync.actions.sync_person import BATCH, plan_batch, sync_batch
+from syncer.sync.actions.batch import BATCH, act_on
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import (
     active_sync_user,
@@ -28,6 +28,7 @@ from syncer.sync.connection.connect import (
 from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
+from syncer.sync.create.planned import plan_creates
 from syncer.sync.errors import OutOfTime, WritesStopped
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.record import Reading
@@ -225,9 +226,9 @@ def _send(context: Context, plan: Plan | None) -> None:
     def create(ids: Sequence[int]) -> None:
         """``Sync Person to SFDC`` for persons who are not there; a dry run tells what it would do."""
         if plan is None:
-            sync_batch(context, ids)
+            act_on(context, ids)
         else:
-            plan_batch(context, plan, ids)
+            plan_creates(context, plan, ids)
 
     _create_again(context, create)
     auto_create.create_never_synced(context, create)

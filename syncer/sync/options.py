@@ -11,7 +11,8 @@ from syncer.salesforce.ids import is_queue
 
 
 class Action(StrEnum):
-    """*Sync Person to SFDC* and its sisters. The value is stored with the run."""
+    """*Sync Person to SFDC* and its sisters (``actions.registry``). The value is stored with the run, and stands in
+    addresses."""
 
     SYNC = "sync"  # both ways; not there: linked or created
     REFRESH = "refresh"  # receive only
@@ -20,14 +21,14 @@ class Action(StrEnum):
     DELETE = "delete"  # Delete from SFDC
 
 
-#: The actions as people know them.
-TITLES = {
-    Action.SYNC: "Sync Person to SFDC",
-    Action.REFRESH: "Refresh from Salesforce",
-    Action.OWNER: "Change owner in SFDC",
-    Action.CAMPAIGN: "Add to SFDC campaign",
-    Action.DELETE: "Delete from SFDC",
-}
+class Ask(StrEnum):
+    """What an action's page can ask; the answers are fields of ``SyncOptions``."""
+
+    OWNER = "owner"
+    CAMPAIGN = "campaign"  # and the member status
+    LEAD_FOR_CONTACT = "lead_for_contact"  # where a contact may be among the persons
+    RECREATE_DELETED = "recreate_deleted"  # where a record was deleted there
+    NUMBER_OF_RECORDS = "number_of_records"  # typed, by somebody who has seen which
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from syncer.salesforce.codes import EdgeCode
@@ -93,6 +94,15 @@ class PersonOutcome:
     def ok(self) -> bool:
         return self.result in GOOD
 
+    def after(self, first: PersonOutcome | None) -> PersonOutcome:
+        """The outcome of two steps that follow each other: what the second refuses counts, with what the first did."""
+        if first is None or (first.result is Result.UNCHANGED and self.ok):
+            return self
+        both = f"{first.message} {self.message}"
+        if not self.ok:
+            return replace(self, message=both, sent=first.sent, received=first.received)
+        return replace(first, message=both)
+
 
 def outcome(person: PersonState, result: Result, message: str, code: Code | str = "") -> PersonOutcome:
     return PersonOutcome(
@@ -100,9 +110,30 @@ def outcome(person: PersonState, result: Result, message: str, code: Code | str 
     )
 
 
+def same_for(
+    persons: Iterable[PersonState], result: Result, message: str, code: Code | str = ""
+) -> dict[int, PersonOutcome]:
+    """One outcome for all of them."""
+    return {person.id: outcome(person, result, message, code) for person in persons}
+
+
 def busy(person: PersonState) -> PersonOutcome:
     """For a person in another worker's hands."""
     return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", Code.BUSY)
+
+
+def being_edited(person: PersonState) -> PersonOutcome:
+    """For a person whose row somebody here is saving."""
+    return outcome(person, Result.BUSY, "The person is being edited right now.", Code.BUSY)
+
+
+def not_visible(person: PersonState) -> PersonOutcome:
+    return outcome(
+        person,
+        Result.REFUSED,
+        f"{person.sfdc_type} {person.sfdc_id} is no longer visible to the sync user. Nothing was changed.",
+        Code.NOT_VISIBLE,
+    )
 
 
 def deleted(person: PersonState) -> PersonOutcome:

@@ -20,7 +20,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from syncer.models import FieldMapping, Person, SalesforceObject, SyncRun, SyncUser
-from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.actions.run_action import sync_persons
 from syncer.sync.context import Surroundings
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.upkeep.access_check import refresh_fields

@@ -384,7 +384,7 @@ def test_3_4_a_create_happens_at_most_once_after_any_unknown_outcome(
     kim = here.add(email=KIM)
     route = "/composite/sobjects"
     if outcome == "time-out":
-        monkeypatch.setattr("syncer.sync.actions.sync_person.READ_TIMEOUT", 0.2)
+        monkeypatch.setattr("syncer.sync.actions.run_action.READ_TIMEOUT", 0.2)
         salesforce.fault(route, "delay_ms", seconds=0.4)
     elif outcome != "stopped process":
         kind = {"dropped before": "drop_before", "dropped after": "drop_after", "half an answer": "truncate"}[outcome]

@@ -24,7 +24,7 @@ from requests.adapters import BaseAdapter
 from sandbox.inprocess import InProcessAdapter
 from sandbox.soql.cursors import BATCH
 from syncer.models import SyncUser
-from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.actions.run_action import sync_persons
 from syncer.sync.context import Progress, Surroundings, no_progress
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.sync.actions.sync_person import carry_on, sync_persons
+from syncer.sync.actions.run_action import carry_on, sync_persons
 from syncer.sync.context import Surroundings
 from syncer.sync.cycle import run_cycle
 

@@ -43,7 +43,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class OpenDecision:
     """What can be decided now. ``create`` says why a new lead may be made all the same; empty where it may not.
     ``deleted``: the record was deleted in Salesforce; otherwise a create was refused."""
 
@@ -55,12 +55,12 @@ class Decision:
     deleted: bool = False
 
 
-def decision(person: Person, sync_user: SyncUser | None) -> Decision | None:
+def decision(person: Person, sync_user: SyncUser | None) -> OpenDecision | None:
     """None when there is nothing to decide."""
     create_url = reverse("admin:syncer_person_create_anyway", args=[person.pk])
     link_url = reverse("admin:syncer_person_link", args=[person.pk])
     if person.sfdc_is_deleted:
-        return Decision((), _recreate(person), create_url, link_url, deleted=True)
+        return OpenDecision((), _recreate(person), create_url, link_url, deleted=True)
     pending = _refused_create(person)
     if pending is None:
         return None
@@ -69,7 +69,7 @@ def decision(person: Person, sync_user: SyncUser | None) -> Decision | None:
     beside_url = ""
     if pending.error_code == Code.CONTACT_AND_QUEUE:
         beside_url = reverse("admin:syncer_person_choose", args=[person.pk, Action.SYNC]) + "?beside=1"
-    return Decision(candidates, _create_anyway(pending, detail), create_url, link_url, beside_url)
+    return OpenDecision(candidates, _create_anyway(pending, detail), create_url, link_url, beside_url)
 
 
 @require_POST

@@ -14,13 +14,14 @@ from syncer.admin.actions.run import carry_out, carry_out_for_one
 from syncer.admin.actions.selection import Whom
 from syncer.admin.state.why import cannot_write
 from syncer.models import Person, SyncUser
-from syncer.sync.options import TITLES, Action, SyncOptions
+from syncer.sync.actions.spec import ActionSpec
+from syncer.sync.options import SyncOptions
 
 #: Persons that the page names; the others are counted.
 NAMED = 200
 
 
-def page(request: HttpRequest, whom: Whom, sync_user: SyncUser | None) -> HttpResponse:
+def delete_page(request: HttpRequest, spec: ActionSpec, whom: Whom, sync_user: SyncUser | None) -> HttpResponse:
     """GET asks; POST deletes, if the number is right and the records are still those that the page named."""
     persons = list(
         Person.objects.filter(pk__in=whom.ids, sfdc_is_deleted=False)
@@ -33,12 +34,12 @@ def page(request: HttpRequest, whom: Whom, sync_user: SyncUser | None) -> HttpRe
     if request.method == "POST" and persons:
         problem = _problem(request, len(persons), seen)
         if not problem:
-            response = _delete(request, whom, [person.pk for person in persons])
+            response = _delete(request, spec, whom, [person.pk for person in persons])
             if response is not None:
                 return response
     context = {
         **admin.site.each_context(request),
-        "title": TITLES[Action.DELETE],
+        "title": spec.page_title,
         "opts": Person._meta,
         "whom": whom,
         "persons": persons[:NAMED],
@@ -61,8 +62,8 @@ def _problem(request: HttpRequest, count: int, seen: str) -> str:
     return ""
 
 
-def _delete(request: HttpRequest, whom: Whom, ids: list[int]) -> HttpResponse | None:
-    options = SyncOptions(action=Action.DELETE)
+def _delete(request: HttpRequest, spec: ActionSpec, whom: Whom, ids: list[int]) -> HttpResponse | None:
+    options = SyncOptions(action=spec.action)
     if whom.person is not None:
         return carry_out_for_one(request, whom.person, options)
     response = carry_out(request, ids, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -11,7 +11,8 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
 from syncer.models import SyncUser
-from syncer.sync.options import Action, SyncOptions
+from syncer.sync.actions.spec import ActionSpec
+from syncer.sync.options import Ask, SyncOptions
 from syncer.sync.upkeep.choices import MOST, CampaignChoice, Choice, Directory, read_directory
 
 #: How long a list read from Salesforce is offered, in seconds: a page and its answer need it once each.
@@ -48,36 +49,23 @@ class ChoicesForm(forms.Form):
     def __init__(
         self,
         *args: Any,
-        action: Action,
+        spec: ActionSpec,
         found: Directory | None,
         contacts: int = 0,
         deleted: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
-        self.action = action
+        self.spec = spec
         self.found = found or Directory()
         self.campaigns = {campaign.id: campaign for campaign in self.found.campaigns}
-        if action in (Action.SYNC, Action.OWNER):
-            self._add_owner()
-        if action in (Action.SYNC, Action.CAMPAIGN):
-            self._add_campaign()
-        if contacts and self.found.queues and action in (Action.SYNC, Action.OWNER):
-            self.fields["lead_for_contact"] = forms.BooleanField(
-                required=False,
-                label="Make a lead beside contacts that are to go to a queue",
-                help_text="A contact can't be owned by a queue. Without this it is refused, with that reason; with it "
-                "the queue gets a lead of a second person, as Marketo does silently.",
-            )
-        if deleted and action is Action.SYNC:
-            self.fields["recreate_deleted"] = forms.BooleanField(
-                required=False,
-                label="Make a new lead for persons whose record was deleted in Salesforce",
-                help_text="Without this they stay as they are. The deleted records stay deleted.",
-            )
+        self.contacts, self.deleted = contacts, deleted
+        for ask, add_fields in FIELDS.items():
+            if ask in spec.asks:
+                add_fields(self)
 
     def _add_owner(self) -> None:
-        wanted = self.action is Action.OWNER
+        wanted = Ask.OWNER in self.spec.needs
         choices: list[Any] = [("", "Choose a user or a lead queue" if wanted else BY_RULES)]
         choices += _group("Users", self.found.users)
         choices += _group("Lead queues", self.found.queues)
@@ -90,7 +78,7 @@ class ChoicesForm(forms.Form):
         )
 
     def _add_campaign(self) -> None:
-        wanted = self.action is Action.CAMPAIGN
+        wanted = Ask.CAMPAIGN in self.spec.needs
         widget = CampaignSelect(attrs={"data-member-statuses": "id_member_status"})
         widget.statuses = {campaign.id: campaign.statuses for campaign in self.found.campaigns}
         listed: list[Any] = [(campaign.id, campaign.name) for campaign in self.found.campaigns]
@@ -108,6 +96,23 @@ class ChoicesForm(forms.Form):
             required=False,
         )
 
+    def _add_lead_for_contact(self) -> None:
+        if self.contacts and self.found.queues:
+            self.fields["lead_for_contact"] = forms.BooleanField(
+                required=False,
+                label="Make a lead beside contacts that are to go to a queue",
+                help_text="A contact can't be owned by a queue. Without this it is refused, with that reason; with it "
+                "the queue gets a lead of a second person, as Marketo does silently.",
+            )
+
+    def _add_recreate_deleted(self) -> None:
+        if self.deleted:
+            self.fields["recreate_deleted"] = forms.BooleanField(
+                required=False,
+                label="Make a new lead for persons whose record was deleted in Salesforce",
+                help_text="Without this they stay as they are. The deleted records stay deleted.",
+            )
+
     def clean(self) -> dict[str, Any]:
         cleaned = self.cleaned_data
         campaign = self.campaigns.get(cleaned.get("campaign") or "")
@@ -122,7 +127,7 @@ class ChoicesForm(forms.Form):
     def options(self) -> SyncOptions:
         cleaned = self.cleaned_data
         return SyncOptions(
-            action=self.action,
+            action=self.spec.action,
             owner=cleaned.get("owner") or "",
             campaign=cleaned.get("campaign") or "",
             member_status=cleaned.get("member_status") or "",
@@ -137,7 +142,7 @@ class ChoicesForm(forms.Form):
         if owner := cleaned.get("owner"):
             names = {choice.id: choice.name for choice in (*self.found.users, *self.found.queues)}
             told.append(("Owner", names[owner]))
-        elif self.action is Action.SYNC:
+        elif "owner" in self.fields:
             told.append(("Owner of new leads", BY_RULES))
         if campaign := cleaned.get("campaign"):
             status = cleaned.get("member_status")
@@ -146,6 +151,13 @@ class ChoicesForm(forms.Form):
         return told
 
 
+#: The fields for what an action asks, in the order of the page. The number of records has a page of its own.
+FIELDS: Mapping[Ask, Callable[[ChoicesForm], None]] = {
+    Ask.OWNER: ChoicesForm._add_owner,
+    Ask.CAMPAIGN: ChoicesForm._add_campaign,
+    Ask.LEAD_FOR_CONTACT: ChoicesForm._add_lead_for_contact,
+    Ask.RECREATE_DELETED: ChoicesForm._add_recreate_deleted,
+}
 TICKS = ("lead_for_contact", "recreate_deleted")
 
 

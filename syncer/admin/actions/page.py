@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from syncer.admin.actions import selection
-from syncer.admin.actions.delete import page
+from syncer.admin.actions.delete import delete_page
 from syncer.admin.actions.form import ChoicesForm, directory
 from syncer.admin.actions.permissions import require
 from syncer.admin.actions.run import AT_ONCE, Asked, carry_out, carry_out_for_one
@@ -28,17 +28,12 @@ from syncer.admin.state.create_guarantee import guarantee
 from syncer.admin.state.person_state import pending_of
 from syncer.admin.state.why import cannot_write
 from syncer.models import ActivityLogEntry, ActivityType, Person, RunKind, SyncRun, SyncUser
+from syncer.sync.actions.registry import SPECS
+from syncer.sync.actions.spec import ActionSpec
 from syncer.sync.errors import CannotSync
-from syncer.sync.options import TITLES, Action, SyncOptions
+from syncer.sync.options import Action, Ask, SyncOptions
+from syncer.sync.upkeep.choices import Directory
 
-#: The actions with a page of their own.
-ASKING = (Action.SYNC, Action.OWNER, Action.CAMPAIGN, Action.DELETE)
-TITLED = TITLES | {Action.SYNC: f"{TITLES[Action.SYNC]} with options"}
-BUTTONS = {
-    Action.SYNC: "Sync to SFDC",
-    Action.OWNER: "Change the owner",
-    Action.CAMPAIGN: "Add to the campaign",
-}
 #: Persons whose record was deleted there that the page names, with the day.
 NAMED = 20
 
@@ -68,57 +63,52 @@ class Selected:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def for_selected(request: HttpRequest, name: str, action: str) -> HttpResponse:
-    chosen = _action(action)
-    require(request, chosen)
+    spec = _spec(action)
+    require(request, spec.action)
     ids = selection.find(request, name)
     if ids is None:
         messages.warning(request, "That selection was used or is no longer known. Select the persons again.")
         return HttpResponseRedirect(reverse("admin:syncer_person_changelist"))
-    return _page(request, chosen, Whom(ids, selected=name))
+    return _page(request, spec, Whom(ids, selected=name))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def for_one(request: HttpRequest, person_id: int, action: str) -> HttpResponse:
-    chosen = _action(action)
-    require(request, chosen)
+    spec = _spec(action)
+    require(request, spec.action)
     person = get_object_or_404(Person.objects.select_related("record", "pending"), pk=person_id)
-    return _page(request, chosen, Whom([person.pk], person=person))
+    return _page(request, spec, Whom([person.pk], person=person))
 
 
-def _action(text: str) -> Action:
-    if text not in ASKING:
+def _spec(text: str) -> ActionSpec:
+    if text not in set(Action) or not SPECS[Action(text)].has_page:
         raise Http404
-    return Action(text)
+    return SPECS[Action(text)]
 
 
-def _page(request: HttpRequest, action: Action, whom: Whom) -> HttpResponse:
+def _page(request: HttpRequest, spec: ActionSpec, whom: Whom) -> HttpResponse:
     sync_user = SyncUser.objects.filter(is_active=True).first()
-    if action is Action.DELETE:
-        return page(request, whom, sync_user)
+    if Ask.NUMBER_OF_RECORDS in spec.asks:
+        return delete_page(request, spec, whom, sync_user)
     selected = count(whom.ids)
-    found, unread = None, ""
-    try:
-        found = directory(sync_user) if sync_user else None
-    except CannotSync as error:
-        unread = error.message
+    found, unread = _directory(sync_user)
     form = ChoicesForm(
         request.POST if request.method == "POST" else None,
         initial=_initial(request, whom),
-        action=action,
+        spec=spec,
         found=found,
         contacts=selected.contacts + selected.absent,  # who is not there yet may turn out to be a contact
         deleted=selected.deleted,
     )
     if request.method == "POST" and form.is_valid():
-        response = act(request, whom, form.options(), form.asked())
+        response = _carry_out(request, whom, form.options(), form.asked())
         if response is not None:
             return response
     context = {
         **admin.site.each_context(request),
-        "title": TITLED[action],
+        "title": spec.page_title,
         "opts": Person._meta,
-        "action": str(action),
-        "button": BUTTONS[action],
+        "spec": spec,
         "whom": whom,
         "selected": selected,
         "at_once": AT_ONCE,
@@ -126,16 +116,33 @@ def _page(request: HttpRequest, action: Action, whom: Whom) -> HttpResponse:
         "unread": unread,
         "missing": found.missing if found else [],
         "stopped": cannot_write(sync_user) if sync_user else "there is no Salesforce connection",
-        "can_choose": action is Action.SYNC or found is not None,
-        "sync_user": sync_user,
-        "guarantee": guarantee(sync_user) if sync_user and action is Action.SYNC else None,
-        "deleted": _deleted(whom.ids) if selected.deleted and action is Action.SYNC else [],
-        "deleted_more": max(0, selected.deleted - NAMED),
+        "can_choose": spec.at_once or found is not None,
+        **_about_new_leads(spec, whom, selected, sync_user),
     }
     return TemplateResponse(request, "syncer/choose.html", context)
 
 
-def act(request: HttpRequest, whom: Whom, options: SyncOptions, asked: Asked) -> HttpResponse | None:
+def _directory(sync_user: SyncUser | None) -> tuple[Directory | None, str]:
+    """Whom and what Salesforce offers, or why that can't be told."""
+    try:
+        return (directory(sync_user) if sync_user else None), ""
+    except CannotSync as error:
+        return None, error.message
+
+
+def _about_new_leads(spec: ActionSpec, whom: Whom, selected: Selected, sync_user: SyncUser | None) -> dict[str, Any]:
+    """What holds for new leads, and whose record was deleted: for the action that makes them anew."""
+    if Ask.RECREATE_DELETED not in spec.asks:
+        return {}
+    return {
+        "sync_user": sync_user,
+        "guarantee": guarantee(sync_user) if sync_user else None,
+        "deleted": _deleted(whom.ids) if selected.deleted else [],
+        "deleted_more": max(0, selected.deleted - NAMED),
+    }
+
+
+def _carry_out(request: HttpRequest, whom: Whom, options: SyncOptions, asked: Asked) -> HttpResponse | None:
     """Carry out for these persons; None (the page comes again) when it can't be done at all."""
     if whom.person is not None:
         return carry_out_for_one(request, whom.person, options, asked)

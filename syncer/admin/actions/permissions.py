@@ -5,14 +5,12 @@ from __future__ import annotations
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from syncer.sync.actions.registry import SPECS
 from syncer.sync.options import Action
-
-SYNC = "syncer.sync_person"
-DELETE = "syncer.delete_from_sfdc"
 
 
 def may(request: HttpRequest, action: Action) -> bool:
-    return request.user.has_perm(DELETE if action is Action.DELETE else SYNC)
+    return request.user.has_perm(SPECS[action].permission)
 
 
 def require(request: HttpRequest, action: Action) -> None:
@@ -22,5 +20,5 @@ def require(request: HttpRequest, action: Action) -> None:
 
 def require_any_action(request: HttpRequest) -> None:
     """For what all actions share: how far a run is."""
-    if not (request.user.has_perm(SYNC) or request.user.has_perm(DELETE)):
+    if not any(may(request, action) for action in SPECS):
         raise PermissionDenied

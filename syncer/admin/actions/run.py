@@ -20,9 +20,9 @@ from syncer.admin.actions import selection
 from syncer.admin.actions.permissions import require
 from syncer.admin.actions.progress import level_of, sentence_of
 from syncer.models import Person, RunStatus, SyncRun
-from syncer.sync.actions.sync_person import carry_on, start_run
+from syncer.sync.actions.run_action import carry_on, start_run
 from syncer.sync.errors import CannotSync
-from syncer.sync.options import SYNC, Action, SyncOptions
+from syncer.sync.options import Action, SyncOptions
 from syncer.sync.store import run_persons
 from syncer.tasks import go_on
 
@@ -37,11 +37,11 @@ PATIENCE = timedelta(seconds=15)
 Asked = Sequence[tuple[str, str]]
 
 
-def sync_selected(request: HttpRequest, selected: QuerySet[Person], options: SyncOptions = SYNC) -> HttpResponse | None:
+def at_once_for_selected(request: HttpRequest, selected: QuerySet[Person], action: Action) -> HttpResponse | None:
     """The actions of the list that ask for nothing more."""
-    require(request, options.action)
+    require(request, action)
     ids = _ids(request, selected)
-    return carry_out(request, ids, options) if ids else None
+    return carry_out(request, ids, SyncOptions(action=action)) if ids else None
 
 
 def choose_for_selected(request: HttpRequest, selected: QuerySet[Person], action: Action) -> HttpResponse | None:
@@ -101,15 +101,7 @@ def _now(run: SyncRun) -> None:
 
 
 @require_POST
-def sync_one(request: HttpRequest, person_id: int) -> HttpResponse:
-    """The button on a person's page: syncs and comes back with the outcome."""
-    require(request, Action.SYNC)
-    return carry_out_for_one(request, get_object_or_404(Person, pk=person_id), SYNC)
-
-
-@require_POST
-def refresh_one(request: HttpRequest, person_id: int) -> HttpResponse:
-    """*Refresh from Salesforce*: receives what changed there, sends nothing."""
-    require(request, Action.REFRESH)
-    person = get_object_or_404(Person, pk=person_id)
-    return carry_out_for_one(request, person, SyncOptions(action=Action.REFRESH))
+def at_once_for_one(request: HttpRequest, person_id: int, action: Action) -> HttpResponse:
+    """The buttons on a person's page: carry out and come back with the outcome."""
+    require(request, action)
+    return carry_out_for_one(request, get_object_or_404(Person, pk=person_id), SyncOptions(action=action))

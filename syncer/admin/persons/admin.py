@@ -6,29 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from syncer.admin.actions import decisions, permissions, progress
+from syncer.admin.actions import decisions, offers, progress
 from syncer.admin.actions.page import for_one, for_selected
-from syncer.admin.actions.run import choose_for_selected, refresh_one, sync_one, sync_selected
 from syncer.admin.persons import duplicates
 from syncer.admin.persons.filters import DuplicateFilter, ReasonFilter, SfdcTypeFilter, StateFilter
 from syncer.admin.persons.form import PersonForm, person_form
-from syncer.admin.persons.panel import more, panel_context
+from syncer.admin.persons.panel import panel_context
 from syncer.admin.persons.search import HELP, search
 from syncer.admin.persons.values import FormValue, form_values
 from syncer.admin.state.person_state import last_synced, state_chip
 from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin
 from syncer.models import ActivityLogEntry, ActivityType, Person, SyncUser
-from syncer.sync.options import Action, SyncOptions
 
 
 @admin.register(Person)
@@ -41,14 +40,6 @@ class PersonAdmin(CalmAdmin):
     search_help_text = HELP
     ordering = ("-updated_at", "-id")
     sortable_by = ()
-    actions = (
-        "sync_person",
-        "sync_person_with_options",
-        "refresh_person",
-        "change_owner",
-        "add_to_campaign",
-        "delete_from_sfdc",
-    )
     change_form_template = "syncer/person.html"
     delete_confirmation_template = "syncer/delete_person.html"
     delete_selected_confirmation_template = "syncer/delete_persons.html"
@@ -88,35 +79,9 @@ class PersonAdmin(CalmAdmin):
     ) -> tuple[QuerySet[Person], bool]:
         return search(queryset, search_term), False
 
-    @admin.action(description="Sync Person to SFDC", permissions=["sync"])
-    def sync_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return sync_selected(request, queryset)
-
-    @admin.action(description="Sync Person to SFDC with options…", permissions=["sync"])
-    def sync_person_with_options(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return choose_for_selected(request, queryset, Action.SYNC)
-
-    @admin.action(description="Refresh from Salesforce", permissions=["sync"])
-    def refresh_person(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return sync_selected(request, queryset, SyncOptions(action=Action.REFRESH))
-
-    @admin.action(description="Change owner in SFDC…", permissions=["sync"])
-    def change_owner(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return choose_for_selected(request, queryset, Action.OWNER)
-
-    @admin.action(description="Add to SFDC campaign…", permissions=["sync"])
-    def add_to_campaign(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return choose_for_selected(request, queryset, Action.CAMPAIGN)
-
-    @admin.action(description="Delete from SFDC…", permissions=["delete_there"])
-    def delete_from_sfdc(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        return choose_for_selected(request, queryset, Action.DELETE)
-
-    def has_sync_permission(self, request: HttpRequest) -> bool:
-        return permissions.may(request, Action.SYNC)
-
-    def has_delete_there_permission(self, request: HttpRequest) -> bool:
-        return permissions.may(request, Action.DELETE)
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        found = super().get_actions(request)
+        return found if IS_POPUP_VAR in request.GET else found | offers.list_actions(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PersonList
@@ -170,8 +135,7 @@ class PersonAdmin(CalmAdmin):
             path("sync/<int:run_id>/stop/", view(progress.stop), name="syncer_person_sync_stop"),
             path("sync/<int:run_id>/beside/", view(progress.beside), name="syncer_person_sync_beside"),
             path("selected/<str:name>/<str:action>/", view(for_selected), name="syncer_person_choose_selected"),
-            path("<int:person_id>/sync/", view(sync_one), name="syncer_person_sync"),
-            path("<int:person_id>/refresh/", view(refresh_one), name="syncer_person_refresh"),
+            *offers.urls(view),
             path("<int:person_id>/link/", view(decisions.link), name="syncer_person_link"),
             path("<int:person_id>/new-lead/", view(decisions.create_anyway), name="syncer_person_create_anyway"),
             path("<int:person_id>/do/<str:action>/", view(for_one), name="syncer_person_choose"),
@@ -189,10 +153,8 @@ class PersonAdmin(CalmAdmin):
     ) -> HttpResponse:
         if obj is not None:
             context |= panel_context(request, obj, active_sync_user(request))
-            context["may_sync"] = self.has_sync_permission(request)
-            context["sync_url"] = reverse("admin:syncer_person_sync", args=[obj.pk])
-            context["refresh_url"] = reverse("admin:syncer_person_refresh", args=[obj.pk])
-            context["more"] = more(request, obj)
+            context["buttons"] = offers.buttons(request, obj)
+            context["more"] = offers.more(request, obj)
         context["title"] = str(obj) if obj is not None else "Add a person"
         context["subtitle"] = None
         return super().render_change_form(request, context, add, change, form_url, obj)

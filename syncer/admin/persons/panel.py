@@ -99,22 +99,6 @@ def _owner(record: SalesforceRecord | None) -> SafeString:
     return format_html('{} · <a href="mailto:{}">{}</a>', name, quote(record.owner_email, safe="@"), record.owner_email)
 
 
-def more(request: HttpRequest, person: Person) -> list[tuple[str, str]]:
-    """The entries of the menu *More*: what asks for something first. (name, address)"""
-    there = bool(person.sfdc_type) and not person.sfdc_is_deleted
-    offered = [
-        (Action.SYNC, "Sync Person to SFDC with options…", True),
-        (Action.OWNER, "Change owner in SFDC…", True),
-        (Action.CAMPAIGN, "Add to SFDC campaign…", True),
-        (Action.DELETE, "Delete from SFDC…", there),
-    ]
-    return [
-        (name, reverse("admin:syncer_person_choose", args=[person.pk, action]))
-        for action, name, sensible in offered
-        if sensible and permissions.may(request, action)
-    ]
-
-
 def timeline(person_id: int) -> list[Event]:
     return [event(entry) for entry in ActivityLogEntry.objects.filter(person_id=person_id).order_by("-id")[:LATEST]]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from syncer.models import RunKind, SyncRun
+from syncer.sync.actions.registry import SPECS
 from syncer.sync.fields.object_map import PERSON_COLUMNS
-from syncer.sync.options import TITLES, Action
+from syncer.sync.options import Action
 
 WINNERS = {"marketo": "This database", "salesforce": "Salesforce"}
 TRIGGERS = {"schedule": "Schedule", "manual": "Sync now", "runsync": "Command runsync", "command": "Command runsync"}
@@ -30,5 +31,5 @@ def trigger_label(trigger: str) -> str:
 def run_title(run: SyncRun) -> str:
     """What the run did, in the words of the button that started it."""
     if run.kind == RunKind.PERSONS:
-        return TITLES[Action(run.action or Action.SYNC)]
+        return SPECS[Action(run.action or Action.SYNC)].title
     return run.get_kind_display()

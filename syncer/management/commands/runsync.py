@@ -19,7 +19,7 @@ from syncer.management.persons import person_ids
 from syncer.management.progress import Display, display_for, quiet_logs
 from syncer.models import SyncRun
 from syncer.salesforce.codes import EdgeCode
-from syncer.sync.actions.sync_person import carry_on, start_run
+from syncer.sync.actions.run_action import carry_on, start_run
 from syncer.sync.context import REAL_WORLD
 from syncer.sync.cycle import CycleOptions, run_cycle
 from syncer.sync.errors import CannotSync, LeaseHeld

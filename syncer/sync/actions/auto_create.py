@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from syncer.models import Person, SfdcType
-from syncer.sync.actions.sync_person import BATCH
+from syncer.sync.actions.batch import BATCH
 from syncer.sync.connection import runs
 from syncer.sync.context import Context
 

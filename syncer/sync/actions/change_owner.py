@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from syncer.models import ActivityType
@@ -10,55 +11,93 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.ids import is_queue, to_18
+from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
+from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
+from syncer.sync.actions.synchronise import sync_then
 from syncer.sync.context import Context
-from syncer.sync.options import Action, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, contact_and_queue, outcome
-from syncer.sync.persons.person_state import PersonState
+from syncer.sync.options import Action, Ask, SyncOptions
+from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome, same_for
+from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.store import links
 from syncer.sync.store.activity import Journal
 
 
-def give(
-    context: Context, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
-) -> dict[int, PersonOutcome]:
-    """Give the records of linked persons to the owner that was asked for; persons without such a wish are left out.
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A record that is to get another owner."""
 
-    A record that was just read, and has that owner, is not written. One API call for up to 200 persons.
-    """
-    outcomes: dict[int, PersonOutcome] = {}
-    wanted: dict[int, tuple[PersonState, str]] = {}
-    for person in persons:
-        if person.link is None or not asked[person.id].owner:
-            continue
-        owner = to_18(asked[person.id].owner)
-        if person.link.object == "Contact" and asked[person.id].to_queue:
-            outcomes[person.id] = contact_and_queue(person, f"Contact {person.link.record_id}")
-        elif asked[person.id].action is Action.OWNER or person.link.owner_id != owner:
-            wanted[person.id] = (person, owner)
-    if not wanted:
-        return outcomes
-    no = checks.no_writing(context)
-    if no is not None:
-        return outcomes | {p.id: outcome(p, Result.REFUSED, *no) for p, _ in wanted.values()}
-    groups = {
-        name: group
-        for name in context.maps
-        if (group := [(p, owner) for p, owner in wanted.values() if p.link and p.link.object == name])
+    person: PersonState
+    link: Link
+    owner: str
+
+    @property
+    def to_queue(self) -> bool:
+        return is_queue(self.owner)
+
+    @property
+    def is_refused(self) -> bool:
+        """Salesforce gives contacts to users only."""
+        return self.to_queue and self.link.object == "Contact"
+
+
+def change_owner(context: Context, persons: Sequence[PersonState], asked: Asked) -> Iterator[Outcomes]:
+    """Whoever is not in Salesforce is made there, with the owner; the others stay as they are."""
+    return sync_then(context, persons, asked, (give,), only_new=True)
+
+
+def give(context: Context, persons: Sequence[PersonState], asked: Asked, done: Outcomes) -> Outcomes:
+    """Give the records of linked persons to the owner that was asked for. One API call for up to 200 persons."""
+    return _give(context, _handovers(persons, asked, done))
+
+
+def give_others(context: Context, persons: Sequence[PersonState], asked: Asked, done: Outcomes) -> Outcomes:
+    """As ``give``, for records that were just read: one that has that owner is not written."""
+    handovers = _handovers(persons, asked, done)
+    return _give(context, [one for one in handovers if one.link.owner_id != one.owner])
+
+
+def _handovers(persons: Sequence[PersonState], asked: Asked, done: Outcomes) -> list[Handover]:
+    """Those for whom an owner was asked for; a lead that was just made was made with it."""
+    made = {pk for pk, told in done.items() if told.result is Result.CREATED}
+    return [
+        Handover(p, p.link, to_18(asked[p.id].owner))
+        for p in persons
+        if p.link is not None and asked[p.id].owner and p.id not in made
+    ]
+
+
+def _give(context: Context, handovers: Sequence[Handover]) -> Outcomes:
+    refused = {
+        one.person.id: contact_and_queue(one.person, f"Contact {one.link.record_id}")
+        for one in handovers
+        if one.is_refused
     }
-    answered = repeatable.repeatable(
-        context, [request for name, group in groups.items() for request in _requests(name, group)]
-    )
+    return refused | _write(context, [one for one in handovers if not one.is_refused])
+
+
+def _write(context: Context, handovers: Sequence[Handover]) -> dict[int, PersonOutcome]:
+    if not handovers:
+        return {}
+    persons = [one.person for one in handovers]
+    if (no := checks.no_writing(context)) is not None:
+        return same_for(persons, Result.REFUSED, *no)
+    groups: dict[str, list[Handover]] = {}
+    for one in handovers:
+        groups.setdefault(one.link.object, []).append(one)
+    requests = [request for name, group in groups.items() for request in _requests(name, group)]
+    answered = repeatable.repeatable(context, requests)
     if answered is None:
-        return outcomes | {p.id: repeatable.unknown(p) for p, _ in wanted.values()}
+        return repeatable.unknown(persons)
     answer, reading = answered  # what was read before shows the owners of before
+    outcomes: dict[int, PersonOutcome] = {}
     for name, group in groups.items():
         outcomes |= _record(context, group, name, answer, reading.sequence)
     return outcomes
 
 
-def _requests(sobject: str, group: Sequence[tuple[PersonState, str]]) -> list[Subrequest]:
-    rows = [{"Id": p.link.record_id, "OwnerId": owner} for p, owner in group if p.link]
+def _requests(sobject: str, group: Sequence[Handover]) -> list[Subrequest]:
+    rows = [{"Id": one.link.record_id, "OwnerId": one.owner} for one in group]
     names = soql.select(
         ["Id", "OwnerId", "Owner.Name", "Owner.Email"], sobject, where=soql.in_("Id", [row["Id"] for row in rows])
     )
@@ -69,41 +108,65 @@ def _requests(sobject: str, group: Sequence[tuple[PersonState, str]]) -> list[Su
 
 
 def _record(
-    context: Context, group: Sequence[tuple[PersonState, str]], sobject: str, answer: Answer, sequence: int
+    context: Context, group: Sequence[Handover], sobject: str, answer: Answer, sequence: int
 ) -> dict[int, PersonOutcome]:
     """Keep the new owners with the records, and log them. The rest of a record may have changed with its owner (flows,
     sharing): its stamp is forgotten, so that the next cycle reads it."""
-    outcomes: dict[int, PersonOutcome] = {}
     journal = Journal(context)
     response = answer[f"after{sobject}"]
     after: dict[str, Any] = {row["Id"]: row for row in response.body["records"]} if response.ok else {}
-    owners: dict[int, tuple[str, str, str]] = {}
-    for (person, owner), result in zip(group, writing.results(answer[f"give{sobject}"]), strict=True):
-        link = person.link
-        assert link is not None
-        if not result.success:
-            outcomes[person.id] = repeatable.refused(
-                journal, person, ActivityType.CHANGE_OWNER, result.errors[0], {"OwnerId": owner}
-            )
-            continue
-        row = after.get(link.record_id) or {}
-        related = row.get("Owner") or {}
-        to_queue = is_queue(owner)
-        name = "" if to_queue else str(related.get("Name") or "")
-        owners[person.id] = (owner, name, "" if to_queue else str(related.get("Email") or ""))
-        shown = str(related.get("Name") or owner)
-        before = link.owner_name or link.owner_id or "(not known)"
-        message = f"Owner: {shown}." if link.owner_id == owner else f"Owner: {before} → {shown}."
-        journal.entry(
-            person.id,
-            person.name,
-            ActivityType.CHANGE_OWNER,
-            message,
-            detail={"old": link.owner_id, "new": owner, "source": "Sync Person to SFDC", "id": link.record_id},
-        )
-        outcomes[person.id] = outcome(person, Result.UPDATED, message)
+    results = list(zip(group, writing.results(answer[f"give{sobject}"]), strict=True))
+    owners = {
+        one.person.id: _owner(one, after.get(one.link.record_id) or {}) for one, result in results if result.success
+    }
+    outcomes = {
+        one.person.id: _told(journal, one, result, after.get(one.link.record_id) or {}) for one, result in results
+    }
     with agreeing_writes():
         context.fence()
         links.set_owners(owners, sequence)
         journal.write()
     return outcomes
+
+
+def _owner(one: Handover, row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Id, name and e-mail address of the new owner; a queue's are not kept with the record."""
+    if one.to_queue:
+        return one.owner, "", ""
+    related = row.get("Owner") or {}
+    return one.owner, str(related.get("Name") or ""), str(related.get("Email") or "")
+
+
+def _told(journal: Journal, one: Handover, result: RowResult, row: Mapping[str, Any]) -> PersonOutcome:
+    person, link = one.person, one.link
+    if not result.success:
+        sent = {"OwnerId": one.owner}
+        return repeatable.refused(journal, person, ActivityType.CHANGE_OWNER, result.errors[0], sent)
+    shown = str((row.get("Owner") or {}).get("Name") or one.owner)
+    before = link.owner_name or link.owner_id or "(not known)"
+    message = f"Owner: {shown}." if link.owner_id == one.owner else f"Owner: {before} → {shown}."
+    journal.entry(
+        person.id,
+        person.name,
+        ActivityType.CHANGE_OWNER,
+        message,
+        detail={"old": link.owner_id, "new": one.owner, "source": "Sync Person to SFDC", "id": link.record_id},
+    )
+    return outcome(person, Result.UPDATED, message)
+
+
+def owner_chosen(context: Context, person: PersonState, options: SyncOptions) -> PersonOutcome | None:
+    return None if options.owner else outcome(person, Result.REFUSED, "No owner was chosen.", Code.NO_OWNER)
+
+
+SPEC = ActionSpec(
+    action=Action.OWNER,
+    name="change_owner",
+    title="Change owner in SFDC",
+    carry_out=change_owner,
+    button="Change the owner",
+    asks=frozenset({Ask.OWNER, Ask.LEAD_FOR_CONTACT}),
+    needs=frozenset({Ask.OWNER}),
+    refusals=(checks.writing, checks.well_formed_ids, owner_chosen, checks.not_deleted, checks.visible),
+    makes_record_first=True,
+)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import writing
-from syncer.sync.actions import repeatable
+from syncer.salesforce.rows import RowResult
+from syncer.sync.actions import checks, repeatable
+from syncer.sync.actions.receive import Received, receive
+from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
 from syncer.sync.context import Context
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.create.lookup import find
+from syncer.sync.options import Action, Ask, SyncOptions
+from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import former_ids, links, outbox, persons
@@ -21,6 +26,31 @@ from syncer.sync.store.locking import lock, wait_for
 GONE = frozenset({"ENTITY_IS_DELETED"})
 
 
+def delete_seen(context: Context, people: Sequence[PersonState], asked: Asked) -> Iterator[Outcomes]:
+    """Delete the records that somebody has seen on the page: a lead that was converted since is another one now, and
+    deleting it would part the person from its contact."""
+    if not people:
+        return
+    received = receive(context, people, find(context, people))
+    now = person_state.by_ids(p.id for p in people)
+    kept = {p.id: why for p in people if (why := _kept(p, now.get(p.id), received)) is not None}
+    yield kept
+    yield delete(context, [now[p.id] for p in people if p.id not in kept])
+
+
+def _kept(person: PersonState, now: PersonState | None, received: Received) -> PersonOutcome | None:
+    """Why the record that was seen is not deleted."""
+    seen = f"{person.sfdc_type} {person.sfdc_id}"
+    if now is None or now.sfdc_id != person.sfdc_id:
+        became = f" It is {now.sfdc_type} {now.sfdc_id} now." if now is not None else ""
+        message = f"{seen} was converted or merged in Salesforce meanwhile.{became} Nothing was deleted."
+        return outcome(person, Result.REFUSED, message, Code.RECORD_CHANGED)
+    if person.id in received.deleted:
+        return outcome(person, Result.UNCHANGED, f"{seen} is deleted already.")
+    told = received.outcomes.get(person.id)
+    return told if told is not None and not told.ok else None
+
+
 def delete(context: Context, people: Sequence[PersonState]) -> dict[int, PersonOutcome]:
     """Delete the records of linked persons in Salesforce. One API call for up to 200 persons."""
     linked = [p for p in people if p.link is not None]
@@ -28,22 +58,12 @@ def delete(context: Context, people: Sequence[PersonState]) -> dict[int, PersonO
         return {}
     answered = repeatable.repeatable(context, [writing.delete("delete", [p.link.record_id for p in linked if p.link])])
     if answered is None:
-        return {p.id: repeatable.unknown(p) for p in linked}
+        return repeatable.unknown(linked)
     answer, reading = answered  # what was read before still shows the records
-    outcomes: dict[int, PersonOutcome] = {}
     journal = Journal(context)
-    done = []
-    for person, result in zip(linked, writing.results(answer["delete"]), strict=True):
-        if not result.success and result.errors[0].code not in GONE:
-            outcomes[person.id] = repeatable.refused(
-                journal, person, ActivityType.DELETE_FROM_SFDC, result.errors[0], {"Id": person.sfdc_id}
-            )
-            continue
-        done.append(person)
-        message = f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. The person stays here."
-        journal.entry(person.id, person.name, ActivityType.DELETE_FROM_SFDC, message, detail={"id": person.sfdc_id})
-        outcomes[person.id] = outcome(person, Result.UPDATED, message)
-    ids = [p.id for p in done]
+    results = list(zip(linked, writing.results(answer["delete"]), strict=True))
+    outcomes = {person.id: _told(journal, person, result) for person, result in results}
+    ids = [person.id for person, _ in results if outcomes[person.id].ok]
     with agreeing_writes():
         context.fence()
         wait_for(ids)
@@ -52,6 +72,15 @@ def delete(context: Context, people: Sequence[PersonState]) -> dict[int, PersonO
         links.mark_deleted(ids, reading.sequence)
         journal.write()
     return outcomes
+
+
+def _told(journal: Journal, person: PersonState, result: RowResult) -> PersonOutcome:
+    if not result.success and result.errors[0].code not in GONE:
+        sent = {"Id": person.sfdc_id}
+        return repeatable.refused(journal, person, ActivityType.DELETE_FROM_SFDC, result.errors[0], sent)
+    message = f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. The person stays here."
+    journal.entry(person.id, person.name, ActivityType.DELETE_FROM_SFDC, message, detail={"id": person.sfdc_id})
+    return outcome(person, Result.UPDATED, message)
 
 
 def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, PersonState]:
@@ -71,3 +100,22 @@ def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, 
         links.forget(free)
         persons.unlink(free)
     return person_state.by_ids(free)
+
+
+def not_deleted_yet(context: Context, person: PersonState, options: SyncOptions) -> PersonOutcome | None:
+    if not person.sfdc_is_deleted:
+        return None
+    return outcome(person, Result.UNCHANGED, f"{person.sfdc_type} {person.sfdc_id} is deleted already.")
+
+
+SPEC = ActionSpec(
+    action=Action.DELETE,
+    name="delete_from_sfdc",
+    title="Delete from SFDC",
+    carry_out=delete_seen,
+    permission="syncer.delete_from_sfdc",
+    asks=frozenset({Ask.NUMBER_OF_RECORDS}),
+    needs=frozenset({Ask.NUMBER_OF_RECORDS}),
+    refusals=(checks.linked_to("to delete"), checks.writing, checks.well_formed_ids, not_deleted_yet, checks.visible),
+    needs_record=True,
+)

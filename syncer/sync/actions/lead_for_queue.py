@@ -22,11 +22,17 @@ from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import persons
 from syncer.sync.store.activity import Journal
 
-SyncBatch = Callable[[Context, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
+#: ``batch.act_on``, which is above this.
+ActOnBatch = Callable[[Context, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
+
+
+def is_contact_for_queue(person: PersonState, options: SyncOptions) -> bool:
+    """Whether the person has a contact and a lead queue is asked for, which can't own it."""
+    return person.linked and person.sfdc_type == "Contact" and options.to_queue and not person.sfdc_is_deleted
 
 
 def leads_beside(
-    context: Context, contacts: Sequence[PersonState], options: SyncOptions, sync_batch: SyncBatch
+    context: Context, contacts: Sequence[PersonState], options: SyncOptions, act_on: ActOnBatch
 ) -> dict[int, PersonOutcome]:
     """Give a lead to the queue for each contact's person; the outcome is told of the contact's person.
 
@@ -38,7 +44,7 @@ def leads_beside(
     twins = _twins(context, contacts)
     made = replace(options, action=Action.SYNC, create_anyway=True, lead_for_contact=False)
     inner = replace(context, claim=f"{context.claim}-beside"[:40])
-    told = sync_batch(inner, sorted(twins.values()), made)
+    told = act_on(inner, sorted(twins.values()), made)
     return {
         person.id: replace(
             told[twins[person.id]],

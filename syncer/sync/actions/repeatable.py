@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncer.models import ActivityType
@@ -12,7 +12,7 @@ from syncer.salesforce.errors import OutcomeUnknown, explain
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.merge import Value
-from syncer.sync.outcomes import PersonOutcome, Result, outcome
+from syncer.sync.outcomes import PersonOutcome, Result, outcome, same_for
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading
 from syncer.sync.store.activity import Journal
@@ -56,9 +56,10 @@ def refused(
     return replace(told, remedy=explanation.remedy)
 
 
-def unknown(person: PersonState) -> PersonOutcome:
-    return outcome(
-        person,
+def unknown(persons: Iterable[PersonState]) -> dict[int, PersonOutcome]:
+    """For persons about whom no answer came."""
+    return same_for(
+        persons,
         Result.UNKNOWN,
         "The connection broke before Salesforce answered: it may have been done or not. Run the action again.",
         EdgeCode.OUTCOME_UNKNOWN,

@@ -9,7 +9,7 @@ from syncer.sync.context import Context
 from syncer.sync.identity.candidates import Found
 from syncer.sync.identity.decide import Decided, Linking, records_of
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import Code, PersonOutcome, Result, deleted, outcome, unknown
+from syncer.sync.outcomes import PersonOutcome, Result, being_edited, deleted, outcome, unknown
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
@@ -49,7 +49,7 @@ def link(context: Context, links: Mapping[str, Sequence[Linking]], found: Found)
             became = replace(outcomes[person.id], sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
             outcomes[person.id] = deleted(person) if person.sfdc_is_deleted else became
         for m in (*applied.again, *applied.stale):
-            outcomes[m.person.id] = outcome(m.person, Result.BUSY, "The person is being edited right now.", Code.BUSY)
+            outcomes[m.person.id] = being_edited(m.person)
     return outcomes
 
 

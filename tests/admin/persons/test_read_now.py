@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from syncer.models import PendingChange, Person, SalesforceRecord, SyncUser
-from syncer.sync.actions.sync_person import sync_persons
+from syncer.sync.actions.run_action import sync_persons
 from tests.admin.conftest import connected
 from tests.admin.pages import words
 

@@ -14,8 +14,8 @@ from django_q.models import OrmQ
 
 from syncer import tasks
 from syncer.models import Person, RunPerson, RunStatus, SyncRun, SyncUser
-from syncer.sync.actions import sync_person as module
-from syncer.sync.actions.sync_person import carry_on, start_run, sync_persons
+from syncer.sync.actions import batch as module
+from syncer.sync.actions.run_action import carry_on, start_run, sync_persons
 from syncer.sync.connection import runs
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions

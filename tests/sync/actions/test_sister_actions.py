@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from syncer.models import CreateIntent, FormerId, PendingChange, Person, RunStatus, SalesforceRecord, SyncRun, SyncUser
-from syncer.sync.actions.sync_person import carry_on
+from syncer.sync.actions.run_action import carry_on
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
 from syncer.sync.store import run_persons

@@ -262,7 +262,7 @@ def test_a_value_that_the_type_can_not_hold_is_refused_here(sandbox, sync_person
 
 
 def test_without_a_connection_it_says_what_to_do(db):
-    from syncer.sync.actions.sync_person import sync_persons
+    from syncer.sync.actions.run_action import sync_persons
 
     with pytest.raises(CannotSync, match="add_sync_user"):
         sync_persons([1], actor="Eva")
