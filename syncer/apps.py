@@ -1,12 +1,13 @@
-"""The application's configuration: what is put right after each migration."""
+"""The application's configuration: what is done around each migration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class SyncerConfig(AppConfig):
@@ -15,17 +16,27 @@ class SyncerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        pre_migrate.connect(_before_migrate, sender=self)
         post_migrate.connect(_after_migrate, sender=self)
 
 
+def _before_migrate(using: str, plan: Sequence[Any], **kwargs: Any) -> None:
+    """Remove the triggers before tables change: no column can go that a trigger names. Should the migration fail, the
+    next one or the next cycle puts them back."""
+    from syncer.models import triggers
+
+    if plan:
+        triggers.uninstall(connections[using])
+
+
 def _after_migrate(using: str, **kwargs: Any) -> None:
-    """Install the triggers (a migration may have dropped them), the schedules and the roles."""
+    """Install the triggers, the schedules and the roles, as far as their tables are there."""
     from syncer import roles, schedule
     from syncer.models import triggers
 
     connection = connections[using]
     tables = set(connection.introspection.table_names())
-    if triggers.PERSON in tables and triggers.WRITING in tables:
+    if triggers.can_be_installed(connection):
         triggers.install(connection)
     if "django_q_schedule" in tables:
         schedule.ensure()

@@ -2,7 +2,8 @@
 """Database triggers: every edit of a person, by whatever path, raises its revision and fills the outbox.
 
 Generated from the model after each migration, because Django's ``AlterField`` on SQLite rebuilds the table and drops
-them silently. Each cycle verifies them first (``missing``).
+them silently, and dropped before it, because a column that a trigger names can't go. Each cycle verifies them
+first (``missing``).
 """
 
 from __future__ import annotations
@@ -143,12 +144,36 @@ def install(connection: Any = default_connection) -> None:
     """Create the triggers anew, in one transaction."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for trigger in triggers_for(connection):
-            on_table = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
-            cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name}{on_table}")
+            cursor.execute(_drop(trigger, connection))
             for statement in trigger.statements:
                 cursor.execute(statement)
             if connection.vendor == "postgresql":
                 cursor.execute(f"COMMENT ON TRIGGER {trigger.name} ON {trigger.table} IS '{trigger.digest}'")
+
+
+def uninstall(connection: Any = default_connection) -> None:
+    """Drop those that are there."""
+    tables = set(connection.introspection.table_names())
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for trigger in triggers_for(connection):
+            if trigger.table in tables:
+                cursor.execute(_drop(trigger, connection))
+
+
+def _drop(trigger: Trigger, connection: Any) -> str:
+    on_table = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+    return f"DROP TRIGGER IF EXISTS {trigger.name}{on_table}"
+
+
+def can_be_installed(connection: Any = default_connection) -> bool:
+    """Whether the tables are those of this version: after a migration back to an older one they lack columns, and the
+    older version installs its own triggers when it migrates, or with its first cycle."""
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        if not {PERSON, PENDING, RECORD, TOMBSTONE, WRITING} <= tables:
+            return False
+        columns = {column.name for column in connection.introspection.get_table_description(cursor, PERSON)}
+    return columns.issuperset(value_columns())
 
 
 def repair(connection: Any = default_connection) -> list[str]:
