@@ -53,7 +53,6 @@ class PersonState:
     link: Link | None
     pending: str  # the outbox row's state, empty without one
     claim: str
-    claimed_until: datetime | None
     attempts: int
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
@@ -100,7 +99,6 @@ _PENDING = [
     for name in (
         "state",
         "claim",
-        "claimed_until",
         "attempts",
         "error_code",
         "error_detail",
@@ -142,7 +140,6 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         link=link,
         pending=row["pending__state"] or "",
         claim=row["pending__claim"] or "",
-        claimed_until=row["pending__claimed_until"],
         attempts=row["pending__attempts"] or 0,
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},

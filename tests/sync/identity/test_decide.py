@@ -60,7 +60,6 @@ def person(number: int = 1, **more: Any) -> PersonState:
         "link": None,
         "pending": "",
         "claim": "",
-        "claimed_until": None,
         "attempts": 0,
         "error_code": "",
         "in_doubt": {},
