@@ -16,6 +16,7 @@ from syncer.sync.actions import checks, repeatable
 from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
 from syncer.sync.actions.synchronise import sync_then
 from syncer.sync.context import Context
+from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
@@ -38,7 +39,7 @@ class Handover:
     @property
     def is_refused(self) -> bool:
         """Salesforce gives contacts to users only."""
-        return self.to_queue and self.link.object == "Contact"
+        return self.to_queue and not SYNCED[self.link.object].queue_may_own
 
 
 def change_owner(context: Context, persons: Sequence[PersonState], asked: Asked) -> Iterator[Outcomes]:

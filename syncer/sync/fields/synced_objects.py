@@ -35,7 +35,7 @@ class Parent:
         return tuple(f"{self.relationship}.{name}" for name in self.kept)
 
     @property
-    def own_fields(self) -> tuple[str, ...]:
+    def read_fields(self) -> tuple[str, ...]:
         """Everything that is read of it, as a query of the parent itself asks for it."""
         received = (described.name.removeprefix(f"{self.relationship}.") for described in self.fields.values())
         return (*self.kept, *received)

@@ -159,8 +159,7 @@ def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> No
 def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescribe]) -> dict[str, str]:
     """The mappings that the application makes by itself: the default ones, the score, every custom field."""
     wanted = {name: person for name, person in SYNCED[sobject].default_mapping.items() if name in visible}
-    custom = [f for f in visible.values() if f.custom and not kind_of(f).compound]
-    custom = [f for f in custom if f.name != sync_user.external_id_field]
+    custom = [f for f in visible.values() if _is_own_custom(f) and f.name != sync_user.external_id_field]
     others = sync_user.mappings.exclude(object=sobject)
     elsewhere = {m.salesforce_field: FieldDescribe.from_dict(m.described) for m in others if m.described}
     for f in custom:
@@ -169,6 +168,11 @@ def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescri
     if (score := next(filter(_is_score, custom), None)) is not None:
         wanted[score.name] = "person_score"
     return wanted
+
+
+def _is_own_custom(seen: FieldDescribe) -> bool:
+    """Whether it is a custom field with a value of its own; the parts of a compound one are fields themselves."""
+    return seen.custom and not kind_of(seen).compound
 
 
 def _is_score(seen: FieldDescribe) -> bool:
@@ -200,7 +204,7 @@ def describe_requests(context: Context, *, conditional: bool) -> list[Subrequest
 
 
 def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
-    """Bring the mappings in line with the describes in an answer; gives what changed. An object that the sync user
+    """Bring the mappings in line with the describes in an answer. Return what changed. An object that the sync user
     does not see at all is left out, with nothing changed here."""
     changes = []
     known = set(context.sync_user.described.values_list("name", flat=True))
@@ -225,7 +229,7 @@ def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
 
 def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChange]:
     """Keep which related objects (accounts, users) the sync user sees, and bring the mappings of the fields that are
-    read through them in line; gives what changed. Without it, a query for such a field would be refused for ever."""
+    read through them in line. Return what changed. Without it, a query for such a field would be refused for ever."""
     unseen = unseen_objects(context.sync_user)
     moved = [name for name, visible in seen.items() if visible == (name in unseen)]
     if not moved:

@@ -64,7 +64,7 @@ def _from_accounts(context: Context) -> ObjectMap:
 
 
 def _query(name: str, cursor: SyncCursor) -> str:
-    select = ["Id", "SystemModstamp", *FOLLOWED[name].own_fields]
+    select = ["Id", "SystemModstamp", *FOLLOWED[name].read_fields]
     if cursor.read_to is None:
         return soql.select(select, name, limit=1)  # only whether the sync user may see it
     after = (cursor.resume_stamp, cursor.resume_id) if cursor.resume_stamp is not None else None
@@ -73,7 +73,7 @@ def _query(name: str, cursor: SyncCursor) -> str:
 
 
 def take_access(context: Context, answer: Answer, asked: Iterable[str]) -> list[describes.SchemaChange]:
-    """Learn from an answer which of the objects the sync user sees; gives what that changed in the mappings."""
+    """Learn from an answer which of the objects the sync user sees. Return what that changed in the mappings."""
     seen = {}
     for name in asked:
         error = answer[f"changes{name}"].error()
@@ -143,7 +143,7 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
 
 def _apply_accounts(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
     """Merge what contacts receive from accounts into the persons whose contact belongs to them, where the values agreed
-    last are others; gives how many they are. Nobody else is loaded."""
+    last are others. Return how many they are. Nobody else is loaded."""
     fields = _from_accounts(context)
     if not fields.fields:
         return 0

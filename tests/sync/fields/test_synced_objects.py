@@ -43,7 +43,7 @@ def test_all_that_is_read_of_an_object_is_in_a_standard_organisation(synced: Syn
         reference = STANDARD[synced.name].fields[parent.reference]
         assert parent.object in reference.reference_to
         assert reference.relationship_name == parent.relationship
-        assert set(parent.own_fields) <= set(STANDARD[parent.object].fields)
+        assert set(parent.read_fields) <= set(STANDARD[parent.object].fields)
 
 
 def test_every_column_but_the_score_is_mapped_for_one_object_at_least() -> None:
