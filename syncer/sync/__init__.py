@@ -13,7 +13,7 @@ Read in this order; each file tells what it takes from the rooms below it.
 9.  ``push.updates``               sending: read, update and read again in one request
 10. ``push.after_update``          what came of it: successes become the base, refusals are kept
 11. ``create.at_most_once``        a Lead for a person, once, whatever crashes
-12. ``actions.sync_person``        what somebody presses: the same steps, at once
+12. ``actions.synchronise``        what somebody presses: the same steps, at once
 
 The rooms, from the bottom: ``fields``, ``persons``, ``connection``, ``store``, ``identity``, ``pull``, ``push``,
 ``create``, ``actions``, ``upkeep``. Each knows only those below it.

@@ -125,15 +125,11 @@ def _as_asked(pending: PendingChange | None) -> SyncOptions:
 
 def _candidates(person: Person, detail: Mapping[str, Any], sync_user: SyncUser | None) -> Iterable[Candidate]:
     """The records that were found, with who is linked to each of them now."""
-    rows = [one for one in detail.get("candidates") or () if isinstance(one, dict)]
-    known = {to_18(str(row["id"])): row for row in rows if is_salesforce_id(row.get("id"))}
-    ids = [*known, *(to_18(one) for one in detail.get("duplicates") or () if is_salesforce_id(one))]
-    ids = list(dict.fromkeys(ids))
-    linked = SalesforceRecord.objects.filter(record_id__in=ids).exclude(person=person).select_related("person")
+    stored = _stored_candidates(detail)
+    linked = SalesforceRecord.objects.filter(record_id__in=list(stored)).exclude(person=person).select_related("person")
     owners = {record.record_id: record.person for record in linked}
     base = sync_user.instance_url.rstrip("/") if sync_user and sync_user.instance_url else ""
-    for record_id in ids:
-        row = known.get(record_id, {})
+    for record_id, row in stored.items():
         yield Candidate(
             id=record_id,
             object=object_of(record_id) or str(row.get("object") or "Record"),
@@ -143,6 +139,14 @@ def _candidates(person: Person, detail: Mapping[str, Any], sync_user: SyncUser |
             person=owners.get(record_id),
             url=f"{base}/{record_id}" if base else "",
         )
+
+
+def _stored_candidates(detail: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the refusal tells of the records that were found, by id; of some only the id."""
+    rows = [one for one in detail.get("candidates") or () if isinstance(one, dict)]
+    known = {to_18(str(row["id"])): row for row in rows if is_salesforce_id(row.get("id"))}
+    named = [to_18(one) for one in detail.get("duplicates") or () if is_salesforce_id(one)]
+    return known | {record_id: {} for record_id in named if record_id not in known}
 
 
 def _create_anyway(pending: PendingChange, detail: Mapping[str, Any]) -> str:

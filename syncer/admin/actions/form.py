@@ -125,29 +125,22 @@ class ChoicesForm(forms.Form):
         return cleaned
 
     def options(self) -> SyncOptions:
-        cleaned = self.cleaned_data
-        return SyncOptions(
-            action=self.spec.action,
-            owner=cleaned.get("owner") or "",
-            campaign=cleaned.get("campaign") or "",
-            member_status=cleaned.get("member_status") or "",
-            lead_for_contact=bool(cleaned.get("lead_for_contact")),
-            recreate_deleted=bool(cleaned.get("recreate_deleted")),
-        )
+        return SyncOptions(action=self.spec.action, **self.cleaned_data)
 
     def asked(self) -> list[tuple[str, str]]:
         """What was chosen, as people read it."""
-        cleaned = self.cleaned_data
+        chosen = dict(self.cleaned_data)
+        owner, campaign, status = (chosen.pop(name, "") for name in ("owner", "campaign", "member_status"))
         told = []
-        if owner := cleaned.get("owner"):
+        if owner:
             names = {choice.id: choice.name for choice in (*self.found.users, *self.found.queues)}
             told.append(("Owner", names[owner]))
         elif "owner" in self.fields:
             told.append(("Owner of new leads", BY_RULES))
-        if campaign := cleaned.get("campaign"):
-            status = cleaned.get("member_status")
+        if campaign:
             told.append(("Campaign", self.campaigns[campaign].name + (f", {status}" if status else "")))
-        told += [(str(self.fields[name].label), "yes") for name in TICKS if cleaned.get(name)]
+        others = ((name, value) for name, value in chosen.items() if value)
+        told += [(str(self.fields[name].label), "yes" if value is True else str(value)) for name, value in others]
         return told
 
 
@@ -158,7 +151,6 @@ FIELDS: Mapping[Ask, Callable[[ChoicesForm], None]] = {
     Ask.LEAD_FOR_CONTACT: ChoicesForm._add_lead_for_contact,
     Ask.RECREATE_DELETED: ChoicesForm._add_recreate_deleted,
 }
-TICKS = ("lead_for_contact", "recreate_deleted")
 
 
 def _group(title: str, choices: Iterable[Choice]) -> list[Any]:

@@ -111,24 +111,31 @@ def _progress(run: SyncRun) -> dict[str, Any]:
     total, done = run.person_count, run_persons.done_count(run)
     running = run.status == RunStatus.RUNNING
     silent = running and timezone.now() - run.heartbeat_at > runs.DEAD_AFTER
-    if run.status == RunStatus.FAILED:
-        text = run.error
-    elif run.error_code == Code.STOPPED and done == total:
-        text = f"{run.error} Everybody had been done."
-    elif run.error_code == Code.STOPPED:
-        text = f"{run.error} {done:,} of {total:,} persons were done, and a batch under way is still finished."
-    elif run.status == RunStatus.INTERRUPTED:
-        text = f"Interrupted after {done:,} of {total:,} persons. Run the action again for the others."
-    elif silent:
-        silence = f"{runs.DEAD_AFTER.seconds // 60} minutes"
-        text = f"No progress for {silence}, {done:,} of {total:,} done. Is the background worker running?"
-    elif running and not run.phases:
-        text = "Waiting for the background worker to take it."
-    elif running:
-        text = f"{done:,} of {total:,} persons done."
-    else:
-        text = f"Finished: {done:,} {'person' if done == 1 else 'persons'}."
+    text = _under_way(run, done, silent=silent) if running else _ended(run, done)
     return {"running": running, "silent": silent, "done": done, "total": total, "text": text}
+
+
+def _under_way(run: SyncRun, done: int, *, silent: bool) -> str:
+    total = run.person_count
+    if silent:
+        silence = f"{runs.DEAD_AFTER.seconds // 60} minutes"
+        return f"No progress for {silence}, {done:,} of {total:,} done. Is the background worker running?"
+    if not run.phases:
+        return "Waiting for the background worker to take it."
+    return f"{done:,} of {total:,} persons done."
+
+
+def _ended(run: SyncRun, done: int) -> str:
+    total = run.person_count
+    if run.status == RunStatus.FAILED:
+        return run.error
+    if run.error_code == Code.STOPPED and done == total:
+        return f"{run.error} Everybody had been done."
+    if run.error_code == Code.STOPPED:
+        return f"{run.error} {done:,} of {total:,} persons were done, and a batch under way is still finished."
+    if run.status == RunStatus.INTERRUPTED:
+        return f"Interrupted after {done:,} of {total:,} persons. Run the action again for the others."
+    return f"Finished: {done:,} {'person' if done == 1 else 'persons'}."
 
 
 def outcome_rows(run: SyncRun, done: int) -> list[OutcomeRow]:
