@@ -189,7 +189,9 @@ class Check:
                 final = field.of_record(record) if on_record else field.of_person(vars(person))
                 self._field(person, owners, sorted(edits, key=lambda e: e.number), final, on_record)
 
-    def _field(self, person: Person, owners: set[int | str], edits: list[Edit], final: Value, on_record: bool) -> None:
+    def _field(  # noqa: C901 - everything that an edit may rightly end as, in one list
+        self, person: Person, owners: set[int | str], edits: list[Edit], final: Value, on_record: bool
+    ) -> None:
         if not edits:
             return
         field = BY_NAME[edits[0].field]
