@@ -111,6 +111,9 @@ def _open(
             warnings.simplefilter("ignore", UserWarning)
             token, instance = way.call(credentials, route)
     except requests.RequestException as error:
+        if isinstance(error, ValueError) and route.answer is not None:
+            # Where simplejson happens to be installed, requests reads with it, and the library lets its errors pass.
+            return _unreadable(route.answer, host, credentials)
         return faults.of_connection(error, host, safe=True)
     except SalesforceAuthenticationFailed as error:
         if route.answer is not None and str(error.code).isdigit():  # the library found no code of Salesforce's
@@ -120,12 +123,16 @@ def _open(
         # The library assumes a well-formed answer; without an answer it is our own key that it choked on.
         if route.answer is None:
             return ConfigurationError(f"The private key can't be used ({type(error).__name__}): PEM is expected.")
-        if route.answer.status_code >= 400:
-            return _refusal(_first_error(route.answer), route.answer, host, credentials)
-        return faults.of_nonsense(_shape(route.answer), host, safe=True)
+        return _unreadable(route.answer, host, credentials)
     if route.answer is None or not (instance and isinstance(token, str) and _TOKEN.fullmatch(token)):
         return faults.of_nonsense("it holds no session", host, safe=True)
     return token, instance, route.answer
+
+
+def _unreadable(answer: requests.Response, host: str, credentials: Credentials) -> SalesforceError:
+    if answer.status_code >= 400:
+        return _refusal(_first_error(answer), answer, host, credentials)
+    return faults.of_nonsense(_shape(answer), host, safe=True)
 
 
 class _LoginRoute:
