@@ -11,6 +11,7 @@ from syncer.models import (
     FieldMapping,
     PendingChange,
     Person,
+    SalesforceObject,
     SalesforceRecord,
     SyncCursor,
 )
@@ -18,7 +19,17 @@ from syncer.sync.plan import Plan, Planned
 
 pytestmark = pytest.mark.django_db
 
-KEPT = [ActivityLogEntry, Backfill, BeforeImage, FieldMapping, PendingChange, Person, SalesforceRecord, SyncCursor]
+KEPT = [
+    ActivityLogEntry,
+    Backfill,
+    BeforeImage,
+    FieldMapping,
+    PendingChange,
+    Person,
+    SalesforceObject,
+    SalesforceRecord,
+    SyncCursor,
+]
 
 
 def everything() -> dict[str, list]:
@@ -113,3 +124,14 @@ def test_a_dry_run_that_fills_a_field_in_still_tells_what_would_be_sent(sandbox,
     assert [(f.field, f.side, f.new) for p in planned for f in p.fields] == [("city", "there", "Ghent")]
     run = cycle()
     assert changes(planned, "there") == done(run, "there")
+
+
+def test_a_field_lost_in_mid_run_stays_mapped(sandbox, cycle):
+    """The describe still shows it to a conditional request; the query refuses it, and the describe is read again."""
+    sandbox.lead(Title="Buyer")
+    cycle()
+    sandbox.fault("/sobjects/Lead/describe", "status", status=304, nth=1, times=1)
+    sandbox.time.pass_(5)
+    sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Title", access="hidden")
+    assert told(cycle) == []
+    assert FieldMapping.objects.get(object="Lead", salesforce_field="Title").readable

@@ -251,8 +251,9 @@ def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChang
 def refresh(context: Context) -> list[SchemaChange]:
     """Read the describes in full. One API call."""
     answer, _ = context.ask(describe_requests(context, conditional=False))
-    changes = take_describes(context, answer)
-    context.load_maps()
+    with context.store.mappings():
+        changes = take_describes(context, answer)
+        context.load_maps()
     return changes
 
 
