@@ -6,7 +6,6 @@ left. Anything that broke later may have been carried out ("Retryable", docs/sal
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterable, Iterator
 
@@ -24,6 +23,7 @@ from syncer.salesforce.errors import (
     Unreachable,
     one_line,
 )
+from syncer.salesforce.policies import is_passing_status
 from syncer.salesforce.rows import RowError, errors_of
 
 # OpenSSL's reasons that arise in the handshake only, so before any request is sent.
@@ -114,11 +114,7 @@ def is_daily_limit(error: RowError) -> bool:
 
 def is_passing(error: RowError) -> bool:
     """Whether the same request may well be taken a little later."""
-    return is_concurrent_limit(error) or error.code in _PASSING or _is_passing_status(error)
-
-
-def _is_passing_status(error: RowError) -> bool:
-    return re.fullmatch(r"HTTP_(5\d\d|408|429)", error.code) is not None
+    return is_concurrent_limit(error) or error.code in _PASSING or is_passing_status(error.code)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -259,13 +259,18 @@ _GENERAL_INTEGRITY = Policy(
 _WARN_ONLY = " It only warns people, but refuses programs."
 
 
+def is_passing_status(code: str) -> bool:
+    """Whether it stands for an HTTP status without a code of Salesforce's, after which the same call may be taken."""
+    return re.fullmatch(r"HTTP_(5\d\d|408|429)", code) is not None
+
+
 def policy_for(code: str) -> Policy:
     """The policy of a code; related codes share one (INSUFFICIENT_ACCESS…, HTTP_5xx); unknown ones wait."""
     if code in POLICIES:
         return POLICIES[code]
     if code.startswith("INSUFFICIENT_ACCESS"):
         return _ACCESS
-    if re.fullmatch(r"HTTP_(5\d\d|408|429)", code):
+    if is_passing_status(code):
         return _PASSING
     if code.startswith(("QUERY_LOCATOR", "INVALID_QUERY_LOCATOR")):
         return POLICIES["INVALID_QUERY_LOCATOR"]

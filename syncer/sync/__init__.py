@@ -10,10 +10,13 @@ Read in this order; each file tells what it takes from the rooms below it.
 6.  ``pull.records``               a page of records: each one merged, followed, or made a person
 7.  ``pull.write``                 what was merged is written: a batch, one transaction
 8.  ``store.outbox``               who has something to send, and who is being sent
-9.  ``push.updates``               sending: read, update and read again in one request
-10. ``push.after_update``          what came of it: successes become the base, refusals are kept
-11. ``create.at_most_once``        a Lead for a person, once, whatever crashes
-12. ``actions.synchronise``        what somebody presses: the same steps, at once
+9.  ``push.prepare``               what is to be sent of a person
+10. ``push.updates``               sending: read, update and read again in one request
+11. ``push.after_update``          what came of it: successes become the base, refusals are kept
+12. ``create.at_most_once``        a Lead for a person, once, whatever crashes
+
+What somebody presses goes the same way at once: ``actions.run_action`` (the run), ``actions.batch``,
+``actions.sync_person``, ``actions.synchronise``.
 
 The rooms, from the bottom: ``fields``, ``persons``, ``connection``, ``store``, ``identity``, ``pull``, ``push``,
 ``create``, ``actions``, ``upkeep``. Each knows only those below it.

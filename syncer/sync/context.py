@@ -23,7 +23,7 @@ from syncer.sync.fields.object_map import ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Gone, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Reading, RemoteRecord
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
@@ -93,7 +93,8 @@ class Context:
         return self.sync_user.organisation_id
 
     @property
-    def sending(self) -> bool:
+    def may_send(self) -> bool:
+        """Whether anything may be written there at all."""
         return self.sync_user.mode == SyncMode.TWO_WAY and not self.sync_user.writes_stopped
 
     def ask(self, requests: Sequence[Subrequest], *, safe: bool = True) -> tuple[Answer, Reading]:
@@ -218,10 +219,10 @@ class Store(Protocol):
     def not_compared(self, links: Sequence[tuple[int, str]]) -> list[str]:
         """Of links (person, record id) that no complete read has shown, the record ids."""
 
-    def became(self, gone: Iterable[Gone]) -> None:
+    def became(self, gone: Iterable[Became]) -> None:
         """Records that became others before anybody here was linked with them."""
 
-    def keep_former_ids(self, context: Context, gone: Iterable[Gone] = ()) -> None:
+    def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to."""
 
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:

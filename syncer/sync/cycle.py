@@ -135,7 +135,7 @@ def _phases(context: Context, options: CycleOptions) -> None:
     learn_organisation(context.sync_user, context.org)
     runs.report(context, "Reading changes", 0, None)
     with_fresh_describes(context, lambda: _receive(context, options))
-    if context.sending:
+    if context.may_send:
         try:
             _send(context, options.plan)
         except WritesStopped as error:

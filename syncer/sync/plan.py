@@ -20,7 +20,7 @@ from syncer.sync.merge import Decision, Merge, Outcome, Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import Link, PersonState
-from syncer.sync.persons.record import Gone, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Reading, RemoteRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Plan:
             if not m.partial:
                 self._decided.add(m.person.id)
             # Nothing is sent to a record that is gone: what is to be sent is told of the one that it became.
-            told = m.merge if context.sending and not m.record.gone else m.merge.without_sending()
+            told = m.merge if context.may_send and not m.record.gone else m.merge.without_sending()
             self.add_merge(m.person, m.record.object, m.record.id, told, link_reason=m.link_reason)
             if m.link_reason and m.record.gone:
                 self._moved[m.record.id] = _as_linked(context, fields, reading, m)
@@ -163,10 +163,10 @@ class Plan:
     def not_compared(self, links: Sequence[tuple[int, str]]) -> list[str]:
         return [record_id for person_id, record_id in links if person_id not in self._seen]
 
-    def became(self, gone: Iterable[Gone]) -> None:
+    def became(self, gone: Iterable[Became]) -> None:
         """Nothing of it is told: it changes no person and no record."""
 
-    def keep_former_ids(self, context: Context, gone: Iterable[Gone] = ()) -> None:
+    def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Nothing of it is told."""
 
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:

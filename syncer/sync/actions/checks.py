@@ -28,7 +28,7 @@ def refused(
 
 def no_writing(context: Context) -> tuple[str, Code] | None:
     """Why nothing may be written there, as a sentence and a code; None when it may."""
-    if context.sending:
+    if context.may_send:
         return None
     return "The connection receives only, so nothing is made or changed in Salesforce.", Code.RECEIVE_ONLY
 

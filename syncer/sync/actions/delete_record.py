@@ -23,7 +23,7 @@ from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock, wait_for
 
 #: What Salesforce answers for a record that is deleted already.
-GONE = frozenset({"ENTITY_IS_DELETED"})
+ALREADY_DELETED = frozenset({"ENTITY_IS_DELETED"})
 
 
 def delete_seen(context: Context, people: Sequence[PersonState], asked: Asked) -> Iterator[Outcomes]:
@@ -75,7 +75,7 @@ def delete(context: Context, people: Sequence[PersonState]) -> dict[int, PersonO
 
 
 def _told(journal: Journal, person: PersonState, result: RowResult) -> PersonOutcome:
-    if not result.success and result.errors[0].code not in GONE:
+    if not result.success and result.errors[0].code not in ALREADY_DELETED:
         sent = {"Id": person.sfdc_id}
         return repeatable.refused(journal, person, ActivityType.DELETE_FROM_SFDC, result.errors[0], sent)
     message = f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. The person stays here."

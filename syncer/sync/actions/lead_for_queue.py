@@ -39,7 +39,7 @@ def leads_beside(
     The lead belongs to a person of its own, with the same values, which is created like any other and so at most once.
     One that is there already, of an earlier try, is taken.
     """
-    if not contacts or not context.sending:
+    if not contacts or not context.may_send:
         return {}
     twins = _twins(context, contacts)
     made = replace(options, action=Action.SYNC, create_anyway=True, lead_for_contact=False)

@@ -1,7 +1,7 @@
 """What an action on persons is: how people see it, whom it is for, what it refuses, and what carries it out.
 
-An action is one ``ActionSpec`` in the module that carries it out, and one line of ``registry``. The pages, buttons,
-permissions and runs are made from that.
+An action is its name in ``options.Action``, one ``ActionSpec`` in the module that carries it out, and one line of
+``registry``. The pages, buttons, permissions and runs are made from that.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome
 from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Gone, RemoteRecord, names_agree
+from syncer.sync.persons.record import Became, RemoteRecord, names_agree
 
 #: Fields that a create fills with the connection's defaults.
 DEFAULTED = ("last_name", "company")
@@ -48,7 +48,7 @@ class Sorted:
     linked: list[Pair] = field(default_factory=list)
     matched: list[Match] = field(default_factory=list)
     new: list[RemoteRecord] = field(default_factory=list)  # nobody's: they make persons
-    became: list[Gone] = field(default_factory=list)  # others, before anybody here was linked with them
+    became: list[Became] = field(default_factory=list)  # others, before anybody here was linked with them
     unsettled: list[RemoteRecord] = field(default_factory=list)  # another record of this page was merged into them
     later: list[str] = field(default_factory=list)  # ids of those to be read again
 

@@ -67,17 +67,17 @@ class RemoteRecord:
         """Who changed the record last, as the log says it."""
         return f"Salesforce: {self.editor}" if self.editor else "Salesforce"
 
-    def became(self) -> Gone | None:
+    def became(self) -> Became | None:
         """What this record lives on as; None for one that is there, or was only deleted."""
         if self.is_deleted and self.master_id:
-            return Gone(self.object, self.id, self.master_id, "merged")
+            return Became(self.object, self.id, self.master_id, "merged")
         if self.is_converted and not self.is_deleted and self.contact_id:
-            return Gone(self.object, self.id, self.contact_id, "converted")
+            return Became(self.object, self.id, self.contact_id, "converted")
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Became:
     """A record that became another one. ``survivor``: the contact of a converted lead, or the winner of a merge."""
 
     object: str

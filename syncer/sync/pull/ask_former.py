@@ -19,7 +19,7 @@ from syncer.sync.connection import runs
 from syncer.sync.connection.pages import first_page, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.synced_objects import OBJECTS
-from syncer.sync.persons.record import Gone
+from syncer.sync.persons.record import Became
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def _finish(context: Context, cursor: SyncCursor) -> None:
     context.store.store_cursor(context, cursor)
 
 
-def _gone(past: Past, row: Mapping[str, Any]) -> Gone:
-    return Gone(past.object, to_18(row["Id"]), to_18(row[past.field]), past.reason)
+def _gone(past: Past, row: Mapping[str, Any]) -> Became:
+    return Became(past.object, to_18(row["Id"]), to_18(row[past.field]), past.reason)
 
 
 def _move(context: Context, cursor: SyncCursor, page: Page) -> None:

@@ -13,7 +13,7 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Gone, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Reading, RemoteRecord
 from syncer.sync.pull import lifecycle, new_persons, related_names, visibility, write
 from syncer.sync.store import cursors, former_ids, intents, links, outbox, persons
 from syncer.sync.store.locking import lock
@@ -25,7 +25,7 @@ class Database:
     dry_run = False
 
     def __init__(self) -> None:
-        self._became: list[Gone] = []
+        self._became: list[Became] = []
 
     def begin(self, context: Context) -> None:
         """Triggers that are missing are put back; what earlier cycles left behind is let go."""
@@ -82,10 +82,10 @@ class Database:
     def not_compared(self, links: Sequence[tuple[int, str]]) -> list[str]:
         return [record_id for _, record_id in links]
 
-    def became(self, gone: Iterable[Gone]) -> None:
+    def became(self, gone: Iterable[Became]) -> None:
         self._became += gone
 
-    def keep_former_ids(self, context: Context, gone: Iterable[Gone] = ()) -> None:
+    def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         former_ids.learn(context, [*self._became, *gone])
         self._became.clear()
 

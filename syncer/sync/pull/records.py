@@ -85,7 +85,7 @@ def _take(context: Context, fields: ObjectMap, reading: Reading, records: Sequen
         persons_for(context, records),
         user_id=context.sync_user.user_id,
         converting=context.converting,
-        creates_follow=context.sending,
+        creates_follow=context.may_send,
     )
     taken = Taken(again=list(page.unsettled), later=list(page.later))
     _follow(context, fields, reading, page.deleted_or_converted, taken)
@@ -138,7 +138,7 @@ def merge_with(
         here,
         record.values,
         weak=link is not None and (link.weak_base or link.record_id != record.id),
-        sending=context.sending if sending is None else sending,
+        sending=context.may_send if sending is None else sending,
         first_contact_sends=not filling,
     )
     waits = bool(bad) or decided.waits

@@ -31,7 +31,8 @@ from syncer.sync.store.outbox import Failure
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a success leaves to be written: values that come back here, the new base, whether to send again."""
+    """What an update leaves to be written here: values that come back, the new base, whether to send again. Also a
+    refused one leaves it, of what somebody had changed there before."""
 
     person: PersonState
     received: Mapping[str, Value]
@@ -84,11 +85,12 @@ def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:
 def _record_once(
     context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent], attempt: int
 ) -> tuple[Batch, list[Sent]]:
-    """One transaction. From the second ``attempt`` on the persons have been edited since their values were taken."""
+    """One transaction. From the second ``attempt`` on the persons are loaded again: they have been edited since their
+    values were taken, or were locked, or a newer reading has come in between."""
     journal, batch, edited = Journal(context), Batch(), attempt > 0
     with agreeing_writes():
         context.fence()
-        free = lock(context, {s.sending.now.id: s.sending.now.revision for s in sent})
+        free = lock(context, {s.sending.current.id: s.sending.current.revision for s in sent})
         overtaken = read_since(free, reading.sequence)
         if not edited:
             free -= overtaken  # loaded again first, with what the newer read has made the base
@@ -155,7 +157,7 @@ def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
     for name in was:
         if name in person.in_doubt and was[name] == person.in_doubt[name]:
             journal.doubt(person.id, person.name, name, was[name])
-    current = s.sending.now
+    current = s.sending.current
     here, _ = fields.here(current.values)
     received = {name: value for name, value in merged.received.items() if here.get(name) == s.sending.values.get(name)}
     base = merged.base_after_reading(link.base)
@@ -211,7 +213,7 @@ def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, o
     where this update has taken the place of an edit that it may not have seen."""
     person, link = s.sending.person, s.sending.person.link
     assert link is not None  # prepare() lets nobody else through
-    current = s.sending.now
+    current = s.sending.current
     here, _ = fields.here(current.values)
     received: dict[str, Value] = {}
     base = dict(current.link.base if current.link else link.base)
@@ -268,7 +270,7 @@ def _fate_of_value(fields: ObjectMap, s: Sent, name: str, here: Value, journal: 
             # Salesforce wins, but ours has just been written over its value: take that here, and send it back.
             return _Fate(there, is_base=True, comes_back=(was,) if unedited_here else (), sends_again=True)
     # What Salesforce normalised is accepted here and never sent again.
-    changed = not same(rule, there, value) or not _spelt(fields, s.sending.now, name, there)
+    changed = not same(rule, there, value) or not _spelt(fields, s.sending.current, name, there)
     comes_back = (there,) if changed and unedited_here and not overtaken else ()
     return _Fate(there, is_base=edited_there or not overtaken, comes_back=comes_back)
 

@@ -31,8 +31,9 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
         message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
         return outcome(person, Result.REFUSED, message, Code.NOT_VISIBLE)
     here, bad = fields.here(person.values)
+    # What was agreed on stands for the record's values: what was edited there meanwhile shows before the update.
     merged = merge(
-        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.sending
+        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.may_send
     )
     if bad and not (context.sync_user.hold_refused_fields and merged.to_send):
         return _refuse_values(context, fields, person, bad)

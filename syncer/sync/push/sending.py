@@ -34,7 +34,7 @@ class Sending:
     loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
 
     @property
-    def now(self) -> PersonState:
+    def current(self) -> PersonState:
         return self.loaded_again or self.person
 
     def body(self, fields: ObjectMap) -> dict[str, Any]:

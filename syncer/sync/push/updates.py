@@ -103,7 +103,7 @@ def _plan_waiting(context: Context, told: Plan) -> None:
                 why = "; ".join(str(error) for error in bad.values())
                 told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
             else:
-                merged = merge(fields.rules, link.base, here, link.base, sending=context.sending)
+                merged = merge(fields.rules, link.base, here, link.base, sending=context.may_send)
                 if person.pending != PendingState.FAILED:
                     waiting = refused_fields.still_refused(context, fields, person, merged.to_send)
                     merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))

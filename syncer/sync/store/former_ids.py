@@ -9,7 +9,7 @@ from django.db import transaction
 
 from syncer.models import FormerId, Person, SalesforceRecord
 from syncer.sync.context import Context
-from syncer.sync.persons.record import Gone
+from syncer.sync.persons.record import Became
 from syncer.sync.store import bulk_sql
 
 
@@ -39,7 +39,7 @@ def move(loser_id: int, winner_id: int) -> None:
     FormerId.objects.filter(person_id=loser_id).update(person_id=winner_id)
 
 
-def learn(context: Context, gone: Iterable[Gone]) -> None:
+def learn(context: Context, gone: Iterable[Became]) -> None:
     """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found."""
     remaining = list({one.id: one for one in gone}.values())
     while remaining:  # a chain of merges is followed as far as it is known
