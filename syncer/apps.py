@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
+from django.db.migrations.operations.fields import FieldOperation
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -21,23 +22,27 @@ class SyncerConfig(AppConfig):
 
 
 def _before_migrate(using: str, plan: Sequence[Any], **kwargs: Any) -> None:
-    """Remove the triggers before tables change: no column can go that a trigger names. Should the migration fail, the
-    next one or the next cycle puts them back."""
+    """Remove the triggers before columns of the person change: none can go that a trigger names. Should the migration
+    fail, the next one or the next cycle puts them back."""
     from syncer.models import triggers
 
-    if plan:
+    changed = (
+        operation for migration, _ in plan if migration.app_label == "syncer" for operation in migration.operations
+    )
+    if any(isinstance(operation, FieldOperation) and operation.model_name_lower == "person" for operation in changed):
         triggers.uninstall(connections[using])
 
 
 def _after_migrate(using: str, **kwargs: Any) -> None:
-    """Install the triggers, the schedules and the roles, as far as their tables are there."""
+    """Install the triggers, the schedules and the roles, as far as their tables are there. Edits that were made while
+    triggers were missing are found by value, with the next cycle."""
     from syncer import roles, schedule
     from syncer.models import triggers
 
     connection = connections[using]
     tables = set(connection.introspection.table_names())
     if triggers.can_be_installed(connection):
-        triggers.install(connection)
+        triggers.repair(connection)
     if "django_q_schedule" in tables:
         schedule.ensure()
     if "auth_group" in tables:

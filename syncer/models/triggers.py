@@ -25,6 +25,8 @@ PENDING = PendingChange._meta.db_table
 RECORD = SalesforceRecord._meta.db_table
 TOMBSTONE = Tombstone._meta.db_table
 WRITING = SyncWriting._meta.db_table
+#: How the names of all triggers begin.
+PREFIX = "syncer_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def install(connection: Any = default_connection) -> None:
     """Create the triggers anew, in one transaction."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for trigger in triggers_for(connection):
-            cursor.execute(_drop(trigger, connection))
+            cursor.execute(_drop(trigger.name, trigger.table, connection))
             for statement in trigger.statements:
                 cursor.execute(statement)
             if connection.vendor == "postgresql":
@@ -152,17 +154,24 @@ def install(connection: Any = default_connection) -> None:
 
 
 def uninstall(connection: Any = default_connection) -> None:
-    """Drop those that are there."""
-    tables = set(connection.introspection.table_names())
+    """Drop all of the application's triggers, also those of another version."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        for trigger in triggers_for(connection):
-            if trigger.table in tables:
-                cursor.execute(_drop(trigger, connection))
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal AND tgname LIKE %s",
+                [f"{PREFIX}%"],
+            )
+        else:
+            cursor.execute(
+                "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE %s", [f"{PREFIX}%"]
+            )
+        for name, table in cursor.fetchall():
+            cursor.execute(_drop(name, table, connection))
 
 
-def _drop(trigger: Trigger, connection: Any) -> str:
-    on_table = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
-    return f"DROP TRIGGER IF EXISTS {trigger.name}{on_table}"
+def _drop(name: str, table: str, connection: Any) -> str:
+    on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
+    return f"DROP TRIGGER IF EXISTS {name}{on_table}"
 
 
 def can_be_installed(connection: Any = default_connection) -> bool:
@@ -170,10 +179,13 @@ def can_be_installed(connection: Any = default_connection) -> bool:
     older version installs its own triggers when it migrates, or with its first cycle."""
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
-        if not {PERSON, PENDING, RECORD, TOMBSTONE, WRITING} <= tables:
-            return False
-        columns = {column.name for column in connection.introspection.get_table_description(cursor, PERSON)}
-    return columns.issuperset(value_columns())
+        for model in (Person, PendingChange, SalesforceRecord, Tombstone, SyncWriting):
+            if model._meta.db_table not in tables:
+                return False
+            described = connection.introspection.get_table_description(cursor, model._meta.db_table)
+            if not {field.column for field in model._meta.concrete_fields} <= {column.name for column in described}:
+                return False
+    return True
 
 
 def repair(connection: Any = default_connection) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import pre_migrate
 from django.test import Client
 from django.urls import reverse
 
@@ -128,15 +130,58 @@ def test_an_old_run_still_has_its_pages(old: Any, admin_client: Client) -> None:
     assert "Persons 3: 1 created, 1 failed" in page
 
 
-def test_a_column_that_a_trigger_names_can_go_and_come_back(settings: Any) -> None:
-    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
-    settings.MIGRATION_MODULES = {"syncer": "tests.models.without_fax"}
-    try:
-        migrate(("syncer", "9999_without_fax"))
+def test_a_column_that_a_trigger_names_can_go_and_come_back(without_triggers: Any, linked: Person) -> None:
+    with without_triggers:
         assert len(triggers.missing()) == 3  # those of this version name the column; an older one would bring its own
-    finally:
-        migrate(newest)
+    PendingChange.objects.all().delete()
+    Person.objects.filter(pk=linked.pk).update(fax="+44 20 7946 0018")
+    assert PendingChange.objects.filter(person=linked).exists()
+
+
+def test_an_edit_while_a_migration_goes_on_is_sent(without_triggers: Any, linked: Person) -> None:
+    """A page that was open saves in the middle of it: there is no trigger that could notice."""
+    with without_triggers:
+        Person.objects.filter(pk=linked.pk).update(title="Buyer")
+        assert not PendingChange.objects.exists()
     assert triggers.missing() == []
-    person = Person.objects.create(last_name="Ode", sfdc_type="Lead", sfdc_id="00Q000000000001AAA")
-    Person.objects.filter(pk=person.pk).update(fax="+44 20 7946 0018")
-    assert PendingChange.objects.filter(person=person).exists()
+    assert PendingChange.objects.filter(person=linked).exists()
+
+
+def test_a_migration_of_other_tables_leaves_the_triggers(linked: Person) -> None:
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
+    seen: list[list[str]] = []
+
+    def look(**kwargs: Any) -> None:
+        seen.append(triggers.missing())
+
+    pre_migrate.connect(look)  # after the application's own
+    try:
+        migrate(("syncer", "0004_runs_say_what_they_are"))
+        migrate(newest)
+    finally:
+        pre_migrate.disconnect(look)
+    assert seen
+    assert not any(seen)
+    assert not PendingChange.objects.exists()
+
+
+@pytest.fixture
+def linked(transactional_db: None) -> Person:
+    return Person.objects.create(last_name="Ode", sfdc_type="Lead", sfdc_id="00Q000000000001AAA")
+
+
+@pytest.fixture
+def without_triggers(settings: Any) -> AbstractContextManager[None]:
+    """In the middle of a migration that takes a column of the person away and brings it back."""
+
+    @contextmanager
+    def migration() -> Iterator[None]:
+        newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
+        settings.MIGRATION_MODULES = {"syncer": "tests.models.without_fax"}
+        try:
+            migrate(("syncer", "9999_without_fax"))
+            yield
+        finally:
+            migrate(newest)
+
+    return migration()

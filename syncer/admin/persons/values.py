@@ -55,7 +55,7 @@ GROUPS = _PLACED | {"Marketing": (*_PLACED["Marketing"], *_UNPLACED)}
 CUSTOM = "Custom fields"
 ELSEWHERE = "Other custom fields"
 
-#: How the values of columns are entered, where Salesforce's field has no list to choose from.
+#: How the values of columns are entered, where Salesforce's field has no list to choose from; others as text.
 COLUMN_KINDS: dict[type[models.Field[Any, Any]], str] = {
     models.BooleanField: "boolean",
     models.BigIntegerField: "integer",
@@ -91,7 +91,7 @@ class FormValue:
         family = kind_of(self.describe).family if self.describe is not None else "text"
         if self.column is None:
             return family
-        kind = COLUMN_KINDS[type(self.column)]
+        kind = next((COLUMN_KINDS[known] for known in type(self.column).__mro__ if known in COLUMN_KINDS), "text")
         return family if (kind, family) == ("text", "picklist") else kind
 
     def read(self, person: Person) -> Any:
