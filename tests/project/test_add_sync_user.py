@@ -42,6 +42,16 @@ def test_it_signs_in_at_once_and_says_what_it_found(address: str, capsys: pytest
     assert "a create happens at most once" in out
 
 
+def test_a_second_connection_takes_over_and_says_so(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("add_sync_user", "Acme", "--login-url", address)
+    capsys.readouterr()
+    call_command("add_sync_user", "Acme again", "--login-url", address)
+    assert "“Acme” is no longer the active connection" in capsys.readouterr().out
+    assert active_sync_user().name == "Acme again"
+    call_command("add_sync_user", "Acme again", "--login-url", address)
+    assert "no longer the active connection" not in capsys.readouterr().out
+
+
 def test_a_refused_sign_in_changes_nothing(
     address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,7 +85,9 @@ class Command(BaseCommand):
             )
         describes = [org.describe(name) for name in OBJECTS]
         with transaction.atomic():
-            SyncUser.objects.exclude(pk=sync_user.pk).update(is_active=False)
+            others = SyncUser.objects.exclude(pk=sync_user.pk).filter(is_active=True)
+            self._switched_off = list(others.values_list("name", flat=True))
+            others.update(is_active=False)
             sync_user.encrypted_session, sync_user.instance_url = probe.encrypted_session, probe.instance_url
             sync_user.organisation_id, sync_user.organisation_name = organisation.id, organisation.name[:120]
             sync_user.user_id = user.id
@@ -97,6 +99,8 @@ class Command(BaseCommand):
         return sync_user
 
     def _tell(self, sync_user: SyncUser) -> None:
+        for name in self._switched_off:
+            self.stdout.write(f"“{name}” is no longer the active connection: one at a time is, and this one took over.")
         self.stdout.write(
             f"Connected to {sync_user.organisation_name} ({sync_user.organisation_id}) as {self._signed_in_as}."
         )

@@ -158,7 +158,7 @@ def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
         yield
     except SignInRefused as error:
         sync_user.set_state(SyncUserState.REFUSED, str(error))
-        raise CannotSync(f"Salesforce refused the sign-in: {error}", error.code) from error
+        raise CannotSync(str(error), error.code) from error
     except RequestLimitExceeded as error:
         sync_user.set_state(SyncUserState.LIMITED, str(error), timezone.now() + LIMIT_PAUSE)
         raise CannotSync(f"The organisation's daily API limit is used up: {error}", error.code) from error
