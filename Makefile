@@ -65,7 +65,7 @@ coverage: $(VENV)/.installed-dev ## Show which branches the tests take, on SQLit
 	@echo "Line by line: build/coverage/index.html"
 
 # What CI has no time for: the Pythons between the oldest and the newest, and many histories.
-full: $(VENV)/.installed-dev ## Run everything at large, about an hour, and write docs/full-run.md
+full: $(VENV)/.installed-dev ## Run what CI has no time for, about half an hour, and write docs/full-run.md
 	@$(PY) -m tests.full
 
 hooks: $(VENV)/.installed-dev ## Check style and types before each commit

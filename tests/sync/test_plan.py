@@ -135,3 +135,34 @@ def test_a_field_lost_in_mid_run_stays_mapped(sandbox, cycle):
     sandbox.control("POST", "access", username="sync@example.com", object="Lead", field="Title", access="hidden")
     assert told(cycle) == []
     assert FieldMapping.objects.get(object="Lead", salesforce_field="Title").readable
+
+
+@pytest.fixture
+def settled(sandbox, cycle, sync_user, time):
+    """A lead that the following cycles do not read again; its id."""
+    lead = sandbox.lead(Title="Buyer")
+    cycle()
+    time.pass_(900)
+    cycle()
+    return lead
+
+
+@pytest.mark.parametrize(("holding", "action"), [(True, ["refuse", "update"]), (False, ["refuse"])])
+def test_a_value_that_the_type_cannot_hold_keeps_back_what_a_run_keeps_back(
+    sandbox, cycle, settled, sync_user, holding, action
+):
+    sync_user.hold_refused_fields = holding
+    sync_user.save()
+    Person.objects.update(custom={"Budget__c": "a lot"}, title="Head of buying")
+    assert [p.action for p in told(cycle)] == action
+    cycle()
+    assert sandbox.read(settled)["Title"] == ("Head of buying" if holding else "Buyer")
+
+
+def test_an_edit_of_a_person_whose_record_is_hidden_is_not_told(sandbox, cycle, settled):
+    sandbox.control("POST", "sharing", id=settled, visible=False)
+    cycle(full=True)
+    Person.objects.update(title="Head of buying")
+    assert told(cycle) == []
+    cycle()
+    assert PendingChange.objects.exists()  # it waits

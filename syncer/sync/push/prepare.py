@@ -4,6 +4,7 @@ again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from syncer.models.triggers import agreeing_writes
@@ -11,9 +12,9 @@ from syncer.salesforce.kinds import BadValue
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import MappedField, ObjectMap
-from syncer.sync.merge import Value, merge
+from syncer.sync.merge import Merge, Value, merge
 from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
-from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.push.failures import failed_outcome, failure
 from syncer.sync.push.refused_fields import earlier, still_refused, with_unsendable
 from syncer.sync.push.sending import Sending
@@ -22,28 +23,60 @@ from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
 
 
-def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
-    """What is to be sent of a person, by the merge of its values with the base. Persons that can't be are let go."""
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """What is new of a person since its values were agreed on. ``bad``: values that Salesforce's types can't hold.
+    ``waiting``: what was refused before and would be again."""
+
+    merged: Merge
+    here: Mapping[str, Value]
+    bad: Mapping[str, BadValue]
+    waiting: Mapping[str, Value]
+    all_wait: bool  # because of the bad ones
+
+
+def sendable(context: Context, fields: ObjectMap, person: PersonState, link: Link, *, retry: bool) -> Sendable:
+    """Return what could be sent of a person, by the merge of its values with the base. What was agreed on stands for
+    the record's values: what was edited there meanwhile shows before the update."""
+    here, bad = fields.here(person.values)
+    good = [rule for rule in fields.rules if rule.field not in bad]
+    merged = merge(good, link.base, here, link.base, sending=context.may_send)
+    return Sendable(
+        merged=merged,
+        here=here,
+        bad=bad,
+        waiting={} if retry else still_refused(context, fields, person, merged.to_send),
+        all_wait=bool(bad) and not (context.sync_user.hold_refused_fields and merged.to_send),
+    )
+
+
+def why_not_now(person: PersonState) -> PersonOutcome | None:
+    """Why nothing is sent of a person, whatever is new; None when it may be."""
     link = person.link
     if link is None or person.sfdc_is_deleted or link.weak_base:
         return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
     if link.hidden_since is not None:
         message = f"{link.object} {link.record_id} is no longer visible to the sync user. What was edited here waits."
         return outcome(person, Result.REFUSED, message, Code.NOT_VISIBLE)
-    here, bad = fields.here(person.values)
-    # What was agreed on stands for the record's values: what was edited there meanwhile shows before the update.
-    merged = merge(
-        [rule for rule in fields.rules if rule.field not in bad], link.base, here, link.base, sending=context.may_send
-    )
-    if bad and not (context.sync_user.hold_refused_fields and merged.to_send):
+    return None
+
+
+def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: bool = True) -> Sending | PersonOutcome:
+    """What is to be sent of a person. Persons that can't be are let go."""
+    if (not_now := why_not_now(person)) is not None:
+        return not_now
+    assert person.link is not None
+    found = sendable(context, fields, person, person.link, retry=retry)
+    bad = found.bad
+    if found.all_wait:
         return _refuse_values(context, fields, person, bad)
-    waiting = {} if retry else still_refused(context, fields, person, merged.to_send)
-    values = {name: value for name, value in merged.to_send.items() if name not in waiting}
-    values |= {partner: here[partner] for n in values if (partner := fields.together.get(n)) in here}
-    unsent = earlier(fields, person, waiting)
+    values = {name: value for name, value in found.merged.to_send.items() if name not in found.waiting}
+    partners = [partner for name in values if (partner := fields.together.get(name)) is not None]
+    values |= {partner: found.here[partner] for partner in partners if partner in found.here}
+    unsent = earlier(fields, person, found.waiting)
     if bad:
         unsent = with_unsendable(person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad))
-    return Sending(person, values, merged.received, unsent)
+    return Sending(person, values, found.merged.received, unsent)
 
 
 def _refuse_values(

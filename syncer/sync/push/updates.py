@@ -20,7 +20,7 @@ from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import MappedField, ObjectMap
-from syncer.sync.merge import Merge, Value, merge
+from syncer.sync.merge import Merge, Value
 from syncer.sync.outcomes import PersonOutcome, busy
 from syncer.sync.persons import person_state
 from syncer.sync.persons.record import Reading, parse_stamp
@@ -28,7 +28,7 @@ from syncer.sync.plan import Plan, Planned
 from syncer.sync.push import missing_records, refused_fields
 from syncer.sync.push.after_update import record
 from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE
-from syncer.sync.push.prepare import prepare
+from syncer.sync.push.prepare import prepare, sendable, why_not_now
 from syncer.sync.push.sending import Sending, Sent
 from syncer.sync.store import outbox
 
@@ -96,18 +96,15 @@ def _plan_waiting(context: Context, told: Plan) -> None:
         for person in person_state.by_ids(ids).values():
             link = person.link
             fields = context.maps.get(link.object) if link else None
-            if link is None or fields is None or told.is_decided(person.id) or person.sfdc_is_deleted:
+            if link is None or fields is None or told.is_decided(person.id) or why_not_now(person) is not None:
                 continue
-            here, bad = fields.here(person.values)
-            if bad:
-                why = "; ".join(str(error) for error in bad.values())
+            found = sendable(context, fields, person, link, retry=person.pending == PendingState.FAILED)
+            if found.bad:
+                why = "; ".join(str(error) for error in found.bad.values())
                 told.add(Planned("refuse", person.id, person.name, person.sfdc_type, person.sfdc_id, why))
-            else:
-                merged = merge(fields.rules, link.base, here, link.base, sending=context.may_send)
-                if person.pending != PendingState.FAILED:
-                    waiting = refused_fields.still_refused(context, fields, person, merged.to_send)
-                    merged = Merge(tuple(d for d in merged.decisions if d.field not in waiting))
-                told.add_merge(person, person.sfdc_type, person.sfdc_id, merged)
+            if not found.all_wait:
+                sent = Merge(tuple(d for d in found.merged.decisions if d.field not in found.waiting))
+                told.add_merge(person, person.sfdc_type, person.sfdc_id, sent)
 
 
 def _due_batches(context: Context) -> Iterator[list[int]]:
