@@ -30,7 +30,7 @@ from syncer.sync.connection.connect import (
 )
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
-from syncer.sync.options import SYNC, Action, Ask, SyncOptions
+from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result
 from syncer.sync.pull import describes
 from syncer.sync.pull.database import Database
@@ -48,7 +48,8 @@ def sync_persons(
     """Sync persons with Salesforce right now, both ways; those not there are created as Leads.
 
     ``options`` name the action (``Action.REFRESH`` sends and makes nothing there, what waits goes on waiting), the
-    owner and the campaign, if the action asks for them (its ``ActionSpec``), and what somebody has decided by hand.
+    owner and the campaign, which only an action that asks for them looks at (its ``ActionSpec``), and what somebody
+    has decided by hand.
 
     Gives the outcome of each person, in the order of ``person_ids``; with a ``budget`` of those whose turn came in
     time. Raises CannotSync when nothing can be done at all: no connection, sign-in refused, host unreachable. Never
@@ -69,12 +70,7 @@ def start_run(
     now: datetime | None = None,
 ) -> SyncRun:
     """The run of an action, with a row for each person, in one transaction: from now on it is carried out, whatever
-    becomes of this process or of a task (``tasks.take_over_dead_runs``). Raises CannotSync when it can't begin, and
-    ValueError for an owner or a campaign that the action does not ask for."""
-    asks = SPECS[options.action].asks
-    for ask, chosen in ((Ask.OWNER, options.owner), (Ask.CAMPAIGN, options.campaign)):
-        if chosen and ask not in asks:
-            raise ValueError(f"“{SPECS[options.action].title}” takes no {ask}.")
+    becomes of this process or of a task (``tasks.take_over_dead_runs``). Raises CannotSync when it can't begin."""
     sync_user = _ready(options.action, now or timezone.now())
     installation.check()
     ids = list(dict.fromkeys(person_ids))
