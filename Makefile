@@ -14,6 +14,8 @@ ARGS ?=
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4
 # The databases of `make test`: make test ON=sqlite
 ON ?= sqlite postgres
+# These touch no database of the application: they run with SQLite only.
+WITHOUT_DATABASE := --ignore=tests/salesforce --ignore=tests/sandbox
 # What `make test` looks for; TEST_DATABASE_URL and TEST_REDIS_URL name others, which then have to answer.
 LOCAL_POSTGRES := postgres://postgres@127.0.0.1:5432/test
 LOCAL_REDIS := redis://127.0.0.1:6379/15
@@ -48,7 +50,7 @@ ifneq ($(filter postgres,$(ON)),)
 	fi; \
 	if reason=$$($(PY) -m tests.postgres "$$url"); then \
 		echo "Tests on PostgreSQL$${redis:+ with Redis}, with $$($(PY) --version)"; \
-		TEST_DATABASE_URL="$$url" TEST_REDIS_URL="$$redis" $(PYTEST) $(ARGS); \
+		TEST_DATABASE_URL="$$url" TEST_REDIS_URL="$$redis" $(PYTEST) $(WITHOUT_DATABASE) $(ARGS); \
 	elif [ -n "$${TEST_DATABASE_URL:-}" ]; then \
 		echo "TEST_DATABASE_URL cannot be used: $$reason" >&2; exit 1; \
 	else \

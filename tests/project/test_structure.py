@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.structure import Function, arrows_up, functions, imported, imports, modules
+from tests.support.structure import PROJECT, Function, arrows_up, functions, imported, imports, modules
 
 LONGEST_FUNCTION = 60  # lines, with the parts that are nothing but its continuation
 MOST_PARAMETERS = 8
@@ -113,3 +113,10 @@ def test_a_continuation_counts_with_the_function_that_it_continues() -> None:
     assert functions("module", "class A:\n    def f(self, a, *, b):\n        pass") == [
         Function("module", "A.f", 2, ("a", "b"))
     ]
+
+
+@pytest.mark.parametrize("package", ["tests/salesforce", "tests/sandbox"])
+def test_what_runs_with_one_database_touches_none(package: str) -> None:
+    """The Makefile leaves these out on PostgreSQL."""
+    modules_there = (PROJECT / package).rglob("*.py")
+    assert [path.name for path in modules_there if "django_db" in path.read_text("utf-8")] == []
