@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     port = listener.getsockname()[1]
     try:
         org = Org(options.db, clock=Clock(), seed=options.seed)
-    except Exception as error:
+    except Exception as error:  # whatever is wrong with the file, one clear line
         listener.close()
         return _fail(f"cannot open {options.db}: {error}")
     host = f"[{binding.host}]" if ":" in binding.host else binding.host

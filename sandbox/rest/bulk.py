@@ -95,13 +95,13 @@ def upload(call: Call, job: str) -> Response:
 
 def _ingest(call: Call, job_id: str) -> IngestJob:
     job = call.org.bulk.find(job_id, IngestJob)
-    assert isinstance(job, IngestJob)
+    assert isinstance(job, IngestJob)  # find() has checked
     return job
 
 
 def _query(call: Call, job_id: str) -> QueryJob:
     job = call.org.bulk.find(job_id, QueryJob)
-    assert isinstance(job, QueryJob)
+    assert isinstance(job, QueryJob)  # find() has checked
     return job
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from html import escape
-from xml.etree import ElementTree
+from xml.etree import ElementTree  # documents with a DTD are refused before they are read
 
 from sandbox.org import Org
 from sandbox.wire import Request, Response

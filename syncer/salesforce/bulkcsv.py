@@ -70,7 +70,7 @@ def record(row: Mapping[str, str]) -> Record:
         at = found
         for parent in parents:
             below = at.setdefault(parent, {})
-            assert isinstance(below, dict)
+            assert isinstance(below, dict)  # a column is either a field or a parent
             at = below
         at[last] = cell or None
     return {name: _without_empty_parents(value) for name, value in found.items()}

@@ -150,6 +150,27 @@ def test_any_other_refusal_is_not_tried_again(
         sign_in(credentials, session)
 
 
+class AsWithSimplejson(requests.exceptions.InvalidJSONError, ValueError):
+    """What requests raises for an answer that is no JSON where simplejson is installed: not json's own error."""
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, SignInRefused), (200, Unavailable)])
+def test_an_answer_without_json_means_the_same_where_requests_reads_with_simplejson(
+    server: Scripted, session: requests.Session, credentials: Credentials, status: int, error: type[Exception]
+) -> None:
+    def refuse(**kwargs: object) -> None:
+        raise AsWithSimplejson("Expecting value")
+
+    def read_with_simplejson(answer: requests.Response, **kwargs: object) -> None:
+        vars(answer)["json"] = refuse
+
+    session.hooks["response"].append(read_with_simplejson)
+    server.sign_ins.append(Say(status, "<html>no</html>"))
+    with pytest.raises(error) as caught:
+        sign_in(credentials, session)
+    assert "broke before" not in str(caught.value)
+
+
 def test_a_used_up_limit_is_not_a_wrong_password(
     server: Scripted, session: requests.Session, credentials: Credentials
 ) -> None:

@@ -94,7 +94,7 @@ class PersonAdmin(CalmAdmin):
             return super().get_object(request, object_id, from_field)
         try:
             pk = Person._meta.pk.to_python(unquote(object_id))
-        except Exception:
+        except Exception:  # whatever it is, it is no id
             return None
         return Person.objects.select_for_update(of=("self",)).filter(pk=pk).first()
 

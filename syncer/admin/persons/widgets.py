@@ -109,7 +109,7 @@ def _number(value: FormValue, current: Any) -> forms.Field:
 
 
 def _place(value: FormValue, current: Any) -> forms.Field:
-    assert value.places is not None
+    assert value.places is not None  # what makes it one
     return state_country.field(value.key, value.places, current)
 
 

@@ -192,7 +192,7 @@ def cannot_write(sync_user: SyncUser) -> str:
 
 def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
     pending = pending_of(person)
-    assert pending is not None
+    assert pending is not None  # that is what the state says
     changed = f"Waiting: changed {ago_text(pending.since, now)}"
     if pending.state == PendingState.IN_FLIGHT:
         return "Being sent right now."

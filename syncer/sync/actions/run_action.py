@@ -51,7 +51,7 @@ def sync_persons(
     owner and the campaign, which only an action that asks for them looks at (its ``ActionSpec``), and what somebody
     has decided by hand.
 
-    Gives the outcome of each person, in the order of ``person_ids``; with a ``budget`` of those whose turn came in
+    Return the outcome of each person, in the order of ``person_ids``; with a ``budget`` of those whose turn came in
     time. Raises CannotSync when nothing can be done at all: no connection, sign-in refused, host unreachable. Never
     call it inside a transaction: a create has to be remembered before it is asked for, and no lock may be held across a
     call. Whoever wants to follow the run, or has very many persons, calls ``start_run`` and ``carry_on``.
@@ -92,7 +92,7 @@ def start_run(
 def carry_on(run: SyncRun, *, budget: timedelta | None = None, around: Surroundings = REAL_WORLD) -> bool:
     """Work off the persons of a run who still wait, batch by batch, until nobody does or somebody has stopped it.
 
-    Gives whether it has to be carried on, because the ``budget`` is used up. Does nothing when the run has ended or
+    Return whether it has to be carried on, because the ``budget`` is used up. Does nothing when the run has ended or
     another worker is at it. Raises CannotSync, which the run tells, too.
     """
     claim = f"persons-{secrets.token_hex(8)}"

@@ -65,7 +65,7 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
     """What is to be sent of a person. Persons that can't be are let go."""
     if (not_now := why_not_now(person)) is not None:
         return not_now
-    assert person.link is not None
+    assert person.link is not None  # why_not_now() says so otherwise
     found = sendable(context, fields, person, person.link, retry=retry)
     bad = found.bad
     if found.all_wait:
