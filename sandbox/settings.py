@@ -26,6 +26,8 @@ class Settings:
     page_records: int = BATCH
     state_country_picklists: bool = False
     failing_flows: dict[str, str] = field(default_factory=dict)
+    refusals: list[dict[str, Any]] = field(default_factory=list)
+    trigger_limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     edit_converted: list[str] = field(default_factory=list)
     view_encrypted: list[str] = field(default_factory=list)
 

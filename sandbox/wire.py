@@ -93,7 +93,10 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One HTTP answer. ``stream`` is sent after ``body`` piece by piece; ``truncated`` cuts the answer in half."""
+    """One HTTP answer. ``stream`` is sent after ``body`` piece by piece; ``truncated`` cuts the answer in half.
+
+    ``rows_failed``: some rows of a collection failed, of which the status says nothing.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -101,6 +104,7 @@ class Response:
     stream: Iterable[bytes] | None = None
     value: Any = None
     truncated: bool = False
+    rows_failed: bool = False
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

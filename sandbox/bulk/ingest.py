@@ -17,7 +17,7 @@ from typing import IO, Any
 from sandbox import ids
 from sandbox.bulk import csvtext
 from sandbox.bulk.job import COMPLETE, FAILED, OPEN, RUNNING, Job, ResultFile
-from sandbox.dml import remove, save
+from sandbox.dml import refusals, remove, save
 from sandbox.dml.context import SaveOptions, Saver
 from sandbox.errors import SalesforceError, WrongType, bad_id
 from sandbox.org_data import OrgData
@@ -128,20 +128,33 @@ class IngestJob(Job):
 
     def _save(self, data: OrgData, chunk: list[list[str]]) -> None:
         saver = Saver(data, self.user_id, SaveOptions(assignment=self.assignment_rule or "FALSE"))
+        outcomes: list[tuple[str, bool] | SalesforceError] = []
+        try:
+            with data.database.atomic():
+                outcomes = [self._save_row(saver, row) for row in chunk]
+                saved = sum(1 for outcome in outcomes if not isinstance(outcome, SalesforceError))
+                refusals.check_transaction(saver, saver.object(self.object_name).name, saved)
+        except SalesforceError as error:
+            outcomes = [outcome if isinstance(outcome, SalesforceError) else error for outcome in outcomes]
         good, bad = [], []
-        with data.database.atomic():
-            for row in chunk:
-                self.processed += 1
-                try:
-                    with data.database.atomic():
-                        record_id, created = self._save_row(saver, row)
-                    good.append(self._line([record_id, str(created).lower(), *row]))
-                except SalesforceError as error:
-                    self.failed += 1
-                    bad.append(self._line([self._known_id(row), _error_text(error), *row]))
+        for row, outcome in zip(chunk, outcomes, strict=True):
+            if isinstance(outcome, SalesforceError):
+                bad.append(self._line([self._known_id(row), _error_text(outcome), *row]))
+            else:
+                good.append(self._line([outcome[0], str(outcome[1]).lower(), *row]))
+        self.processed += len(chunk)
+        self.failed += len(bad)
         for lines, kind in ((good, "successful"), (bad, "failed")):
             self.chance.shuffle(lines)
             self.result(kind).add_all(lines)
+
+    def _save_row(self, saver: Saver, row: list[str]) -> tuple[str, bool] | SalesforceError:
+        """A row's id and whether it is a new record; or why it was refused."""
+        try:
+            with saver.database.atomic():
+                return self._saved(saver, row)
+        except SalesforceError as error:
+            return error
 
     def _line(self, values: list[str]) -> bytes:
         return csvtext.line(values, self.delimiter, self.ending)
@@ -150,7 +163,7 @@ class IngestJob(Job):
         given = dict(zip((name.lower() for name in self.header), row, strict=False)).get("id", "")
         return ids.long_form(given) or given
 
-    def _save_row(self, saver: Saver, row: list[str]) -> tuple[str, bool]:
+    def _saved(self, saver: Saver, row: list[str]) -> tuple[str, bool]:
         if len(row) != len(self.header):
             raise SalesforceError(400, "INVALID_FIELD", "the row has another number of columns than the header", [])
         given = _values(self.header, row)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.clock import wire_datetime
+from sandbox.control.given import user
 from sandbox.dml import campaigns, save
 from sandbox.dml.context import Saver
 from sandbox.errors import unknown_id
@@ -55,17 +56,9 @@ def put_campaign(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     return {"id": campaign_id}
 
 
-def _user(org: Org, given: dict[str, Any]) -> str:
-    username = str(given.get("username", SYNC_USERNAME))
-    user_id = org.users.by_username(username)
-    if user_id is None:
-        raise ValueError(f"there is no user {username}")
-    return user_id
-
-
 def share(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{id, visible, username?}``: let sharing hide a record from a user, or show it again. No stamp moves."""
-    user_id = _user(org, given)
+    user_id = user(org, given.get("username", SYNC_USERNAME))
     record_id = ids.long_form(str(given["id"]))
     item = org.catalog.whole.object_of(record_id) if record_id else None
     if record_id is None or item is None or org.database.row(item.name, record_id) is None:
@@ -88,4 +81,4 @@ def set_sessions(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 def end_sessions(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """End every session, or those of ``username``."""
-    return {"ended": org.sessions.end_all(_user(org, given) if "username" in given else None)}
+    return {"ended": org.sessions.end_all(user(org, given["username"]) if "username" in given else None)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.control import faults, life, observe, people, rules, schema
+from sandbox.control import faults, life, observe, people, refusals, rules, schema
 from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
 from sandbox.wire import Request, Response
@@ -26,6 +26,12 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "duplicate-rules"): rules.add_duplicate_rule,
     ("GET", "duplicate-rules"): rules.list_duplicate_rules,
     ("DELETE", "duplicate-rules"): rules.remove_duplicate_rules,
+    ("POST", "refusals"): refusals.refuse,
+    ("GET", "refusals"): refusals.list_refusals,
+    ("DELETE", "refusals"): refusals.remove_refusals,
+    ("POST", "triggers"): refusals.limit_trigger,
+    ("GET", "triggers"): refusals.list_triggers,
+    ("DELETE", "triggers"): refusals.remove_triggers,
     ("POST", "assignment"): rules.assignment,
     ("POST", "flows"): rules.flow,
     ("POST", "switches"): rules.switches,

@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import ids
+from sandbox.control.given import field, sobject, user
 from sandbox.dml import checks
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
-from sandbox.schema.sobject import SObject
 from sandbox.soql.cursors import BATCH
 from sandbox.users import SYSTEM_USER
 
 
-def _object(org: Org, name: object) -> SObject:
-    item = org.catalog.whole.object(str(name))
-    if item is None:
-        raise ValueError(f"there is no object {name}")
-    return item
-
-
 def add_rule(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{object, name, when, field?, message}``: saves after which ``when`` holds fail. One rule per name."""
-    item = _object(org, given["object"])
+    item = sobject(org, given["object"])
     rule = {
         "object": item.name,
         "name": str(given["name"]),
@@ -31,10 +24,7 @@ def add_rule(org: Org, given: dict[str, Any]) -> dict[str, Any]:
         "message": str(given["message"]),
     }
     if given.get("field"):
-        field = item.field(str(given["field"]))
-        if field is None:
-            raise ValueError(f"{item.name} has no field {given['field']}")
-        rule["field"] = field.name
+        rule["field"] = field(item, given["field"]).name
     # a condition that cannot be compiled is refused now, not at the next save
     checks.matches(Saver(org, SYSTEM_USER), item, "", rule["when"])
     _put(org.settings.validation_rules, rule)
@@ -73,19 +63,16 @@ def add_duplicate_rule(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
     By default the same e-mail address in the same object blocks.
     """
-    item = _object(org, given["object"])
+    item = sobject(org, given["object"])
     action = str(given.get("action", "block"))
     if action not in ("block", "allow"):
         raise ValueError("action must be block or allow")
-    fields = given.get("fields") or ["Email"]
-    for name in fields:
-        if not item.has(str(name)):
-            raise ValueError(f"{item.name} has no field {name}")
+    fields = [field(item, name).name for name in given.get("fields") or ["Email"]]
     rule = {
         "object": item.name,
         "name": str(given.get("name") or f"Standard_{item.name}_Duplicate_Rule"),
-        "fields": [str(name) for name in fields],
-        "matches": [_object(org, name).name for name in given.get("matches") or [item.name]],
+        "fields": fields,
+        "matches": [sobject(org, name).name for name in given.get("matches") or [item.name]],
         "action": action,
         "message": given.get("message"),
     }
@@ -127,7 +114,7 @@ def assignment(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 def flow(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{object, failing, name?}``: a record-triggered flow that fails every save."""
-    item = _object(org, given["object"])
+    item = sobject(org, given["object"])
     if given.get("failing", True):
         org.settings.failing_flows[item.name] = str(given.get("name") or f"{item.name} after save")
     else:
@@ -166,9 +153,7 @@ def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
         org.switch_places(places)
     for name in ("edit_converted", "view_encrypted"):
         if name in given:
-            user_id = org.users.by_username(str(given["username"]))
-            if user_id is None:
-                raise ValueError(f"there is no user {given['username']}")
+            user_id = user(org, given["username"])
             holders = [other for other in getattr(settings, name) if other != user_id]
             setattr(settings, name, [*holders, user_id] if given[name] else holders)
     org.save_settings()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.control.given import field as field_of
+from sandbox.control.given import sobject, user
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.schema.describe import describe_field
@@ -89,23 +91,18 @@ def remove_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 def set_access(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{username, object, field, access}``; without ``field`` it is the access to the whole object."""
-    user_id = org.users.by_username(str(given["username"]))
-    item = org.catalog.whole.object(str(given["object"]))
-    if user_id is None or item is None:
-        raise ValueError(f"there is no user {given['username']} or no object {given['object']}")
+    user_id, item = user(org, given["username"]), sobject(org, given["object"])
     access = str(given["access"])
     if access not in ("hidden", "read", "edit"):
         raise ValueError("access must be hidden, read or edit")
     name = "*"
     if given.get("field", "*") != "*":
-        field = item.field(str(given["field"]))
-        if field is None:
-            raise ValueError(f"{item.name} has no field {given['field']}")
-        if not field.permissionable and not field.custom:
+        found = field_of(item, given["field"])
+        if not found.permissionable and not found.custom:
             raise SalesforceError(
-                400, "INVALID_FIELD", f"field-level security cannot be set on {item.name}.{field.name}"
+                400, "INVALID_FIELD", f"field-level security cannot be set on {item.name}.{found.name}"
             )
-        name = field.name
+        name = found.name
     org.catalog.set_access(user_id, item.name, name, access)
     org.schema_moved()
     return {"username": str(given["username"]), "object": item.name, "field": name, "access": access}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dml import campaigns, checks, duplicates, late, values
+from sandbox.dml import campaigns, checks, duplicates, late, refusals, values
 from sandbox.dml.context import Saver
 from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
 from sandbox.schema import places
@@ -46,7 +46,7 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     saver.database.insert(whole.name, row)
     if whole.name == "Campaign":
         campaigns.put_statuses(saver, record_id, campaigns.DELIVERED)
-    _after(saver, whole, record_id, creating=True)
+    _after(saver, whole, record_id, changes, creating=True)
     if saver.late_seconds:
         late.hold_back(saver, whole, record_id, None)
     return record_id
@@ -85,7 +85,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     checks.check_unique(saver, whole, record_id, touched)
     _special(saver, whole, after, before)
     write(saver, whole, record_id, {name: value for name, value in after.items() if value != before[name]})
-    _after(saver, whole, record_id, creating=False)
+    _after(saver, whole, record_id, changes, creating=False)
     if saver.late_seconds:
         late.hold_back(saver, whole, record_id, before)
 
@@ -187,8 +187,9 @@ def _special(saver: Saver, item: SObject, row: dict[str, Any], before: Mapping[s
         places.check(item, row)
 
 
-def _after(saver: Saver, item: SObject, record_id: str, *, creating: bool) -> None:
+def _after(saver: Saver, item: SObject, record_id: str, written: Collection[str], *, creating: bool) -> None:
     """What runs once the row is written and may still refuse it, in Salesforce's order of execution."""
+    refusals.check_record(saver, item, record_id, written)
     checks.check_rules(saver, item, record_id)
     duplicates.check(saver, item, record_id)
     flow = saver.settings.failing_flow(item.name)

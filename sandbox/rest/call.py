@@ -26,6 +26,8 @@ class Call:
     rest: list[str]
     struck: Struck = field(default_factory=Struck)
     inside_composite: bool = False
+    #: of the Composite request that this is a part of
+    all_or_none: bool = False
 
     @property
     def base(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sandbox import ids
-from sandbox.dml import remove, save
+from sandbox.dml import refusals, remove, save
+from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError, bad_id, malformed_json
 from sandbox.rest.call import Call
 from sandbox.rest.sobjects import rows
@@ -15,8 +18,17 @@ from sandbox.wire import Response, boolean
 MAX_RECORDS = 200
 MAX_READ = 2000
 MAX_CHUNKS = 10
-#: one record's save: gives the keys of its result besides success and errors
-Work = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record to be saved: its type as it was given, and what saves it.
+
+    ``save`` gives the keys of its result besides success and errors.
+    """
+
+    type_name: str
+    save: Callable[[], dict[str, Any]]
 
 
 def _too_many(limit: int = MAX_RECORDS) -> SalesforceError:
@@ -37,21 +49,23 @@ def _records(call: Call) -> tuple[list[dict[str, Any]], bool]:
     return records, all_or_none
 
 
-def _type_of(record: dict[str, Any]) -> str:
+def _given_type(record: dict[str, Any]) -> str:
+    """The type that a record names; empty if it names none."""
     attributes = record.get("attributes")
     name = attributes.get("type") if isinstance(attributes, dict) else None
-    if not isinstance(name, str) or not name:
+    return name if isinstance(name, str) else ""
+
+
+def _type_of(record: dict[str, Any]) -> str:
+    name = _given_type(record)
+    if not name:
         raise SalesforceError(400, "INVALID_TYPE", "Missing required attribute 'type' in 'attributes' of a record", [])
     return name
 
 
 def _check_chunks(records: list[dict[str, Any]]) -> None:
     """Neighbours of one type are saved together; more than ten changes of type are refused."""
-    names = [
-        str((record.get("attributes") or {}).get("type")) if isinstance(record.get("attributes"), dict) else ""
-        for record in records
-    ]
-    chunks = sum(1 for index, name in enumerate(names) if index == 0 or name != names[index - 1])
+    chunks = sum(1 for _ in groupby(records, key=_given_type))
     if chunks > MAX_CHUNKS:
         message = f"The request contains {chunks} chunks of object types; at most {MAX_CHUNKS} are allowed"
         raise SalesforceError(400, "LIMIT_EXCEEDED", message)
@@ -65,35 +79,57 @@ class _Rollback(Exception):
     """allOrNone: a row failed, so nothing is kept."""
 
 
-def _run(call: Call, works: list[Work], all_or_none: bool, *, created: bool = False) -> Response:
-    """Save row after row, each on its own or, with allOrNone, all together."""
+def _run(call: Call, rows: Sequence[Row], all_or_none: bool) -> Response:
+    """Save each row on its own or, with allOrNone, all together; that of a whole Composite request goes before."""
     results: list[dict[str, Any]] = []
     failed = False
-    database = call.org.database
     try:
-        with database.atomic():
-            for work in works:
-                try:
-                    with database.atomic():
-                        results.append({**work(), "success": True, "errors": []})
-                except SalesforceError as error:
-                    failed = True
-                    row: dict[str, Any] = {"success": False, "errors": [error.as_row()]}
-                    results.append({**row, "created": False} if created else row)
-            if failed and all_or_none:
+        with call.org.database.atomic():
+            for type_name, together in groupby(rows, key=lambda row: row.type_name.lower()):
+                results += _save_together(call.saver(), type_name, list(together))
+            failed = not all(result["success"] for result in results)
+            if failed and (all_or_none or call.all_or_none):
                 raise _Rollback
     except _Rollback:
         results = [_rolled_back(result) for result in results]
-    return Response.json(results)
+    response = Response.json(results)
+    response.rows_failed = failed
+    return response
+
+
+def _save_together(saver: Saver, type_name: str, rows: list[Row]) -> list[dict[str, Any]]:
+    """Neighbours of one type: what the organisation's automations get at once."""
+    item = saver.view.object(type_name)
+    results: list[dict[str, Any]] = []
+    try:
+        with saver.database.atomic():
+            results = [_save_one(saver, row) for row in rows]
+            if item is not None:
+                refusals.check_transaction(saver, item.name, sum(result["success"] for result in results))
+    except SalesforceError as error:
+        results = [_failed(result, error) if result["success"] else result for result in results]
+    return results
+
+
+def _save_one(saver: Saver, row: Row) -> dict[str, Any]:
+    try:
+        with saver.database.atomic():
+            return {**row.save(), "success": True, "errors": []}
+    except SalesforceError as error:
+        return _failed({}, error)
+
+
+def _failed(result: dict[str, Any], error: SalesforceError) -> dict[str, Any]:
+    """The result of a row that was not saved, or (``result``) saved and undone."""
+    kept = {"created": result["created"]} if "created" in result else {}
+    return {"success": False, "errors": [error.as_row()], **kept}
 
 
 def _rolled_back(result: dict[str, Any]) -> dict[str, Any]:
     if not result["success"]:
         return result
     message = "Record rolled back because not all records were valid and the request was using AllOrNone header"
-    error = {"statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK", "message": message, "fields": []}
-    kept = {"created": result["created"]} if "created" in result else {}
-    return {"success": False, "errors": [error], **kept}
+    return _failed(result, SalesforceError(400, "ALL_OR_NONE_OPERATION_ROLLED_BACK", message))
 
 
 def create(call: Call) -> Response:
@@ -102,16 +138,16 @@ def create(call: Call) -> Response:
     _check_chunks(records)
     saver = call.saver()
 
-    def work(record: dict[str, Any]) -> Work:
+    def row(record: dict[str, Any]) -> Row:
         def run() -> dict[str, Any]:
             name = _type_of(record)
             if call.view.object(name) is None:
                 raise _type_error(name)
             return {"id": save.insert(saver, name, record)}
 
-        return run
+        return Row(_given_type(record), run)
 
-    return _run(call, [work(record) for record in records], all_or_none)
+    return _run(call, [row(record) for record in records], all_or_none)
 
 
 def update(call: Call) -> Response:
@@ -121,7 +157,7 @@ def update(call: Call) -> Response:
     saver = call.saver()
     seen: set[str] = set()
 
-    def work(record: dict[str, Any]) -> Work:
+    def row(record: dict[str, Any]) -> Row:
         def run() -> dict[str, Any]:
             name = _type_of(record)
             item = call.view.object(name)
@@ -139,9 +175,9 @@ def update(call: Call) -> Response:
             save.update(saver, name, full, {key: value for key, value in record.items() if key.lower() != "id"})
             return {"id": full}
 
-        return run
+        return Row(_given_type(record), run)
 
-    return _run(call, [work(record) for record in records], all_or_none)
+    return _run(call, [row(record) for record in records], all_or_none)
 
 
 def upsert(call: Call, name: str, field: str) -> Response:
@@ -152,7 +188,7 @@ def upsert(call: Call, name: str, field: str) -> Response:
     saver = call.saver()
     seen: set[str] = set()
 
-    def work(record: dict[str, Any]) -> Work:
+    def row(record: dict[str, Any]) -> Row:
         def run() -> dict[str, Any]:
             if _type_of(record).lower() != item.name.lower():
                 raise _type_error(_type_of(record))
@@ -173,9 +209,12 @@ def upsert(call: Call, name: str, field: str) -> Response:
             record_id, created = save.upsert(saver, item.name, lookup.name, value, given)
             return {"id": record_id, "created": created}
 
-        return run
+        return Row(item.name, run)
 
-    return _run(call, [work(record) for record in records], all_or_none, created=True)
+    response = _run(call, [row(record) for record in records], all_or_none)
+    for result in response.content:
+        result.setdefault("created", False)
+    return response
 
 
 def delete(call: Call) -> Response:
@@ -185,18 +224,19 @@ def delete(call: Call) -> Response:
         raise _too_many()
     saver = call.saver()
 
-    def work(text: str) -> Work:
+    def row(text: str) -> Row:
+        full = ids.long_form(text)
+        item = call.view.object_of(full) if full else None
+
         def run() -> dict[str, Any]:
-            full = ids.long_form(text)
-            item = call.view.object_of(full) if full else None
             if full is None or item is None:
                 raise SalesforceError(400, "MALFORMED_ID", f"malformed id {text}", [])
             remove.delete(saver, item.name, full)
             return {"id": full}
 
-        return run
+        return Row(item.name if item else "", run)
 
-    return _run(call, [work(text) for text in wanted], boolean(call.request.query.get("allOrNone")))
+    return _run(call, [row(text) for text in wanted], boolean(call.request.query.get("allOrNone")))
 
 
 def read(call: Call, name: str) -> Response:

@@ -1,4 +1,9 @@
-"""Composite: up to 25 subrequests in one call (REST API Developer Guide, "Composite")."""
+"""Composite: up to 25 subrequests in one call.
+
+Sources: REST API Developer Guide, "Composite", "Composite Request Body" (a subrequest that depends on a failed one is
+not executed; references lead to single values, in urls and in bodies), "allOrNone Parameters in Composite and
+Collections Requests" (that of the whole goes before that of a collection).
+"""
 
 from __future__ import annotations
 
@@ -113,7 +118,8 @@ class _Composite:
                 for index, (entry, struck) in enumerate(zip(subrequests, faults, strict=True)):
                     response = self._answer(entry, struck)
                     answers.append(_shown(entry, response))
-                    if response.status >= 400:
+                    # a collection's status is 200 even if rows failed
+                    if _has_failed(response) or response.rows_failed:
                         failed = index
                         raise _Halted
         except _Halted:
@@ -151,7 +157,17 @@ class _Composite:
         if [part.lower() for part in rest if part] == ["composite"]:
             raise SalesforceError(400, "INVALID_INPUT", "Composite requests cannot be nested")
         both = Struck([*struck.faults, *self._call.struck.faults])
-        sub = Call(self._call.org, request, self._call.session, match[1], rest, both, inside_composite=True)
+        whole = self._call
+        sub = Call(
+            whole.org,
+            request,
+            whole.session,
+            match[1],
+            rest,
+            both,
+            inside_composite=True,
+            all_or_none=self._all_or_none,
+        )
         return self._route(sub)
 
     def _substituted(self, value: Any) -> Any:
@@ -168,27 +184,26 @@ class _Composite:
         return _REFERENCE.sub(lambda match: _as_text(self._lookup(match)), text)
 
     def _lookup(self, match: re.Match[str]) -> Any:
-        name, steps = match[1], match[2]
+        """The value that a reference stands for: a single one, not a list or an object."""
+        name, text = match[1], match[0][2:-1]
+        message = f"Invalid reference specified. No value for {text} found in {name}"
         earlier = self._results.get(name)
-        if earlier is None:
-            raise SalesforceError(
-                400, "PROCESSING_HALTED", f"Invalid reference specified. No value for {match[0][2:-1]} found in {name}"
-            )
-        if earlier.status >= 400:
-            raise SalesforceError(
-                400,
-                "PROCESSING_HALTED",
-                f"Invalid reference specified. No value for {match[0][2:-1]} found in {name}. Provided "
-                "dependency failed.",
-            )
-        value = earlier.content
-        for step in _STEP.finditer(steps):
+        if earlier is not None and _has_failed(earlier):
+            raise SalesforceError(400, "PROCESSING_HALTED", f"{message}. Provided dependency failed.")
+        value: Any = earlier.content if earlier is not None else None
+        for step in _STEP.finditer(match[2]):
             try:
                 value = value[step[1]] if step[1] is not None else value[int(step[2])]
-            except (KeyError, IndexError, TypeError) as error:
-                message = f"Invalid reference specified. No value for {match[0][2:-1]} found in {name}"
-                raise SalesforceError(400, "PROCESSING_HALTED", message) from error
+            except (KeyError, IndexError, TypeError):
+                value = None
+        if value is None or isinstance(value, (dict, list)):
+            raise SalesforceError(400, "PROCESSING_HALTED", message)
         return value
+
+
+def _has_failed(response: Response) -> bool:
+    """Whether what refers to this answer is not executed: it is a refusal, or several records."""
+    return response.status >= 300 and response.status != 304
 
 
 def _as_text(value: Any) -> str:

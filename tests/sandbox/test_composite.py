@@ -1,4 +1,5 @@
-"""Composite (REST API Developer Guide, "Composite", "Composite Request Body")."""
+"""Composite (REST API Developer Guide, "Composite", "Composite Request Body", "allOrNone Parameters in Composite and
+Collections Requests")."""
 
 from __future__ import annotations
 
@@ -65,6 +66,83 @@ def test_all_or_none_undoes_everything(rig: Rig) -> None:
     assert (good["httpStatusCode"], good["body"][0]["errorCode"]) == (400, "PROCESSING_HALTED")
     assert bad["body"][0]["errorCode"] == "NOT_FOUND"
     assert rig.query("SELECT COUNT() FROM Lead")["totalSize"] == 0
+
+
+def test_what_depends_on_something_halted_is_halted_too(rig: Rig) -> None:
+    _, *halted = _run(
+        rig,
+        _sub("bad", "GET", "sobjects/Nope"),
+        _sub("second", "GET", "sobjects/Lead/@{bad.id}"),
+        _sub("third", "POST", "sobjects/Lead", body={**LEAD, "Title": "@{second.Title}"}),
+    )
+    assert [answer["body"][0]["errorCode"] for answer in halted] == ["PROCESSING_HALTED"] * 2
+    assert rig.query("SELECT COUNT() FROM Lead")["totalSize"] == 0
+
+
+def test_an_update_refers_to_the_query_before_it_and_is_left_out_when_that_fails(rig: Rig) -> None:
+    lead = rig.create()
+    record = {"attributes": {"type": "@{before.records[0].attributes.type}"}, "id": lead, "Title": "T"}
+
+    def update(query: str) -> list[dict[str, Any]]:
+        return _run(
+            rig,
+            _sub("before", "GET", f"query?q={query}"),
+            _sub("update", "PATCH", "composite/sobjects", body={"records": [record]}),
+        )
+
+    before, left_out = update("SELECT+Nope+FROM+Lead")
+    assert before["httpStatusCode"] == 400
+    assert (left_out["httpStatusCode"], left_out["body"][0]["errorCode"]) == (400, "PROCESSING_HALTED")
+    assert left_out["body"][0]["message"].startswith(
+        "Invalid reference specified. No value for before.records[0].attributes.type found in before"
+    )
+    assert rig.read(lead)["Title"] is None
+    assert update("SELECT+Id+FROM+Lead")[1]["body"] == [{"id": lead, "success": True, "errors": []}]
+    assert rig.read(lead)["Title"] == "T"
+
+
+@pytest.mark.parametrize(
+    "reference", ["none.records[0].Id", "a.records[1].Id", "a.records[0].Title", "a.nope", "a.records", "a"]
+)
+@pytest.mark.parametrize("where", ["url", "body"])
+def test_a_reference_that_leads_to_no_single_value_fails_its_subrequest(rig: Rig, reference: str, where: str) -> None:
+    rig.create()
+    text = "@{" + reference + "}"
+    path, body = (f"sobjects/Lead/{text}", LEAD) if where == "url" else ("sobjects/Lead", {**LEAD, "City": text})
+    _, refers, good = _run(
+        rig,
+        _sub("a", "GET", "query?q=SELECT+Id,Title+FROM+Lead"),
+        _sub("refers", "PATCH" if where == "url" else "POST", path, body=body),
+        _sub("good", "GET", "limits"),
+    )
+    message = f"Invalid reference specified. No value for {reference} found in {reference.split('.')[0]}"
+    assert (refers["httpStatusCode"], refers["body"][0]["errorCode"]) == (400, "PROCESSING_HALTED")
+    assert refers["body"][0]["message"] == message
+    assert good["httpStatusCode"] == 200
+
+
+def test_the_all_or_none_of_the_whole_goes_before_that_of_a_collection(rig: Rig) -> None:
+    records = [{"attributes": {"type": "Lead"}, **LEAD}, {"attributes": {"type": "Lead"}, "LastName": "no company"}]
+
+    def run(outer: bool, inner: bool) -> list[dict[str, Any]]:
+        collection = _sub("rows", "POST", "composite/sobjects", body={"allOrNone": inner, "records": records})
+        contact = _sub("contact", "POST", "sobjects/Contact", body={"LastName": "L"})
+        return _run(rig, contact, collection, all_or_none=outer)
+
+    def counts() -> tuple[int, int]:
+        found = rig.control("GET", "state")["objects"]
+        return found["Lead"]["count"], found["Contact"]["count"]
+
+    for inner in (True, False):
+        contact, rows = run(True, inner)
+        assert contact["body"][0]["errorCode"] == "PROCESSING_HALTED"
+        codes = [row["errors"][0]["statusCode"] for row in rows["body"]]
+        assert codes == ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "REQUIRED_FIELD_MISSING"]
+        assert counts() == (0, 0)
+    run(False, True)
+    assert counts() == (0, 1)
+    run(False, False)
+    assert counts() == (1, 2)
 
 
 def test_headers_belong_to_the_subrequest_and_are_not_inherited(rig: Rig) -> None:
