@@ -76,6 +76,8 @@ def _api(org: Org, request: Request) -> Outcome:
             raise ConnectionDropped
         if struck.first("expire_session"):
             org.sessions.revoke(request.headers.get("authorization", "").partition(" ")[2].strip())
+        if struck.first("drop_locators"):
+            org.cursors.open.clear()
         status = struck.first("status")
         if status is not None:
             response = _fault_answer(status.error(), html=status.html)
@@ -83,13 +85,22 @@ def _api(org: Org, request: Request) -> Outcome:
             response = _guarded(org, request, struck)
         if struck.first("drop_before") or struck.first("drop_after"):
             raise ConnectionDropped
-        response.headers.setdefault("Date", http_date(org.clock.now()))
-        if request.path.startswith("/services/data"):
-            used, allowed = limits.usage(org)
-            response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{allowed}"
+        _finish(org, request, response, struck)
         org.usage.runs(org.clock.now(), struck.delay)
-        response.truncated = struck.first("truncate") is not None
         return Outcome(response, struck.delay)
+
+
+def _finish(org: Org, request: Request, response: Response, struck: Struck) -> None:
+    """The headers that every answer has, and what a planned fault makes of it on its way out."""
+    date = struck.date(org.clock.now())
+    if date:
+        response.headers["Date"] = date
+    if request.path.startswith("/services/data"):
+        used, allowed = limits.usage(org)
+        response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{allowed}"
+    response.replace_content(lambda value: struck.value(value, request.path))
+    response.invalid_utf8 = struck.first("invalid_utf8") is not None
+    response.truncated = struck.first("truncate") is not None
 
 
 def _fault_answer(error: SalesforceError, *, html: bool) -> Response:

@@ -9,11 +9,28 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from sandbox import malformed
+from sandbox.clock import http_date
 from sandbox.errors import SalesforceError
 
-KINDS = ("status", "drop_before", "drop_after", "delay_ms", "truncate", "lock", "expire_session", "late_commit")
+KINDS = (
+    "status",
+    "drop_before",
+    "drop_after",
+    "delay_ms",
+    "truncate",
+    "lock",
+    "expire_session",
+    "late_commit",
+    "date",
+    "change",
+    "repeat_page",
+    "invalid_utf8",
+    "drop_locators",
+)
 _CODES = {
     401: ("INVALID_SESSION_ID", "Session expired or invalid"),
     403: ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
@@ -39,6 +56,10 @@ class Fault:
     message: str | None = None
     html: bool = False
     ids: tuple[str, ...] = ()
+    #: of the kind ``change``: see ``sandbox.malformed``
+    changes: tuple[dict[str, Any], ...] = ()
+    #: of the kind ``date``: the header's text in place of a time that is off by ``seconds``; empty for no header
+    date: str | None = None
     seen: int = 0
     hits: int = 0
 
@@ -71,6 +92,7 @@ class Fault:
             "status": self.status,
             "code": self.code,
             "ids": list(self.ids),
+            "changes": list(self.changes),
             "seen": self.seen,
             "hits": self.hits,
         }
@@ -85,6 +107,22 @@ class Struck:
     def first(self, kind: str) -> Fault | None:
         """The first fault of a kind."""
         return next((fault for fault in self.faults if fault.kind == kind), None)
+
+    def value(self, value: Any, path: str) -> Any:
+        """The JSON of the answer to a request for this path, as it leaves."""
+        for fault in self.faults:
+            if fault.kind == "change":
+                value = malformed.changed(value, fault.changes)
+            elif fault.kind == "repeat_page":
+                value = malformed.repeating(value, path)
+        return value
+
+    def date(self, now: datetime) -> str:
+        """The text of the answer's ``Date`` header; empty for none."""
+        wrong = self.first("date")
+        if wrong is None:
+            return http_date(now)
+        return http_date(now + timedelta(seconds=wrong.seconds)) if wrong.date is None else wrong.date
 
     @property
     def delay(self) -> float:
@@ -135,6 +173,8 @@ class Faults:
             message=given.get("message"),
             html=bool(given.get("html", False)),
             ids=tuple(given.get("ids", ())),
+            changes=tuple(malformed.checked(given.get("changes"))) if kind == "change" else (),
+            date=given.get("date"),
         )
         self.planned.append(fault)
         return fault

@@ -11,6 +11,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from sandbox import rawtext
+
 _MARK = "\x00#"
 _MARKED = re.compile(r'"\\u0000#(-?[0-9]+(?:\.[0-9]+)?)"')
 _EXACT_BELOW = 10**15
@@ -29,7 +31,8 @@ def dumps(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if "\\u0000#" in text:
         text = _MARKED.sub(r"\1", text)
-    return text.encode("utf-8", "surrogatepass")
+    # half a character leaves as an escape, as JSON writers of UTF-16 texts have it
+    return rawtext.released(text.encode("utf-8", "backslashreplace"), in_json=True)
 
 
 def loads(body: bytes) -> Any:

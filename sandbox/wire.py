@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -95,7 +95,8 @@ class Request:
 class Response:
     """One HTTP answer. ``stream`` is sent after ``body`` piece by piece; ``truncated`` cuts the answer in half.
 
-    ``rows_failed``: some rows of a collection failed, of which the status says nothing.
+    ``rows_failed``: some rows of a collection failed, of which the status says nothing. ``invalid_utf8``: a byte that
+    no UTF-8 has stands in its first text.
     """
 
     status: int = 200
@@ -105,6 +106,7 @@ class Response:
     value: Any = None
     truncated: bool = False
     rows_failed: bool = False
+    invalid_utf8: bool = False
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -131,11 +133,15 @@ class Response:
         """The JSON value of the answer; None if it has none."""
         return self.value.value if isinstance(self.value, _Json) else None
 
+    def replace_content(self, change: Callable[[Any], Any]) -> None:
+        """Another JSON value in place of that of the answer, if it has one."""
+        if isinstance(self.value, _Json):
+            self.value = _Json(change(self.value.value))
+
     def rendered(self) -> bytes:
         """The body as bytes."""
-        if isinstance(self.value, _Json):
-            return jsontext.dumps(self.value.value)
-        return self.body
+        body = jsontext.dumps(self.value.value) if isinstance(self.value, _Json) else self.body
+        return body.replace(b':"', b':"\xff', 1) if self.invalid_utf8 else body
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from sandbox import rawtext
+
 DELIMITERS = {"COMMA": ",", "TAB": "\t", "SEMICOLON": ";", "PIPE": "|", "CARET": "^", "BACKQUOTE": "`"}
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
 MAX_HEADER = 32_000
@@ -20,7 +22,7 @@ class BadCsv(ValueError):
 def line(values: Sequence[str], delimiter: str, ending: str) -> bytes:
     """One row, every value quoted."""
     quoted = ('"' + value.replace('"', '""') + '"' for value in values)
-    return (delimiter.join(quoted) + ending).encode()
+    return rawtext.released((delimiter.join(quoted) + ending).encode("utf-8", "surrogatepass"), in_json=False)
 
 
 def rows(upload: IO[bytes], delimiter: str, ending_name: str) -> Iterator[list[str]]:

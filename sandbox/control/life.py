@@ -1,15 +1,18 @@
-"""What people do outside the REST API: convert, merge, undelete, empty the recycle bin, refresh a sandbox."""
+"""What happens outside the REST API: convert, merge, undelete, put odd values, empty the bin, refresh a sandbox."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.control.given import record_id
+from sandbox import rawtext
+from sandbox.control.given import field, record_id
 from sandbox.dml import convert as conversion
 from sandbox.dml import merge as merging
-from sandbox.dml import remove
+from sandbox.dml import raw, remove
 from sandbox.dml.context import Saver
+from sandbox.errors import unknown_id
 from sandbox.org import Org
+from sandbox.users import SYSTEM_USER
 
 
 def convert(org: Org, given: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,24 @@ def undelete(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     """``{id}``."""
     found = record_id(given["id"])
     remove.undelete(Saver.on_page(org), found)
+    return {"id": found}
+
+
+def put_raw(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{id, fields?, bytes?, stamp?}``: values put into a record past every check.
+
+    ``bytes``: texts by their bytes in hex. The record's stamps move, unless ``stamp`` is false or a value is a stamp.
+    """
+    found = record_id(given["id"])
+    item = org.catalog.whole.object_of(found)
+    if item is None:
+        raise unknown_id()
+    texts = {name: rawtext.of_bytes(bytes.fromhex(str(data))) for name, data in (given.get("bytes") or {}).items()}
+    values = {field(item, name): value for name, value in ((given.get("fields") or {}) | texts).items()}
+    unfit = [each.name for each in values if not each.stored or each.name == "Id"]
+    if unfit:
+        raise ValueError(f"cannot be put into a record: {', '.join(unfit)}")
+    raw.put(Saver(org, SYSTEM_USER), item, found, values, stamp=given.get("stamp", True) is not False)
     return {"id": found}
 
 

@@ -40,6 +40,13 @@ def clear_requests(org: Org, _: dict[str, Any]) -> dict[str, Any]:
     return requests(org, {})
 
 
+def drop_locators(org: Org, _: dict[str, Any]) -> dict[str, Any]:
+    """Forget the open queries: their further pages are INVALID_QUERY_LOCATOR from now on."""
+    dropped = len(org.cursors.open)
+    org.cursors.open.clear()
+    return {"dropped": dropped}
+
+
 def clock(org: Org, _: dict[str, Any]) -> dict[str, Any]:
     """The organisation's time."""
     return {"now": wire_datetime(org.clock.now())}

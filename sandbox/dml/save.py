@@ -38,7 +38,7 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     if whole.has("OwnerId") and row["OwnerId"] is None:
         row["OwnerId"] = saver.user_id
     _assign(saver, whole, row)
-    _derive(saver, whole, row)
+    derive(saver, whole, row)
     _autonumber(saver, whole, row)
     checks.check_references(saver, whole, changes)
     checks.check_unique(saver, whole, record_id, changes)
@@ -79,7 +79,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     checks.check_required(whole, changes, needed)
     after = before | changes
     _assign(saver, whole, after)
-    _derive(saver, whole, after)
+    derive(saver, whole, after)
     touched = {name: value for name, value in changes.items() if value != before[name]}
     checks.check_references(saver, whole, touched)
     checks.check_unique(saver, whole, record_id, touched)
@@ -92,11 +92,14 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
 
 def write(saver: Saver, item: SObject, record_id: str, changes: dict[str, Any]) -> None:
     """Store changed columns and move the stamps."""
+    saver.database.update(item.name, record_id, changes | stamps(saver, item))
+
+
+def stamps(saver: Saver, item: SObject) -> dict[str, Any]:
+    """The columns that say who has changed a record, and when."""
     stamp = saver.stamp()
-    stamps = {"LastModifiedDate": stamp, "LastModifiedById": saver.user_id, "SystemModstamp": stamp}
-    saver.database.update(
-        item.name, record_id, changes | {name: value for name, value in stamps.items() if item.has(name)}
-    )
+    values = {"LastModifiedDate": stamp, "LastModifiedById": saver.user_id, "SystemModstamp": stamp}
+    return {name: value for name, value in values.items() if item.has(name)}
 
 
 def current(saver: Saver, item: SObject, record_id: str) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _assign(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
         row["OwnerId"] = target
 
 
-def _derive(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
+def derive(saver: Saver, item: SObject, row: dict[str, Any]) -> None:
     """Fields that follow from others."""
     if item.name_fields():
         row["Name"] = " ".join(part for part in (row["FirstName"], row["LastName"]) if part)

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from sandbox import ids
+from sandbox import ids, rawtext
 from sandbox.clock import wire_datetime
 from sandbox.errors import SalesforceError, WrongType, bad_id, malformed_json
 from sandbox.schema.field import Field
@@ -174,9 +174,10 @@ def _time(field: Field, value: Any) -> str | None:
 
 def _text(field: Field, value: Any) -> str | None:
     text = _trimmed(value)
-    if text is not None:
-        _check_length(field, text, field.length)
-    return text
+    if text is None:
+        return None
+    _check_length(field, text, field.length)
+    return text if text.isascii() else rawtext.kept(text)
 
 
 def _trimmed(value: Any) -> str | None:

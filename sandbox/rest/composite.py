@@ -25,6 +25,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+#: faults of a subrequest that are faults of the whole answer
+_OF_THE_WHOLE = ("drop_before", "drop_after", "delay_ms", "truncate", "date", "invalid_utf8")
 _INHERITED = {"accept", "authorization", "content-type"}
 _HEAVY = re.compile(r"/services/data/v[\d.]+/(?:query|queryAll|composite/sobjects)(?:[/?]|$)", re.IGNORECASE)
 _PATH = re.compile(r"/services/data/v(\d+\.\d)(/.*)?\Z")
@@ -50,12 +52,7 @@ def composite(call: Call, route: Route) -> Response:
         return _refused_whole("LIMIT_EXCEEDED", message)
     _check(subrequests)
     faults = [call.org.faults.strike(entry["method"], entry["url"], except_for=call.struck) for entry in subrequests]
-    call.struck.faults += [
-        fault
-        for struck in faults
-        for fault in struck.faults
-        if fault.kind in ("drop_before", "drop_after", "delay_ms", "truncate")
-    ]
+    call.struck.faults += [fault for struck in faults for fault in struck.faults if fault.kind in _OF_THE_WHOLE]
     if call.struck.first("drop_before"):
         # the dispatcher closes the connection; nothing may have been done
         return Response.empty()
@@ -110,24 +107,23 @@ class _Composite:
         answers: list[dict[str, Any]] = []
         if not self._all_or_none:
             for entry, struck in zip(subrequests, faults, strict=True):
-                answers.append(_shown(entry, self._answer(entry, struck)))
+                answers.append(_shown(entry, self._answer(entry, struck), struck))
             return answers
         failed: int | None = None
         try:
             with self._call.org.database.atomic():
                 for index, (entry, struck) in enumerate(zip(subrequests, faults, strict=True)):
                     response = self._answer(entry, struck)
-                    answers.append(_shown(entry, response))
+                    answers.append(_shown(entry, response, struck))
                     # a collection's status is 200 even if rows failed
                     if _has_failed(response) or response.rows_failed:
                         failed = index
                         raise _Halted
         except _Halted:
             message = "The transaction was rolled back since another operation in the same transaction failed."
+            halted = Response.refusal(SalesforceError(400, "PROCESSING_HALTED", message))
             answers = [
-                answers[index]
-                if index == failed
-                else _shown(entry, Response.refusal(SalesforceError(400, "PROCESSING_HALTED", message)))
+                answers[index] if index == failed else _shown(entry, halted, Struck())
                 for index, entry in enumerate(subrequests)
             ]
         return answers
@@ -143,6 +139,8 @@ class _Composite:
     def _run(self, entry: dict[str, Any], struck: Struck) -> Response:
         url = self._filled(entry["url"])
         body = self._substituted(entry.get("body"))
+        if struck.first("drop_locators"):
+            self._call.org.cursors.open.clear()
         status = struck.first("status")
         if status is not None:
             raise status.error()
@@ -214,10 +212,11 @@ def _known(version: str) -> bool:
     return version.endswith(".0") and FIRST_VERSION <= float(version) <= LAST_VERSION
 
 
-def _shown(entry: dict[str, Any], response: Response) -> dict[str, Any]:
+def _shown(entry: dict[str, Any], response: Response, struck: Struck) -> dict[str, Any]:
+    """The part of the answer that tells of one subrequest."""
     headers = {name: value for name, value in response.headers.items() if name.lower() in ("location", "last-modified")}
     return {
-        "body": response.content,
+        "body": struck.value(response.content, entry["url"]),
         "httpHeaders": headers,
         "httpStatusCode": response.status,
         "referenceId": entry["referenceId"],

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.errors import SalesforceError
-from sandbox.schema.field import Field, PicklistValue
+from sandbox.schema.field import LONG_TEXT, Field, PicklistValue
 from sandbox.schema.kinds import KINDS, SET_UP_NAMES
 from sandbox.schema.sobject import place_parts
 
 #: types of set-up whose values are longer, or are HTML
 _LONG_TEXT, _HTML = ("longtextarea", "html", "richtextarea"), ("html", "richtextarea")
 _LONG_DEFAULT = 32768
-#: a longer text area is not in filters
-_FILTERED_LENGTH = 255
 
 
 def _invalid(message: str) -> SalesforceError:
@@ -79,7 +77,7 @@ class _Definition:
 
     def filterable(self) -> bool:
         """Whether a WHERE clause can name it."""
-        too_long = self.type == "textarea" and self.length > _FILTERED_LENGTH
+        too_long = self.type == "textarea" and self.length > LONG_TEXT
         return self.kind.filterable and not too_long
 
     def default(self) -> Any:

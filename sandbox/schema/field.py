@@ -7,6 +7,9 @@ from typing import Any
 
 from sandbox.schema.kinds import KINDS, Kind
 
+#: a longer text area is not in filters
+LONG_TEXT = 255
+
 
 @dataclass(frozen=True, slots=True)
 class PicklistValue:
@@ -84,6 +87,11 @@ class Field:
     def is_text(self) -> bool:
         """Whether its values are text that is compared without regard to case."""
         return self.kind.kept == "text"
+
+    @property
+    def is_long_text(self) -> bool:
+        """Whether it is a custom text area that takes more than one of 255 characters."""
+        return self.custom and self.type == "textarea" and self.length > LONG_TEXT
 
     @property
     def is_id(self) -> bool:

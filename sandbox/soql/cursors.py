@@ -1,7 +1,7 @@
 """Answers in pages. The rows are fixed when the query is first run; each page shows them as they are when it is read.
 
-Source: REST API Developer Guide, "Query"; Salesforce Help, "Query cursor limits" (a locator lives two days, a user has
-ten open ones, the oldest makes room for an eleventh).
+Sources: REST API Developer Guide, "Query"; SOQL and SOSL Reference, "Change the Batch Size in Queries"; Salesforce
+Help, "Query cursor limits" (a locator lives two days, a user has ten open ones, the oldest makes room for an eleventh).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sandbox.store.database import Database
 
 BATCH = 2000
 SMALLEST_BATCH = 200
+#: so many custom long text areas make a page as small as it can be
+_LONG_TEXTS = 2
 _LOCATOR = re.compile(r"([0-9A-Za-z]{18})-([0-9]{1,9})")
 _LIFETIME = timedelta(days=2)
 _OPEN_PER_USER = 10
@@ -51,6 +53,8 @@ class Cursors:
         if plan.grouped:
             grouped = plan.aggregate(self.database)
             return {"totalSize": len(grouped), "done": True, "records": grouped}
+        if plan.selection.long_texts >= _LONG_TEXTS:
+            batch = min(batch, SMALLEST_BATCH)
         rows = plan.first(self.database, batch + 1)
         if len(rows) <= batch:
             return {"totalSize": len(rows), "done": True, "records": plan.records(self.database, rows)}

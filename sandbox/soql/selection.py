@@ -24,6 +24,7 @@ class Selection:
         self._base = f"/services/data/v{scope.reader.version}/sobjects/"
         self.shape = Shape(scope.item.name, self._base, self._column(f"{scope.root}.Id"))
         self.children: list[tuple[str, Field, SObject, Query]] = []
+        self.long_texts = 0
         self._query = query
         self._seen: set[str] = set()
 
@@ -62,6 +63,7 @@ class Selection:
 
     def take(self, field: Field, owner: SObject, alias: str, shape: Shape) -> None:
         """Select one field."""
+        self.long_texts += field.is_long_text
         if field.is_compound:
             parts = []
             for key, name in owner.address_parts(field.name).items():

@@ -162,5 +162,6 @@ def test_deletes_and_bulk_rows_are_limited_too_and_single_saves_are_not(rig: Rig
 
 
 def test_a_limit_of_no_rows_or_of_no_object_is_not_taken(rig: Rig) -> None:
-    for given in ({"object": "Lead", "rows": 0}, {"object": "Nope", "rows": 1}, {"object": "Lead"}):
+    senseless: list[dict[str, Any]] = [{"object": "Lead", "rows": 0}, {"object": "Nope", "rows": 1}, {"object": "Lead"}]
+    for given in senseless:
         assert rig.session.post(f"{rig.url}/sandbox/triggers", json=given).status_code == 400

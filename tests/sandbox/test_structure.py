@@ -22,6 +22,7 @@ LAYERS = (
     {"store"},  # the tables
     {"schema", "sessions", "faults", "wire"},
     {"errors", "clock", "ids", "jsontext", "usage"},
+    {"malformed", "rawtext"},  # what no good answer and no good text has
 )
 
 
