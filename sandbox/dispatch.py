@@ -12,7 +12,7 @@ from sandbox.dml import late
 from sandbox.errors import ConnectionDropped, SalesforceError, invalid_session, not_found
 from sandbox.faults import Struck
 from sandbox.org import Org
-from sandbox.rest import limits
+from sandbox.rest import limits, moved
 from sandbox.rest.call import Call
 from sandbox.rest.refusal import refusal
 from sandbox.rest.router import route
@@ -20,8 +20,11 @@ from sandbox.signin import oauth, soap
 from sandbox.wire import Request, Response
 
 _VERSION = re.compile(r"v(\d{1,2})\.0\Z")
-#: above this Salesforce's front end answers 414 or 431
-_MAX_URL = 16_384
+#: what Salesforce's front end says of a long address
+_TOO_LONG = {
+    414: ("URI_TOO_LONG", "The URI is too long"),
+    431: ("REQUEST_HEADER_FIELDS_TOO_LARGE", "Request header fields are too large"),
+}
 _log = logging.getLogger("sandbox")
 
 
@@ -125,8 +128,8 @@ def _guarded(org: Org, request: Request, struck: Struck) -> Response:
 
 
 def _answer(org: Org, request: Request, struck: Struck) -> Response:
-    if len(request.path) + len(request.query_text) > _MAX_URL:
-        raise SalesforceError(414, "URI_TOO_LONG", "The URI is too long")
+    if len(request.path) + len(request.query_text) > org.settings.url_length:
+        raise SalesforceError(org.settings.url_status, *_TOO_LONG[org.settings.url_status])
     parts = request.segments
     if parts[0] == "id":
         return oauth.identity(org, request)
@@ -146,6 +149,9 @@ def _answer(org: Org, request: Request, struck: Struck) -> Response:
         return limits.versions()
     version = _version(parts[2])
     session = org.sessions.of_header(request.headers.get("authorization"), org.clock.now())
+    left_behind = moved.answer(session.moved, request)
+    if left_behind is not None:
+        return left_behind
     if not org.users.is_active(session.user_id):
         raise invalid_session()
     _count(org)

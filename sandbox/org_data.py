@@ -57,9 +57,9 @@ class OrgData:
         self.settings = Settings.loads(self.database.meta("settings") or "{}")
         stored = json.loads(self.database.meta("schema") or "{}")
         self.catalog = Catalog()
+        self.catalog.switch_places(self.settings.state_country_picklists)
         for definition in stored.get("fields", []):
             self.catalog.put_field(definition)
-        self.catalog.switch_places(self.settings.state_country_picklists)
         self.catalog.replace_access({tuple(key.split("\t")): value for key, value in stored.get("access", {}).items()})
         self.schema_changed = datetime.fromisoformat(stored["changed"])
         self.clock.offset = timedelta(seconds=float(self.database.meta("clock") or 0))
@@ -130,22 +130,34 @@ class OrgData:
         hides = self.database.one("SELECT 1 FROM _hidden WHERE user = ? LIMIT 1", (user_id,)) is not None
         return Reader(
             view=self.catalog.view(user_id),
+            whole=self.catalog.whole,
             user_id=user_id,
             now=self.clock.now(),
             version=version,
             deleted_too=deleted_too,
             hides=hides,
+            private=frozenset(self.settings.private.get(user_id, ())),
             sees_encrypted=user_id in self.settings.view_encrypted,
+            most_formulas=self.settings.query_formulas,
+            most_characters=self.settings.query_length,
         )
 
     def system_reader(self) -> Reader:
         """How the platform itself reads: everything."""
+        whole = self.catalog.whole
         return Reader(
-            view=self.catalog.whole, user_id=SYSTEM_USER, now=self.clock.now(), deleted_too=True, sees_encrypted=True
+            view=whole, whole=whole, user_id=SYSTEM_USER, now=self.clock.now(), deleted_too=True, sees_encrypted=True
         )
 
     def is_hidden(self, user_id: str, record_id: str) -> bool:
         """Whether sharing keeps the record from the user."""
+        item = self.catalog.whole.object_of(record_id)
+        if item is not None and item.name in self.settings.private.get(user_id, ()):
+            own = self.database.one(
+                f"SELECT 1 FROM {quote(item.name)} WHERE Id = ? AND OwnerId = ?", (record_id, user_id)
+            )
+            if own is None:
+                return True
         return self.database.one("SELECT 1 FROM _hidden WHERE user = ? AND id = ?", (user_id, record_id)) is not None
 
     def counts(self) -> dict[str, dict[str, int]]:

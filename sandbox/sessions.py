@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sandbox import ids
 from sandbox.errors import SalesforceError, invalid_session
 
 DEFAULT_LIFETIME = timedelta(hours=2)
+
+
+#: what the address of an instance that an organisation has left answers
+MOVES = ("page", "redirect", "not_reset")
+
+
+@dataclass(slots=True)
+class Moved:
+    """The organisation has left the instance that a session was made for; ``to`` is its new address, if known."""
+
+    how: str
+    to: str = ""
 
 
 @dataclass(slots=True)
@@ -20,6 +32,7 @@ class Session:
     user_id: str
     issued: datetime
     expires: datetime
+    moved: Moved | None = None
 
 
 @dataclass
@@ -59,6 +72,13 @@ class Sessions:
     def revoke(self, token: str) -> bool:
         """End a session; False if there is none."""
         return self.open.pop(token, None) is not None
+
+    def move(self, user_id: str, moved: Moved) -> int:
+        """The address that the user's sessions have is none any more; gives how many they are."""
+        left = [session for session in self.open.values() if session.user_id == user_id]
+        for session in left:
+            session.moved = replace(moved)
+        return len(left)
 
     def end_all(self, user_id: str | None = None) -> int:
         """End every session (of a user); gives how many there were."""

@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sandbox.errors import SalesforceError
+from sandbox.schema.formula import with_renamed
 from sandbox.soql.cursors import BATCH
+from sandbox.soql.parser import MAX_QUERY
 
 DAILY_LIMIT = 5_000_000
+#: a longer address is refused by Salesforce's front end, with 414 or 431
+MAX_URL = 16_384
 
 
 @dataclass
@@ -24,12 +28,20 @@ class Settings:
     daily_limit: int = DAILY_LIMIT
     concurrent_limit: int = 25
     page_records: int = BATCH
+    query_formulas: int | None = None
+    query_length: int = MAX_QUERY
+    url_length: int = MAX_URL
+    url_status: int = 414
     state_country_picklists: bool = False
+    #: object -> the fields that its describe lists first
+    field_order: dict[str, list[str]] = field(default_factory=dict)
     failing_flows: dict[str, str] = field(default_factory=dict)
     refusals: list[dict[str, Any]] = field(default_factory=list)
     trigger_limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     edit_converted: list[str] = field(default_factory=list)
     view_encrypted: list[str] = field(default_factory=list)
+    #: user -> the objects of which the user sees own records only
+    private: dict[str, list[str]] = field(default_factory=dict)
 
     def dumps(self) -> str:
         """As text for the database."""
@@ -40,6 +52,20 @@ class Settings:
         """From the database's text; unknown switches of another version are left out."""
         values = json.loads(text)
         return cls(**{name: value for name, value in values.items() if name in cls.__dataclass_fields__})
+
+    def follow_rename(self, object_name: str, old: str, new: str) -> None:
+        """The rules that name a field go on when it gets another API name."""
+        for rule in (*self.validation_rules, *self.duplicate_rules, *self.refusals):
+            if rule["object"] != object_name:
+                continue
+            if rule.get("when"):
+                rule["when"] = with_renamed(rule["when"], old, new)
+            if rule.get("field") == old:
+                rule["field"] = new
+            if "fields" in rule:
+                rule["fields"] = [new if name == old else name for name in rule["fields"]]
+        if object_name in self.field_order:
+            self.field_order[object_name] = [new if name == old else name for name in self.field_order[object_name]]
 
     def assignment_target(self, asked: str) -> str | None:
         """Whom the lead assignment rule gives a lead to; None if no rule is active. A given id must be the rule's."""

@@ -7,11 +7,12 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.clock import wire_datetime
-from sandbox.control.given import user
+from sandbox.control.given import sobject, user
 from sandbox.dml import campaigns, save
 from sandbox.dml.context import Saver
 from sandbox.errors import unknown_id
 from sandbox.org import Org
+from sandbox.sessions import MOVES, Moved
 from sandbox.signin.jwt import public_key
 from sandbox.users import SALES_USER, SYNC_USERNAME, SYSTEM_USER
 
@@ -57,20 +58,44 @@ def put_campaign(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def share(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{id, visible, username?}``: let sharing hide a record from a user, or show it again. No stamp moves."""
+    """``{id or object, visible, username?}``: let sharing hide a record from a user, or show it again. No stamp moves.
+
+    With ``object`` all of its records that the user does not own, those to come as well.
+    """
     user_id = user(org, given.get("username", SYNC_USERNAME))
-    record_id = ids.long_form(str(given["id"]))
-    item = org.catalog.whole.object_of(record_id) if record_id else None
-    if record_id is None or item is None or org.database.row(item.name, record_id) is None:
-        raise unknown_id()
     visible = given["visible"]
     if not isinstance(visible, bool):
         raise ValueError("visible must be true or false")
+    if "object" in given:
+        item = sobject(org, given["object"])
+        if not item.has("OwnerId"):
+            raise ValueError(f"records of {item.name} have no owner")
+        others = [name for name in org.settings.private.get(user_id, ()) if name != item.name]
+        org.settings.private[user_id] = others if visible else [*others, item.name]
+        org.save_settings()
+        return {"object": item.name, "visible": visible}
+    record_id = ids.long_form(str(given["id"]))
+    found = org.catalog.whole.object_of(record_id) if record_id else None
+    if record_id is None or found is None or org.database.row(found.name, record_id) is None:
+        raise unknown_id()
     if visible:
         org.database.execute("DELETE FROM _hidden WHERE user = ? AND id = ?", (user_id, record_id))
     else:
         org.database.execute("INSERT OR IGNORE INTO _hidden VALUES (?, ?)", (user_id, record_id))
     return {"id": record_id, "visible": visible}
+
+
+def move(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{username?, how?, to?}``: the organisation moves to another instance, whose address only a new sign-in tells.
+
+    What the user's sessions of now get at the old one: ``page`` (404, "URL No Longer Exists"), ``redirect`` (301 to
+    ``to``, or to the other name of this machine), or ``not_reset`` (URL_NOT_RESET).
+    """
+    how = str(given.get("how", "page"))
+    if how not in MOVES:
+        raise ValueError(f"how must be one of {', '.join(MOVES)}")
+    user_id = user(org, given.get("username", SYNC_USERNAME))
+    return {"sessions": org.sessions.move(user_id, Moved(how, str(given.get("to") or "")))}
 
 
 def set_sessions(org: Org, given: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.soql.cursors import BATCH
+from sandbox.soql.parser import MAX_QUERY
 from sandbox.users import SYSTEM_USER
 
 
@@ -124,17 +125,33 @@ def flow(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def limits(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{daily?, concurrent?, page?}``; ``page``: the most records in one page of a query's answer."""
+    """``{daily?, concurrent?, page?, formulas?, statement?, url?, url_status?}``.
+
+    ``page``: the most records in one page of a query's answer; ``formulas``: the most formulas in a query, null for any
+    number; ``statement`` and ``url``: the most characters; ``url_status``: 414 or 431 for a longer address.
+    """
     settings = org.settings
     settings.daily_limit = int(given.get("daily", settings.daily_limit))
     settings.concurrent_limit = int(given.get("concurrent", settings.concurrent_limit))
     settings.page_records = max(1, min(BATCH, int(given.get("page", settings.page_records))))
+    formulas = given.get("formulas", settings.query_formulas)
+    settings.query_formulas = None if formulas is None else int(formulas)
+    settings.query_length = min(MAX_QUERY, int(given.get("statement", settings.query_length)))
+    settings.url_length = int(given.get("url", settings.url_length))
+    status = int(given.get("url_status", settings.url_status))
+    if status not in (414, 431):
+        raise ValueError("url_status must be 414 or 431")
+    settings.url_status = status
     org.save_settings()
     return {
         "daily": settings.daily_limit,
         "used": org.usage.used(org.clock.now()),
         "concurrent": settings.concurrent_limit,
         "page": settings.page_records,
+        "formulas": settings.query_formulas,
+        "statement": settings.query_length,
+        "url": settings.url_length,
+        "url_status": settings.url_status,
     }
 
 

@@ -2,91 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sandbox.control.given import field as field_of
 from sandbox.control.given import sobject, user
+from sandbox.dml import columns
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.schema.describe import describe_field
 from sandbox.schema.field import Field
 from sandbox.schema.formula import FormulaError, compile_formula
-from sandbox.schema.sobject import SObject
+from sandbox.settings import Settings
 from sandbox.store.database import quote
 
 
 def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """Add a custom field, or change one; gives its describe."""
-    before_definitions, before_objects = list(org.catalog.definitions), dict(org.catalog.objects)
-    item, field, before = org.catalog.put_field(given)
+    """Add a custom field, or change one; gives its describe. ``rename`` gives it another API name.
+
+    Many at once: ``{object, fields: [...]}``. Of a standard field its label and its picklist values can be changed.
+    """
+    wanted = [{"object": given["object"], **entry} for entry in given["fields"]] if "fields" in given else [given]
+    with _changing(org):
+        described = [describe_field(_put_one(org, definition)) for definition in wanted]
+    return {"fields": described} if "fields" in given else described[0]
+
+
+@contextmanager
+def _changing(org: Org) -> Iterator[None]:
+    """A change of the schema: all of it or nothing, and every formula can be computed afterwards."""
+    schema, settings = org.catalog.state(), org.settings.dumps()
     try:
-        if field.formula is not None:
-            expression = compile_formula(field, org.catalog.objects[item.name].fields, "t0")
-            org.database.one(f"SELECT {expression} FROM {quote(item.name)} t0 LIMIT 1")
-        _move_values(org, item, before, field)
+        yield
+        for item in org.catalog.objects.values():
+            for field in item.fields.values():
+                if field.formula is not None:
+                    expression = compile_formula(field, item.fields, "t0")
+                    org.database.one(f"SELECT {expression} FROM {quote(item.name)} t0 LIMIT 1")
     except BaseException as error:
-        org.catalog.take_back(before_definitions, before_objects)
+        org.catalog.take_back(schema)
+        org.settings = Settings.loads(settings)
         if isinstance(error, (FormulaError, RecursionError)):
             raise ValueError(str(error) or "a formula cannot refer to itself") from error
         raise
     org.schema_moved()
-    return describe_field(field)
+    org.cursors.open.clear()  # their further pages were to have the columns of before
 
 
-def _move_values(org: Org, item: SObject, before: Field | None, field: Field) -> None:
-    """Bring the column into line with the changed field."""
-    database = org.database
+def _put_one(org: Org, definition: dict[str, Any]) -> Field:
+    definition = dict(definition)
+    name = definition.pop("rename", None)
+    if name is not None:
+        definition["name"] = _rename(org, definition, str(name)).name
+    item, field, before = org.catalog.put_field(definition)
     if "location" in (field.type, before.type if before else None):
         if before is not None and before.type != field.type:
             raise ValueError("a geolocation field keeps its type")
-        database.create([org.catalog.objects[item.name]])
-    elif before is None or not before.stored:
-        database.add_column(item, field)
-    elif not field.stored:
-        database.drop_column(item, before)
-    elif before.type != field.type or before.column_type != field.column_type:
-        _convert(org, item, before, field)
-    elif field.is_decimal and before.scale != field.scale:
-        _rescale(org, item, before, field)
-    if not field.stored:
-        return
-    if field.external_id or field.unique:
-        database.index(item, field)
-    if before is None and field.type == "boolean":
-        database.execute(f"UPDATE {quote(item.name)} SET {quote(field.name)} = ?", (field.default,))
+        org.database.create([org.catalog.objects[item.name]])
+    elif before is None:
+        columns.add(org.database, item, field)
+    else:
+        columns.change(org.database, item, before, field)
+    return field
 
 
-def _rescale(org: Org, item: SObject, before: Field, field: Field) -> None:
-    """The same numbers, kept with more or fewer decimal places."""
-    factor, column = 10.0 ** (field.scale - before.scale), quote(field.name)
-    org.database.execute(
-        f"UPDATE {quote(item.name)} SET {column} = CAST(ROUND({column} * {factor}) AS INTEGER) "
-        f"WHERE {column} IS NOT NULL"
-    )
-
-
-def _convert(org: Org, item: SObject, before: Field, field: Field) -> None:
-    """Between kinds of text, and of numbers, values stay; everything else starts empty, as Salesforce warns."""
-    database, table, column = org.database, quote(item.name), quote(field.name)
-    keeps = before.is_text and field.is_text or before.is_decimal and field.is_decimal
-    kept = database.execute(f"SELECT Id, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall() if keeps else []
-    database.drop_column(item, before)
-    database.add_column(item, field)
-    for record_id, value in kept:
-        moved = round(value * 10.0 ** (field.scale - before.scale)) if field.is_decimal else value
-        database.execute(f"UPDATE {table} SET {column} = ? WHERE Id = ?", (moved, record_id))
+def _rename(org: Org, definition: dict[str, Any], name: str) -> Field:
+    """The values stay, and what names the field goes on: formulas, rules, access."""
+    item = sobject(org, definition["object"])
+    before = field_of(item, definition["name"])
+    if not before.custom or before.is_compound or before.compound_field_name:
+        raise ValueError(f"{item.name}.{before.name} keeps its name")
+    after = org.catalog.rename_field(item.name, before.name, name)
+    columns.rename(org.database, item, before, after.name)
+    org.settings.follow_rename(item.name, before.name, after.name)
+    org.save_settings()
+    return after
 
 
 def remove_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{object, name}``: delete a custom field with its values."""
-    item = org.catalog.whole.object(str(given["object"]))
-    field = item.field(str(given["name"])) if item else None
-    if item is None or field is None or not org.catalog.remove_field(item.name, field.name):
-        raise ValueError(f"there is no custom field {given['object']}.{given['name']}")
-    for gone in [field, *(part for part in item.fields.values() if part.compound_field_name == field.name)]:
-        org.database.drop_column(item, gone)
-    org.schema_moved()
+    """``{object, name}``: delete a custom field with its values; refused while a formula reads it."""
+    item = sobject(org, given["object"])
+    field = item.field(str(given["name"]))
+    with _changing(org):
+        if field is None or not org.catalog.remove_field(item.name, field.name):
+            raise ValueError(f"there is no custom field {given['object']}.{given['name']}")
+        for gone in [field, *(part for part in item.fields.values() if part.compound_field_name == field.name)]:
+            columns.drop(org.database, item, gone)
     return {"removed": f"{item.name}.{field.name}"}
+
+
+def order_fields(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, first}``: the fields that describe lists first; an empty list for the order as delivered."""
+    item = sobject(org, given["object"])
+    org.settings.field_order[item.name] = [field_of(item, name).name for name in given["first"]]
+    org.save_settings()
+    org.schema_moved()
+    return {"object": item.name, "first": org.settings.field_order[item.name]}
 
 
 def set_access(org: Org, given: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +110,8 @@ def set_access(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     name = "*"
     if given.get("field", "*") != "*":
         found = field_of(item, given["field"])
-        if not found.permissionable and not found.custom:
+        # a user's personal information can be hidden, too (Salesforce Help, "Enhanced Personal Information Management")
+        if not found.permissionable and not found.custom and (item.name, found.name) != ("User", "Email"):
             raise SalesforceError(
                 400, "INVALID_FIELD", f"field-level security cannot be set on {item.name}.{found.name}"
             )

@@ -7,6 +7,7 @@ is saved waits in the table ``_late``; meanwhile its record and its unique value
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -40,13 +41,19 @@ def commit(data: OrgData) -> None:
     now = wire_datetime(data.clock.now())
     for record_id, name, row in database.execute("SELECT id, object, row FROM _late WHERE at <= ?", (now,)).fetchall():
         item = data.catalog.objects[name]
-        # a field may have been removed meanwhile
+        # code fields come and go with the state and country picklists
         values = {key: value for key, value in json.loads(row).items() if item.has(key)}
         if database.one(f"SELECT 1 FROM {quote(name)} WHERE Id = ?", (record_id,)):
             database.update(name, record_id, values)
         else:
             database.insert(name, values)
         database.execute("DELETE FROM _late WHERE id = ?", (record_id,))
+
+
+def reshape(database: Database, item: SObject, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """What is saved and not yet committed follows a change of the object's fields."""
+    for record_id, row in database.execute("SELECT id, row FROM _late WHERE object = ?", (item.name,)).fetchall():
+        database.execute("UPDATE _late SET row = ? WHERE id = ?", (json.dumps(change(json.loads(row))), record_id))
 
 
 def is_waiting(database: Database, record_id: str) -> bool:

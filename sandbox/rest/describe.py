@@ -27,7 +27,8 @@ def one(call: Call, name: str) -> Response:
     """GET /sobjects/{Object}/describe."""
     item = call.object(name)
     return _unchanged(call) or Response.json(
-        object_describe(item, call.view, call.version), headers={"Last-Modified": http_date(call.org.schema_changed)}
+        object_describe(item, call.view, call.version, first=call.org.settings.field_order.get(item.name, ())),
+        headers={"Last-Modified": http_date(call.org.schema_changed)},
     )
 
 

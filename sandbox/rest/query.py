@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from sandbox.errors import SalesforceError
 from sandbox.rest.call import Call
 from sandbox.soql.cursors import BATCH, SMALLEST_BATCH
+from sandbox.soql.plan import too_complicated
 from sandbox.wire import Response
 
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
@@ -25,11 +25,7 @@ def _run(call: Call, resource: str, *, deleted_too: bool) -> Response:
         answer = call.org.cursors.start(text, call.reader(deleted_too=deleted_too), resource, _batch(call))
     except (sqlite3.Error, RecursionError, OverflowError) as error:
         # the database's own limits (depth of an expression, length of a pattern) stand for Salesforce's
-        raise SalesforceError(
-            400,
-            "QUERY_TOO_COMPLICATED",
-            f"Query is either selecting too many fields or the filter conditions are too complicated: {error}",
-        ) from error
+        raise too_complicated(error) from error
     return Response.json(answer)
 
 

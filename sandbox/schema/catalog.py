@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sandbox.schema.custom import DELIVERED, build, place_fields
+from sandbox.schema.custom import DELIVERED, build, changed, place_fields, renamed
 from sandbox.schema.field import Field
 from sandbox.schema.places import with_codes, without_codes
 from sandbox.schema.sobject import SObject
 from sandbox.schema.standard import standard_objects
 
 Access = dict[tuple[str, str, str], str]
+State = tuple[list[dict[str, Any]], dict[str, SObject], Access]
+#: Salesforce allows no more on an object, those of packages among them
+MOST_CUSTOM = 900
 
 
 class View:
@@ -48,27 +51,53 @@ class Catalog:
                 self.put_field({**definition, "object": object_name})
 
     def put_field(self, definition: dict[str, Any]) -> tuple[SObject, Field, Field | None]:
-        """Add or change a custom field; gives the object, the field and what it was before."""
+        """Add or change a custom field, change a standard one; gives the object, the field and what it was before."""
         item = self.whole.object(str(definition.get("object", "")))
         if item is None:
             raise KeyError(definition.get("object"))
         before = item.field(str(definition.get("name", "")))
         if before is not None:
-            earlier = self._definition(item.name, before.name) or {
-                "name": before.name,
-                "type": before.type,
-                "length": before.length,
-            }
-            definition = {**earlier, **definition, "name": before.name}
-        field = build(definition)
+            definition = {**(self._definition(item.name, before.name) or {}), **definition, "name": before.name}
         kept = {**definition, "object": item.name}
-        self.definitions = [
-            entry for entry in self.definitions if (entry["object"], entry["name"]) != (item.name, field.name)
-        ]
-        self.definitions.append(kept)
+        field = changed(before, kept) if before is not None and not before.custom else build(kept)
+        self._keep(kept, field.name)
         parts = place_fields(kept, field) if field.type == "location" else []
         self._replace(item.with_fields({**item.fields, field.name: field, **{part.name: part for part in parts}}))
+        if sum(each.custom for each in self.objects[item.name].fields.values()) > MOST_CUSTOM:
+            raise ValueError(f"an object has at most {MOST_CUSTOM} custom fields")
         return item, field, before
+
+    def _keep(self, definition: dict[str, Any], name: str) -> None:
+        """Remember a definition, in its place if it is one of a field that is there already."""
+        place = (definition["object"], name)
+        if self._definition(*place) is None:
+            self.definitions = [*self.definitions, definition]
+        else:
+            self.definitions = [
+                definition if (entry["object"], entry["name"]) == place else entry for entry in self.definitions
+            ]
+
+    def rename_field(self, object_name: str, old: str, new: str) -> Field:
+        """Another API name for a custom field, in its old place; formulas that read it go on."""
+        item = self.objects[object_name]
+        clash = item.field(new)
+        if clash is not None and clash.name != old:
+            raise ValueError(f"{object_name} has a field {clash.name} already")
+        self.definitions = [
+            renamed(entry, item.fields[old], new) if entry["object"] == object_name else entry
+            for entry in self.definitions
+        ]
+        fields = {}
+        for name, field in item.fields.items():
+            name = new if name == old else name
+            definition = self._definition(object_name, name)
+            fields[name] = build(definition) if definition is not None and field.custom else field
+        self.access = {
+            (user, name, new if (name, field) == (object_name, old) else field): access
+            for (user, name, field), access in self.access.items()
+        }
+        self._replace(item.with_fields(fields))
+        return fields[new]
 
     def remove_field(self, object_name: str, name: str) -> bool:
         """Take a custom field away; False if there is none."""
@@ -90,9 +119,13 @@ class Catalog:
             if changed.fields.keys() != item.fields.keys():
                 self._replace(changed)
 
-    def take_back(self, definitions: list[dict[str, Any]], objects: dict[str, SObject]) -> None:
+    def state(self) -> State:
+        """The schema at this moment, to return to."""
+        return list(self.definitions), dict(self.objects), dict(self.access)
+
+    def take_back(self, state: State) -> None:
         """Return to an earlier schema."""
-        self.definitions, self.objects = definitions, objects
+        self.definitions, self.objects, self.access = state
         self.whole = View(self.objects)
         self._views.clear()
 

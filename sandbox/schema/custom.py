@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sandbox.errors import SalesforceError
 from sandbox.schema.field import LONG_TEXT, Field, PicklistValue
+from sandbox.schema.formula import with_renamed
 from sandbox.schema.kinds import KINDS, SET_UP_NAMES
 from sandbox.schema.sobject import place_parts
 
@@ -140,6 +142,38 @@ def build(definition: dict[str, Any]) -> Field:
         auto_number=asked.auto_number,
         html_formatted=asked.asked in _HTML,
     )
+
+
+#: what can be changed of a standard field
+_OF_STANDARD = {"object", "name", "label", "values", "picklistValues", "restrictedPicklist", "restricted"}
+
+
+def changed(field: Field, definition: dict[str, Any]) -> Field:
+    """A standard field with another label, or other picklist values."""
+    unfit = definition.keys() - _OF_STANDARD
+    if unfit:
+        raise _invalid(f"cannot be changed of the standard field {field.name}: {', '.join(sorted(unfit))}")
+    given = definition.get("picklistValues", definition.get("values"))
+    return replace(
+        field,
+        label=str(definition.get("label") or field.label),
+        picklist_values=field.picklist_values if given is None else _values(given),
+        restricted_picklist=bool(
+            definition.get("restrictedPicklist", definition.get("restricted", field.restricted_picklist))
+        ),
+    )
+
+
+def renamed(definition: dict[str, Any], field: Field, name: str) -> dict[str, Any]:
+    """A definition after a field of its object has got another API name: its own, or one that its formula reads."""
+    if definition["name"] == field.name:
+        definition = {**definition, "name": _checked_name(name), "label": field.label}
+    formulas = {
+        key: with_renamed(definition[key], field.name, name)
+        for key in ("formula", "calculatedFormula")
+        if definition.get(key)
+    }
+    return definition | formulas
 
 
 def place_fields(definition: dict[str, Any], compound: Field) -> list[Field]:

@@ -5,6 +5,7 @@ Source: REST API Developer Guide, "Describe Global", "sObject Describe".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sandbox.schema.catalog import View
@@ -182,8 +183,10 @@ def _child_relationships(item: SObject, view: View) -> list[dict[str, Any]]:
     return children
 
 
-def object_describe(item: SObject, view: View, version: str) -> dict[str, Any]:
-    """One object with all its fields."""
+def object_describe(item: SObject, view: View, version: str, first: Sequence[str] = ()) -> dict[str, Any]:
+    """One object with all its fields, these in front."""
+    fields = [item.fields[name] for name in first if item.has(name)]
+    fields += [field for field in item.fields.values() if field not in fields]
     entry = summary(item, version)
     base = f"/services/data/v{version}/sobjects/{item.name}"
     entry["urls"] = {
@@ -209,7 +212,7 @@ def object_describe(item: SObject, view: View, version: str) -> dict[str, Any]:
         "defaultImplementation": None,
         "extendedBy": None,
         "extendsInterfaces": None,
-        "fields": [describe_field(field) for field in item.fields.values()],
+        "fields": [describe_field(field) for field in fields],
         "implementedBy": None,
         "implementsInterfaces": None,
         "listviewable": None,

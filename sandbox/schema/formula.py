@@ -5,6 +5,7 @@ A formula's value is computed when it is read, so a change of it moves no time s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,12 +49,18 @@ def compile_formula(field: Field, fields: Mapping[str, Field], alias: str) -> st
     return f"({typed.sql})"
 
 
+@lru_cache(maxsize=2048)
 def parse(text: str) -> Tree[Token] | Token:
     """The formula's syntax tree."""
     try:
         return _parser().parse(text)
     except LarkError as error:
         raise FormulaError(f"Error: Syntax error. {error}") from error
+
+
+def with_renamed(text: str, old: str, new: str) -> str:
+    """A formula, or a condition of a rule, after a field that it names has got another API name."""
+    return re.sub(rf"(?<![\w.]){old}(?!\w)", new, text, flags=re.IGNORECASE)
 
 
 def _quoted(text: str) -> str:

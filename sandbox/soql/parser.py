@@ -54,7 +54,7 @@ def _lark() -> Lark:
 def parse(text: str) -> Query:
     """The query in a text. Raises MALFORMED_QUERY."""
     if len(text) > MAX_QUERY:
-        raise malformed("SOQL statement is too long; the maximum length is 100000 characters")
+        raise malformed(f"SOQL statement is too long; the maximum length is {MAX_QUERY} characters")
     query: Query = _parse(text, "query")
     return replace(query, text=text)
 

@@ -23,6 +23,12 @@ MAX_OFFSET = 2000
 _MAX_GROUPED = 2000
 
 
+def too_complicated(reason: object = "") -> SalesforceError:
+    """The query has more formulas, or a deeper condition, than can be carried out."""
+    message = "Query is either selecting too many fields or the filter conditions are too complicated."
+    return SalesforceError(400, "QUERY_TOO_COMPLICATED", f"{message} {reason}".rstrip())
+
+
 def root_object(query: Query, reader: Reader) -> SObject:
     """The object behind FROM; INVALID_TYPE if the user has none of this name."""
     item = reader.view.object(query.object_name)
@@ -70,6 +76,8 @@ class Plan:
         self.query = query
         self.reader = reader
         self.item = root_object(query, reader)
+        if len(query.text) > reader.most_characters:
+            raise malformed(f"SOQL statement is too long; the maximum length is {reader.most_characters} characters")
         if query.offset is not None and query.offset > MAX_OFFSET:
             raise SalesforceError(400, "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
         if _semi_joins(query.where) > 2:
@@ -89,6 +97,8 @@ class Plan:
             self._columns = self.selection.columns
         self._where = _where(query.where, self.scope)
         self._order = [] if self.counts else self._ordering()
+        if reader.most_formulas is not None and self.scope.formulas > reader.most_formulas:
+            raise too_complicated()
 
     def _counts_only(self) -> bool:
         value = self.query.select[0].value

@@ -16,7 +16,7 @@ from sandbox.schema.formula import compile_formula
 from sandbox.schema.sobject import SObject
 from sandbox.schema.standard import standard_objects
 from sandbox.soql.ast import Path
-from sandbox.soql.parser import located
+from sandbox.soql.parser import MAX_QUERY, located
 from sandbox.store.database import quote
 
 _MAX_LEVELS = 5
@@ -39,12 +39,19 @@ class Reader:
     """Who reads, when, and what is out of sight."""
 
     view: View
+    #: with the fields that the user may not see: formulas read them all the same
+    whole: View
     user_id: str
     now: datetime
     version: str = "59.0"
     deleted_too: bool = False
     hides: bool = False
+    #: objects of which the user sees own records only
+    private: frozenset[str] = frozenset()
     sees_encrypted: bool = False
+    #: how many formulas a query may have; None for any number
+    most_formulas: int | None = None
+    most_characters: int = MAX_QUERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Scope:
         self.names = names or count()
         self.root = f"t{next(self.names)}"
         self.joins: list[str] = []
+        self.formulas = 0
         self._written_alias = (alias or "").lower()
         self._parents: dict[tuple[str, ...], tuple[str, SObject]] = {}
 
@@ -124,7 +132,7 @@ class Scope:
             message = f"Didn't understand relationship '{parts[-1]}' in field path. {_HINT.replace('__c', '__r')}"
             raise located(self.text, path.position, message, "INVALID_FIELD")
         joined = f"t{next(self.names)}"
-        hidden = self.hidden_condition(joined)
+        hidden = self.hidden_condition(joined, target)
         self.joins.append(
             f"LEFT JOIN {quote(target.name)} {joined} ON {joined}.Id = {alias}.{quote(reference.name)}"
             + (f" AND {hidden}" if hidden else "")
@@ -136,20 +144,34 @@ class Scope:
         if reference is None:
             return None
         if len(reference.reference_to) > 1:
-            return name_object()
+            return self._name_object()
         return self.reader.view.object(reference.reference_to[0])
 
-    def hidden_condition(self, alias: str) -> str:
+    def _name_object(self) -> SObject:
+        """What the user sees of an owner: no more than of a user."""
+        item, user = name_object(), self.reader.view.object("User")
+        seen = {
+            name: field
+            for name, field in item.fields.items()
+            if name in ("Id", "Name", "Type") or user is None or user.has(name)
+        }
+        return item if len(seen) == len(item.fields) else item.with_fields(seen)
+
+    def hidden_condition(self, alias: str, item: SObject) -> str:
         """What leaves out the records that sharing hides from the user."""
-        if not self.reader.hides:
-            return ""
         user = self.reader.user_id.replace("'", "")
-        return f"{alias}.Id NOT IN (SELECT id FROM _hidden WHERE user = '{user}')"
+        conditions = []
+        if self.reader.hides:
+            conditions.append(f"{alias}.Id NOT IN (SELECT id FROM _hidden WHERE user = '{user}')")
+        if item.name in self.reader.private:
+            conditions.append(f"{alias}.OwnerId = '{user}'")
+        return " AND ".join(conditions)
 
     def expression(self, field: Field, item: SObject, alias: str) -> str:
         """The SQL of a field's stored or computed value."""
         if field.formula is not None:
-            return compile_formula(field, item.fields, alias)
+            self.formulas += 1
+            return compile_formula(field, self.reader.whole.objects[item.name].fields, alias)
         if field.shown is not None:
             return field.shown.format(alias)
         if not field.stored:
@@ -161,7 +183,7 @@ class Scope:
         conditions = []
         if self.item.has("IsDeleted") and not self.reader.deleted_too:
             conditions.append(f"{self.root}.IsDeleted = 0")
-        hidden = self.hidden_condition(self.root)
+        hidden = self.hidden_condition(self.root, self.item)
         if hidden:
             conditions.append(hidden)
         return conditions

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -181,6 +182,13 @@ class Database:
             self.execute(f"ALTER TABLE {quote(item.name)} ADD COLUMN {quote(field.name)} {field.column_type}")
             if field.external_id or field.unique:
                 self.index(item, field)
+
+    def rename_column(self, item: SObject, field: Field, name: str) -> None:
+        """The column of a renamed field, and its index."""
+        self.execute(f"DROP INDEX IF EXISTS {quote(f'{item.name}_{field.name}')}")
+        self.execute(f"ALTER TABLE {quote(item.name)} RENAME COLUMN {quote(field.name)} TO {quote(name)}")
+        if field.external_id or field.unique:
+            self.index(item, replace(field, name=name))
 
     def drop_column(self, item: SObject, field: Field) -> None:
         """Take a removed field's values away."""
