@@ -222,7 +222,7 @@ def _multipicklist(field: Field, value: Any) -> str | None:
     for part in wanted:
         _check_chosen(field, part)
         _check_length(field, part, _PICKLIST_VALUE)
-    defined = [each.value for each in field.picklist_values]
+    defined = dict.fromkeys(each.value for each in field.picklist_values)
     ordered = [each for each in defined if each in wanted] + [each for each in wanted if each not in defined]
     joined = ";".join(ordered)
     _check_length(field, joined, field.length)

@@ -1,41 +1,17 @@
-"""An organisation that the sandbox cannot be yet: on the wire, something is laid over what it answers.
-
-The application's sessions go through the overlay; whoever works in Salesforce talks to the sandbox itself.
-"""
+"""The organisation of the cases: the sandbox, and what happens in the middle of what the application asks of it."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_plus
 
 import requests
 
 from sandbox.inprocess import InProcessAdapter
 from sandbox.org import Org
 from tests.scenarios.sides import Clock, SalesforceSide
-
-#: What Salesforce shows at an address that an organisation has moved away from.
-MOVED_AWAY = (
-    b"<html><head><title>URL No Longer Exists</title></head><body>You have attempted to reach a URL that no longer "
-    b"exists on salesforce.com.</body></html>"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back to the application."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-Instead = Callable[[requests.PreparedRequest], Answer | None]
-Change = Callable[[requests.PreparedRequest, Answer], Answer]
 
 
 @dataclass(slots=True)
@@ -47,17 +23,6 @@ class Event:
     happened: bool = False
 
 
-@dataclass(slots=True)
-class Plan:
-    """What is laid over the sandbox: what happens before and after requests, what is answered in place of it (it gets
-    to know nothing of the request), and what becomes of its answers."""
-
-    before: list[Event] = field(default_factory=list)
-    after: list[Event] = field(default_factory=list)
-    instead: list[Instead] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-
-
 class NotSetUp(Exception):
     """A case did not come about as it is told. No assertion: a test that is to fail must fail for what is wrong."""
 
@@ -67,37 +32,27 @@ def given(situation: object, told: str) -> None:
         raise NotSetUp(told)
 
 
-class Overlay(InProcessAdapter):
-    """Carries out a plan between the application and the organisation."""
+class Watched(InProcessAdapter):
+    """Lets something happen between the application and the organisation."""
 
-    def __init__(self, org: Org, plan: Plan) -> None:
+    def __init__(self, org: Org, before: Sequence[Event], after: Sequence[Event]) -> None:
         super().__init__(org)
-        self._plan = plan
+        self._before, self._after = before, after
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        _happen(self._plan.before, request)
-        for instead in self._plan.instead:
-            if (answer := instead(request)) is not None:
-                return super()._response(request, answer.status, answer.headers, answer.body, stream=False)
+        _happen(self._before, request)
         response = super().send(request, *args, **options)
-        _happen(self._plan.after, request)
+        _happen(self._after, request)
         return response
-
-    def _response(
-        self, request: requests.PreparedRequest, status: int, headers: dict[str, str], body: bytes, stream: bool
-    ) -> requests.Response:
-        answer = Answer(status, headers, body)
-        for change in self._plan.changes:
-            answer = change(request, answer)
-        return super()._response(request, answer.status, answer.headers, answer.body, stream)
 
 
 class Organisation(SalesforceSide):
-    """The sandbox of this process, and what is laid over it."""
+    """The sandbox of this process, and what happens while the application talks to it."""
 
     def __init__(self, time: Clock) -> None:
         super().__init__(time)
-        self.plan = Plan()
+        self._before: list[Event] = []
+        self._after: list[Event] = []
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         try:
@@ -108,61 +63,30 @@ class Organisation(SalesforceSide):
     def open_session(self, login_url: str) -> requests.Session:
         session = requests.Session()
         for prefix in ("http://", "https://"):
-            session.mount(prefix, Overlay(self.org, self.plan))
+            session.mount(prefix, Watched(self.org, self._before, self._after))
         return session
 
     def once_before(self, pattern: str, do: Callable[[], object]) -> Event:
         """Do something right before the first request with this pattern gets there."""
-        self.plan.before.append(event := Event(pattern, do))
+        self._before.append(event := Event(pattern, do))
         return event
 
     def once_after(self, pattern: str, do: Callable[[], object]) -> Event:
         """Do something when the first request with this pattern is answered, before the application knows of it."""
-        self.plan.after.append(event := Event(pattern, do))
+        self._after.append(event := Event(pattern, do))
         return event
 
-    def say(self, text: str, instead_of: str) -> None:
-        """The organisation has this text (as in JSON) wherever the sandbox has another."""
-        old, new = instead_of.encode(), text.encode()
-        self.plan.changes.append(lambda request, answer: replace(answer, body=answer.body.replace(old, new)))
+    def put(self, record_id: str, **values: Any) -> None:
+        """Values that no client could save stand in a record."""
+        self.time.pass_(1)
+        self.control("POST", "records", id=record_id, fields=values)
 
-    def refuse_queries(self, those: Callable[[str], bool], code: str, message: str) -> None:
-        """Queries whose SOQL is one of those are refused, alone or as a part of a Composite request."""
-        refusal = [{"errorCode": code, "message": message}]
+    def rename_field(self, name: str, to: str, sobject: str = "Lead") -> None:
+        self.time.pass_(5)
+        self.control("POST", "fields", object=sobject, name=name, rename=to)
 
-        def refuse(request: requests.PreparedRequest, answer: Answer) -> Answer:
-            if "/query" in (request.url or "") and those(unquote_plus(request.url or "")):
-                return replace(answer, status=400, body=json.dumps(refusal).encode())
-            if not (request.url or "").endswith("/composite") or answer.status != 200:
-                return answer
-            parts = json.loads(_body(request))["compositeRequest"]
-            asked = {part["referenceId"]: unquote_plus(part["url"]) for part in parts}
-            body = json.loads(answer.body)
-            for part in body["compositeResponse"]:
-                url = asked[part["referenceId"]]
-                if "/query" in url and those(url):
-                    part |= {"httpStatusCode": 400, "body": refusal}
-            return replace(answer, body=json.dumps(body).encode())
-
-        self.plan.changes.append(refuse)
-
-    def move(self) -> None:
-        """To another instance: the address of the old one shows a web page until somebody signs in anew."""
-
-        def gone(request: requests.PreparedRequest) -> Answer | None:
-            if "/services/data/" not in (request.url or ""):
-                return None
-            return Answer(404, {"Content-Type": "text/html;charset=utf-8"}, MOVED_AWAY)
-
-        self.plan.instead.append(gone)
-        self.once_before("/services/oauth2/token", lambda: self.plan.instead.remove(gone))
-
-    def as_delivered(self) -> None:
-        """Nothing is laid over the sandbox any more."""
-        self.plan.before.clear()
-        self.plan.after.clear()
-        self.plan.instead.clear()
-        self.plan.changes.clear()
+    def faults_struck(self) -> int:
+        return sum(fault["hits"] for fault in self.control("GET", "faults")["faults"])
 
 
 def _body(request: requests.PreparedRequest) -> str:

@@ -53,10 +53,9 @@ def test_a_field_goes_on_under_its_name_in_other_upper_and_lower_case(salesforce
     lead, kim = in_sync(crm_tier__c="Gold")
     given(kim.custom["crm_tier__c"] == "Gold", "the tier was received")
     here.edit(kim, crm_tier__c="Platinum")
-    salesforce.field("crm_tier__c", "Text", label="CRM tier")
-    salesforce.say("CRM_Tier__c", instead_of="crm_tier__c")
+    salesforce.rename_field("crm_tier__c", "CRM_Tier__c")
     quiet()
-    assert salesforce.read(lead)["crm_tier__c"] == "Platinum"
+    assert salesforce.read(lead)["CRM_Tier__c"] == "Platinum"
     tiers = {name: value for name, value in here.again(kim).custom.items() if name.lower() == "crm_tier__c"}
     assert list(tiers.values()) == ["Platinum"]
 
@@ -68,9 +67,8 @@ def test_a_field_goes_on_under_its_name_in_other_upper_and_lower_case(salesforce
 )
 def test_the_score_is_the_same_field_on_leads_and_on_contacts(salesforce, cycle):
     salesforce.field(RIVAL, "Number", label="Lead Score")
-    salesforce.remove_field(SCORE, "Contact")
-    for name in (RIVAL, SCORE):  # contacts list the package's field first
-        salesforce.field(name, "Number", sobject="Contact", label="Lead Score")
+    salesforce.field(RIVAL, "Number", sobject="Contact", label="Lead Score")
+    salesforce.control("POST", "field-order", object="Contact", first=[RIVAL])
     cycle()
     mapped = FieldMapping.objects.filter(salesforce_field__in=[SCORE, RIVAL])
     given(mapped.count() == 4, "both fields are mapped on both objects")
@@ -103,14 +101,9 @@ def test_the_company_of_a_contact_stays_when_its_account_is_hidden(salesforce, h
     reason="A query that Salesforce finds too complicated ends every cycle; it is not asked with fewer fields.",
 )
 def test_more_formulas_than_one_query_may_select_stop_no_cycle(salesforce, ending):
-    formulas = [f"Formula_{n:03}__c" for n in range(120)]
-    for name in formulas:
-        salesforce.field(name, "Text", formula="Company")
-    salesforce.refuse_queries(
-        lambda soql: "FROM Lead" in soql and sum(name in soql for name in formulas) > 60,
-        "QUERY_TOO_COMPLICATED",
-        "Query is either selecting too many fields or the filter conditions are too complicated.",
-    )
+    formulas = [{"name": f"Formula_{n:03}__c", "type": "Text", "formula": "Company"} for n in range(120)]
+    salesforce.control("POST", "fields", object="Lead", fields=formulas)
+    salesforce.control("POST", "limits", formulas=60)
     salesforce.lead(LastName="Formula")
     assert ending() == "completed"
     assert Person.objects.filter(last_name="Formula").exists()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -76,13 +73,13 @@ TIERS = [
 ]
 COLOURS = [("Red", "Red"), ("Grün, hell", "Light green"), ("gone", "Gone")]
 INACTIVE = {"old", "gone"}
-#: Values that describe lists twice.
-TWICE = re.compile(rb'\{[^{}]*"value": ?"(?:A, B; C|Red)"[^{}]*\}')
+TWICE = {"A, B; C", "Red"}
 
 
 def put_picklists(salesforce, inactive=()):
     for name, kind, values in (("Tier__c", "picklist", TIERS), ("Colours__c", "multipicklist", COLOURS)):
-        entries = [{"value": value, "label": label, "active": value not in inactive} for value, label in values]
+        listed = [each for each in values for _ in range(1 + (each[0] in TWICE))]
+        entries = [{"value": value, "label": label, "active": value not in inactive} for value, label in listed]
         salesforce.field(name, kind, values=entries, restrictedPicklist=True)
 
 
@@ -94,9 +91,6 @@ def with_picklists(described, salesforce, here, cycle):
         put_picklists(salesforce)
         lead = salesforce.lead(Tier__c=tier, Colours__c=colours)
         put_picklists(salesforce, INACTIVE)
-        salesforce.plan.changes.append(
-            lambda request, answer: replace(answer, body=TWICE.sub(rb"\g<0>,\g<0>", answer.body))
-        )
         cycle()
         return lead, here.person(lead)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
-from email.utils import format_datetime
 
 import pytest
 
@@ -20,18 +18,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("described")]
 @pytest.fixture
 def refusals(salesforce):
     """Titles of people called Roe can't be written through Contact, as those of person accounts, although describe says
-    that they can be edited; gives each time that it was refused."""
-    words, found = "Account: bad field names on insert/update call: Title", []
-    when = "LastName = 'Roe' AND Title != null"
-    salesforce.rule("Person account", when, words, sobject="Contact", field="Title")
-    salesforce.say("INVALID_FIELD_FOR_INSERT_UPDATE", instead_of="FIELD_CUSTOM_VALIDATION_EXCEPTION")
-
-    def count(request, answer):
-        found.extend([request.url] * answer.body.count(words.encode()))
-        return answer
-
-    salesforce.plan.changes.append(count)
-    return found
+    that they can be edited; gives how often that was refused."""
+    words = "Account: bad field names on insert/update call: Title"
+    salesforce.control("POST", "refusals", object="Contact", when="LastName = 'Roe'", fields=["Title"], message=words)
+    return lambda: salesforce.control("GET", "refusals")["refusals"][0]["hits"]
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def test_a_field_that_is_refused_for_one_record_is_the_sync_error_of_its_person(
     assert endings == ["completed"] * 4
     waiting = PendingChange.objects.filter(person=jane).values_list("state", "error_code")
     assert list(waiting) == [("failed", "INVALID_FIELD_FOR_INSERT_UPDATE")]
-    assert len(refusals) <= 4
+    assert refusals() <= 4
     assert any("bad field names" in entry.summary for entry in here.log(jane))
 
 
@@ -72,7 +62,7 @@ def test_a_field_that_is_refused_for_one_record_stops_no_other(salesforce, here,
     here.edit(john, phone="77")
     ending()
     ending()
-    given(refusals, "Jane's title was refused beside them")
+    given(refusals(), "Jane's title was refused beside them")
     assert (salesforce.read(contact)["Title"], salesforce.read(contact)["Phone"]) == ("CFO", "77")
     assert (salesforce.read(lead)["Title"], here.again(kim).phone) == ("Boss", "55")
 
@@ -89,7 +79,7 @@ def test_an_organisation_that_was_moved_to_another_instance_is_found_by_signing_
     salesforce, in_sync, time, ending
 ):
     in_sync()
-    salesforce.move()
+    salesforce.control("POST", "move")
     salesforce.lead(LastName="After")
     endings = []
     for _ in range(4):
@@ -119,9 +109,9 @@ def test_a_session_that_ends_twice_is_no_refused_password(salesforce, here, in_s
 def test_a_query_whose_pages_salesforce_has_dropped_is_asked_again(salesforce, ending):
     salesforce.leads(7)
     salesforce.org.settings.page_records = 2
-    dropped = salesforce.once_before(r"/query/\w+-4", salesforce.org.cursors.open.clear)  # the third page
+    salesforce.fault("-4", "drop_locators")  # at the third page
     ending()
-    given(dropped.happened, "pages were dropped while they were read")
+    given(salesforce.faults_struck(), "pages were dropped while they were read")
     assert ending() == "completed"
     assert Person.objects.count() == 7
 
@@ -134,14 +124,9 @@ def test_a_query_whose_pages_salesforce_has_dropped_is_asked_again(salesforce, e
 def test_one_answer_with_a_wrong_date_hides_no_later_change(salesforce, here, in_sync, time, cycle, quiet):
     """A proxy has a clock that is two hours ahead."""
     lead, kim = in_sync(City="A")
-
-    def date(request, answer):
-        ahead = format_datetime(time() + timedelta(hours=2), usegmt=True)
-        return replace(answer, headers={**answer.headers, "Date": ahead})
-
-    salesforce.plan.changes.append(date)
+    salesforce.fault("/services", "date", seconds=7200, times=None)
     cycle()
-    salesforce.as_delivered()
+    salesforce.calm()
     salesforce.edit(lead, City="B")
     time.pass_(12_000)
     quiet()
@@ -163,12 +148,7 @@ def test_an_opt_out_does_not_wait_until_everything_is_read(salesforce, here, qui
     salesforce.org.settings.page_records = 5
     for lead in leads:
         salesforce.edit(lead, City="B")
-
-    def slowly(request, answer):
-        time.pass_(360)
-        return answer
-
-    salesforce.plan.changes.append(slowly)
-    unfinished = [cycle(give_up_after=timedelta(minutes=10)).unfinished for _ in range(2)]
+    salesforce.fault("/services", "delay_ms", seconds=50, times=None)
+    unfinished = [cycle(give_up_after=timedelta(minutes=2)).unfinished for _ in range(2)]
     given(unfinished[0], "there is more to read than a cycle has time for")
     assert salesforce.read(leads[0])["HasOptedOutOfEmail"]

@@ -310,6 +310,11 @@ def test_a_picklist_can_list_a_value_twice_inactive_or_under_another_label(rig: 
     assert [each["label"] for each in rig.control("POST", "fields", given)["picklistValues"]][0] == "Alpha"
 
 
+def test_a_value_that_is_listed_twice_is_chosen_once(rig: Rig) -> None:
+    _field(rig, "Colours__c", "multipicklist", values=["Red", "Green", "Red"])
+    assert rig.read(rig.create(Colours__c="Green;Red"))["Colours__c"] == "Red;Green"
+
+
 def test_of_a_standard_field_nothing_else_can_be_changed(rig: Rig) -> None:
     given: dict[str, Any] = {"object": "Lead", "name": "Rating", "length": 3}
     assert rig.session.post(f"{rig.url}/sandbox/fields", json=given).status_code == 400
