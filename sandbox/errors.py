@@ -48,11 +48,18 @@ class SalesforceError(Exception):
         return f"{self.row_code}:{self.message}:{' '.join(self.fields or [])} --"
 
 
-class WrongType(SalesforceError):
+class UnreadableBody(SalesforceError):
+    """JSON that cannot be read as what the request is about: all of the request is refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "JSON_PARSER_ERROR", message)
+
+
+class WrongType(UnreadableBody):
     """A value of another JSON type than the field's: the parser's error in JSON, the field's in CSV."""
 
     def __init__(self, message: str, field: str, label: str, value: object) -> None:
-        super().__init__(400, "JSON_PARSER_ERROR", message)
+        super().__init__(message)
         self.field = field
         self.label = label
         self.value = value
@@ -97,7 +104,7 @@ def unknown_record(external_id_or_id: str | None = None) -> SalesforceError:
 
 def malformed_json(message: str) -> SalesforceError:
     """A body that cannot be read."""
-    return SalesforceError(400, "JSON_PARSER_ERROR", message)
+    return UnreadableBody(message)
 
 
 def no_column(field: str, object_name: str) -> SalesforceError:

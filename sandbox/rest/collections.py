@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import ids
 from sandbox.dml import refusals, remove, save
 from sandbox.dml.context import Saver
-from sandbox.errors import SalesforceError, bad_id, malformed_json
+from sandbox.errors import SalesforceError, UnreadableBody, bad_id, malformed_json
 from sandbox.rest.call import Call
 from sandbox.rest.sobjects import rows
 from sandbox.wire import Response, boolean
@@ -106,6 +106,8 @@ def _save_together(saver: Saver, type_name: str, rows: list[Row]) -> list[dict[s
             results = [_save_one(saver, row) for row in rows]
             if item is not None:
                 refusals.check_transaction(saver, item.name, sum(result["success"] for result in results))
+    except UnreadableBody:
+        raise
     except SalesforceError as error:
         results = [_failed(result, error) if result["success"] else result for result in results]
     return results
@@ -115,6 +117,8 @@ def _save_one(saver: Saver, row: Row) -> dict[str, Any]:
     try:
         with saver.database.atomic():
             return {**row.save(), "success": True, "errors": []}
+    except UnreadableBody:
+        raise  # the body of the request is read as a whole, before any row is saved
     except SalesforceError as error:
         return _failed({}, error)
 

@@ -38,6 +38,16 @@ def test_rows_answer_in_order_each_for_itself(rig: Rig) -> None:
     assert rig.query("SELECT COUNT() FROM Lead")["totalSize"] == 1
 
 
+@pytest.mark.parametrize("odd", [{"Lead_Score__c": "many"}, {"Renewal_Date__c": "soon"}, {"Title": {"a": 1}}])
+def test_a_value_that_cannot_be_read_refuses_the_whole_request(rig: Rig, odd: dict[str, Any]) -> None:
+    lead, other = rig.create(), rig.create()
+    records = [{"attributes": {"type": "Lead"}, "id": lead, "City": "Oslo"}, _lead(id=other, **odd)]
+    for method, rows in (("PATCH", records), ("POST", [_lead(), _lead(**odd)])):
+        answer = rig.call(method, "composite/sobjects", json={"records": rows})
+        assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
+    assert rig.records("SELECT City FROM Lead") == [{"City": None}] * 2
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_all_or_none_rolls_the_others_back(rig: Rig, method: str) -> None:
     lead = rig.create(Title="before")
