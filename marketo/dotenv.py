@@ -34,6 +34,7 @@ DEBUG=false
 PLAIN_HTTP_ON_LOOPBACK=true
 DATABASE_URL=sqlite:///{directory}/db.sqlite3
 CACHE_DIR={directory}/cache
+STATE_DIR={directory}/state
 STATIC_ROOT={directory}/static
 """
 

@@ -100,6 +100,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = environment.redis_url(env)
 CACHE_DIR: Path = BASE_DIR / env.str("CACHE_DIR", default="build/cache")
+# How far the sync has come is kept here, beside the database, so that a restored backup is noticed.
+STATE_DIR: Path = BASE_DIR / env.str("STATE_DIR", default="state")
 
 # The cache has to be shared between processes: django-q2 keeps the state of its cluster there, and with a cache per
 # process the cluster looks dead from outside. Files rather than a table, because that state is written twice a second:

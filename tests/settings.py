@@ -25,6 +25,7 @@ for _name in (
     os.environ.pop(_name, None)
 # Beside manage.py; made by the first test that uses the cache.
 _cache_dir = f"build/test-cache-{os.getpid()}"
+_state_dir = f"{_cache_dir}/state"
 atexit.register(shutil.rmtree, Path(__file__).parent.parent / _cache_dir, ignore_errors=True)
 os.environ.update(
     ENV_FILE="",
@@ -32,6 +33,7 @@ os.environ.update(
     DATABASE_URL=os.environ.get("TEST_DATABASE_URL") or "sqlite:///test.sqlite3",
     REDIS_URL=os.environ.get("TEST_REDIS_URL", ""),
     CACHE_DIR=_cache_dir,
+    STATE_DIR=_state_dir,
     FIELD_ENCRYPTION_KEY="dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk=",
 )
 

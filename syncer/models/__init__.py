@@ -13,6 +13,7 @@ from syncer.models.record import (
 )
 from syncer.models.run import (
     BeforeImage,
+    DatabaseIdentity,
     Heartbeat,
     Installation,
     ReadSequence,
@@ -45,6 +46,7 @@ __all__ = [
     "FieldMapping",
     "FormerId",
     "Heartbeat",
+    "DatabaseIdentity",
     "Installation",
     "IntentState",
     "PendingChange",

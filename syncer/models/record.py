@@ -17,6 +17,10 @@ class SalesforceRecord(models.Model):
     ``system_modstamp`` is the stamp of the state that was last merged, None when that is not known for certain;
     ``read_at`` the organisation's time when that state was asked for. ``read_sequence`` orders our reads and pushes:
     an older read is never merged over a newer one.
+
+    ``undecided`` is the revision of the person at which a field of that state could not be decided: nothing may be sent
+    now (then ``awaits_sending``), or the value here is none that Salesforce could take. An edit since, or sending that
+    is allowed again, may decide it: the record is read once more, although its stamp is known.
     """
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="record")
@@ -28,6 +32,8 @@ class SalesforceRecord(models.Model):
     system_modstamp = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)
     read_sequence = models.BigIntegerField(default=0)
+    undecided = models.BigIntegerField(null=True)
+    awaits_sending = models.BooleanField(default=False, db_default=False)
     merged_into = models.CharField(
         "merged into",
         max_length=18,
@@ -62,6 +68,12 @@ class SalesforceRecord(models.Model):
             # The filter "No longer visible".
             models.Index(
                 fields=["hidden_since"], condition=models.Q(hidden_since__isnull=False), name="syncer_record_hidden"
+            ),
+            # Each cycle looks for those that can be decided now.
+            models.Index(
+                fields=["organisation", "object"],
+                condition=models.Q(undecided__isnull=False),
+                name="syncer_record_undecided",
             ),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection
 from typing import Any, Self
 
@@ -176,6 +177,17 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at}"
+
+
+class DatabaseIdentity(models.Model):
+    """One row: what names this database, so that what is kept beside it (``connection.high_water``) is known to be its
+    own. ``cluster``: where PostgreSQL had it when it was last seen."""
+
+    key = models.UUIDField(default=uuid.uuid4, editable=False)
+    cluster = models.CharField(max_length=120, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class ReadSequence(models.Model):

@@ -99,6 +99,8 @@ class SyncUser(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(100)],
         help_text="Percent of the organisation's daily API limit, used by all apps together.",
     )
+    restored_at = models.DateTimeField(null=True, editable=False)  # the database went back: first, everything is read
+    restored_why = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -95,7 +95,8 @@ class Context:
     @property
     def may_send(self) -> bool:
         """Whether anything may be written there at all."""
-        return self.sync_user.mode == SyncMode.TWO_WAY and not self.sync_user.writes_stopped
+        user = self.sync_user
+        return user.mode == SyncMode.TWO_WAY and not user.writes_stopped and user.restored_at is None
 
     def ask(self, requests: Sequence[Subrequest], *, safe: bool = True) -> tuple[Answer, Reading]:
         """One Composite call; the answer, and its place in the sequence of reads and pushes. ``safe``: it changes
@@ -171,6 +172,12 @@ def next_sequence() -> int:
         if rows:
             return int(rows[0][0])
         ReadSequence.objects.get_or_create(pk=1)
+
+
+def raise_sequence(above: int) -> None:
+    """Go on above this number: the database was restored, and had reached it."""
+    next_sequence()
+    ReadSequence.objects.filter(pk=1, value__lte=above).update(value=above + 1)
 
 
 class Store(Protocol):

@@ -38,7 +38,7 @@ from syncer.sync.pull.changes import change_query, receive
 from syncer.sync.pull.database import Database
 from syncer.sync.pull.describes import describe_requests, take_describes, with_fresh_describes
 from syncer.sync.push import updates
-from syncer.sync.store import intents, outbox
+from syncer.sync.store import intents, outbox, restored
 from syncer.sync.store.cursors import cursor_for
 
 #: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
@@ -67,6 +67,7 @@ def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: S
     check_ready(sync_user, around.now())
     lease = acquire(sync_user)
     try:
+        restored.check(sync_user, tell_only=options.plan is not None)
         context = _context(sync_user, lease, trigger, options, around)
         with runs.recorded(context), one_line_errors(sync_user, context.org):
             try:
@@ -135,6 +136,7 @@ def _phases(context: Context, options: CycleOptions) -> None:
     learn_organisation(context.sync_user, context.org)
     runs.report(context, "Reading changes", 0, None)
     with_fresh_describes(context, lambda: _receive(context, options))
+    restored.finish(context)
     if context.may_send:
         try:
             _send(context, options.plan)

@@ -92,11 +92,6 @@ class Merge:
         """Something is to be sent, once sending is allowed."""
         return any(d.waits for d in self.decisions)
 
-    @property
-    def waits_anew(self) -> bool:
-        """Something waits that perhaps nobody has edited here: it is only the record that is another one now."""
-        return any(d.waits and d.start_anew for d in self.decisions)
-
     def without_sending(self) -> Merge:
         """The decisions that send nothing."""
         return Merge(tuple(d for d in self.decisions if d.outcome is not Outcome.SEND))

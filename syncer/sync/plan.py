@@ -247,6 +247,8 @@ def _as_linked(context: Context, fields: ObjectMap, reading: Reading, m: Merged)
         system_modstamp=record.stamp,
         read_at=reading.asked_at,
         read_sequence=reading.sequence,
+        undecided=m.undecided,
+        awaits_sending=m.merge.waits,
         owner_id=record.owner_id,
         owner_name=record.owner_name,
         owner_email=record.owner_email,

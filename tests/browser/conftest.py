@@ -64,6 +64,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
         "REDIS_URL": "",
         "CACHE_DIR": str(folder / "cache"),
+        "STATE_DIR": str(folder / "state"),
         "STATIC_ROOT": str(folder / "static"),
         "LOG_LEVEL": "WARNING",
         "DJANGO_SETTINGS_MODULE": "marketo.settings",

@@ -15,14 +15,7 @@ ONLY_SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="This can
 
 # -- an edit that was never sent, and is taken back -------------------------------------------------------------------
 
-an_edit_taken_back_keeps_an_old_value = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A change there is passed over while an edit here waits, and not received when the edit is taken back.",
-)
 
-
-@an_edit_taken_back_keeps_an_old_value
 def test_an_edit_taken_back_lets_the_change_there_in_where_nothing_is_sent(salesforce, here, in_sync, quiet):
     lead, kim = in_sync(City="A")
     SyncUser.objects.update(mode="receive-only")
@@ -35,7 +28,6 @@ def test_an_edit_taken_back_lets_the_change_there_in_where_nothing_is_sent(sales
     assert here.again(kim).city == "C"
 
 
-@an_edit_taken_back_keeps_an_old_value
 def test_an_edit_taken_back_lets_the_change_there_in_when_writing_was_stopped(salesforce, here, in_sync, quiet):
     lead, kim = in_sync(City="A")
     SyncUser.objects.update(writes_stopped=True)
@@ -50,7 +42,6 @@ def test_an_edit_taken_back_lets_the_change_there_in_when_writing_was_stopped(sa
     assert here.again(kim).city == salesforce.read(lead)["City"]
 
 
-@an_edit_taken_back_keeps_an_old_value
 def test_a_value_that_cannot_be_sent_taken_back_lets_the_change_there_in(salesforce, here, in_sync, quiet):
     lead, kim = in_sync(Budget__c=100)
     good = kim.custom["Budget__c"]
@@ -155,11 +146,6 @@ def test_a_conversion_that_an_action_follows_between_two_pages_leaves_nobody_who
 
 @ONLY_SQLITE
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A restored backup sends its old edit over what a salesperson has entered since.",
-)
 def test_a_restored_backup_sends_no_edit_over_a_newer_value(salesforce, here, in_sync, quiet, time):
     lead, kim = in_sync(City="A")
     here.edit(kim, city="ours, old")

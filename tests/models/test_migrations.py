@@ -63,7 +63,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 def migrate(target: tuple[str, str]) -> Any:
     """Put the database to this version. Return its models."""
     call_command("migrate", *target, verbosity=0)
-    return MigrationExecutor(connection).loader.project_state([target]).apps
+    return MigrationExecutor(connection).loader.project_state([target]).apps if target[1] != "zero" else None
 
 
 @pytest.fixture
@@ -123,6 +123,7 @@ def test_an_old_run_still_has_its_pages(old: Any, admin_client: Client) -> None:
     run = SyncRun.objects.get()
     assert [told.name for told in run_persons.outcomes(run)] == ["Kim Ode", "Kim Ode"]
     assert RunPerson.objects.filter(run=run).count() == 3
+    migrate(MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0])
     page = words(admin_client.get(reverse("admin:syncer_person_sync_run", args=[run.pk])))
     assert "Interrupted after 2 of 3 persons." in page
     assert "Created Lead 00Q000000000001AAA." in page
@@ -148,7 +149,6 @@ def test_an_edit_while_a_migration_goes_on_is_sent(without_triggers: Any, linked
 
 
 def test_a_migration_of_other_tables_leaves_the_triggers(linked: Person) -> None:
-    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
     seen: list[list[str]] = []
 
     def look(**kwargs: Any) -> None:
@@ -156,8 +156,8 @@ def test_a_migration_of_other_tables_leaves_the_triggers(linked: Person) -> None
 
     pre_migrate.connect(look)  # after the application's own
     try:
-        migrate(("syncer", "0004_runs_say_what_they_are"))
-        migrate(newest)
+        migrate(("sessions", "zero"))
+        migrate(("sessions", "0001_initial"))
     finally:
         pre_migrate.disconnect(look)
     assert seen

@@ -211,6 +211,7 @@ def world(directory: Path, *, leads: int, contacts: int, latency_ms: int = 10) -
             "DATABASE_URL": url,
             "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
             "CACHE_DIR": str(directory / "cache"),
+            "STATE_DIR": str(directory / "state"),
             "SECRET_KEY": new_secret_key(),
             "FIELD_ENCRYPTION_KEY": new_field_encryption_key(),
             "PLAIN_HTTP_ON_LOOPBACK": "true",

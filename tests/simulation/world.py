@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import requests
 import time_machine
+from django.conf import settings
 from django.db import connection, connections
 from requests.adapters import BaseAdapter
 
@@ -279,14 +281,23 @@ class World:
         self.struck(f"killed at {place}")
         if place == "after call":
             self.lost(self.answered)
-        self._image = image()
+        self._image, self._beside = image(), _files_beside()
         self.dying = self.depth
         raise Killed(self.depth)
 
     def _put_back(self) -> None:
         assert self._image is not None
         restore(self._image)
+        # What is kept beside the database is of that instant, too: a crash brings no backup back.
+        for path in _files_beside().keys() - self._beside.keys():
+            path.unlink()
+        for path, text in self._beside.items():
+            path.write_text(text)
         self._image, self.dying = None, 0
+
+
+def _files_beside() -> dict[Path, str]:
+    return {path: path.read_text() for path in Path(settings.STATE_DIR).glob("*.json")}
 
 
 def _strftime(now: Callable[[], datetime]) -> Callable[[str, str], str]:

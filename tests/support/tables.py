@@ -53,6 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "syncer_syncrun": ("syncer/sync/connection/runs.py", MIGRATION),
     "syncer_runperson": (f"{STORE}/run_persons.py", MIGRATION),
     "syncer_readsequence": ("syncer/sync/context.py",),
+    "syncer_databaseidentity": ("syncer/sync/connection/high_water.py",),
     "syncer_synclease": ("syncer/sync/connection/lease.py",),
     "syncer_apiusage": ("syncer/sync/connection/api_budget.py",),
     "syncer_backfill": ("syncer/sync/pull/database.py",),

@@ -74,12 +74,18 @@ def status(now: datetime | None = None) -> Status:
     if last is None:
         return Status("wait", f"Connected to {_name(sync_user)}. The first cycle starts {until_text(when, now)}.")
     found = _after(last, when, now)
-    return _receiving(found) if sync_user.writes_stopped and found.level == "good" else found
+    return _receiving(found, sync_user) if found.level == "good" else found
 
 
-def _receiving(found: Status) -> Status:
-    """All is well, but nothing goes out."""
-    line = f"Receiving only: everything that writes to Salesforce is stopped. {waiting_changes().count():,} waiting."
+def _receiving(found: Status, sync_user: SyncUser) -> Status:
+    """All is well, but perhaps nothing goes out."""
+    if sync_user.writes_stopped:
+        why = "everything that writes to Salesforce is stopped"
+    elif sync_user.restored_at is not None:
+        why = "the database was restored from a backup, and everything is read first"
+    else:
+        return found
+    line = f"Receiving only: {why}. {waiting_changes().count():,} waiting."
     return replace(found, level="wait", line=line, more=found.line)
 
 

@@ -34,7 +34,7 @@ from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result
 from syncer.sync.pull import describes
 from syncer.sync.pull.database import Database
-from syncer.sync.store import outbox, run_persons
+from syncer.sync.store import outbox, restored, run_persons
 
 
 def sync_persons(
@@ -119,6 +119,7 @@ def carry_on(run: SyncRun, *, budget: timedelta | None = None, around: Surroundi
 def _ready(action: Action, now: datetime) -> SyncUser:
     sync_user = active_sync_user()
     check_ready(sync_user, now)
+    restored.check(sync_user)
     if SPECS[action].writes:
         check_writing(sync_user)
     return sync_user

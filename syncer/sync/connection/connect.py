@@ -33,6 +33,12 @@ WRITES_STOPPED = (
     "on the dashboard, or with `manage.py resumesync --everything`."
 )
 
+RESTORED = (
+    "This database was restored from a backup, so nothing is sent until a cycle has read everything in Salesforce. "
+    "What waits here is then decided as on first contact: where both sides have a value, Salesforce's stays and the "
+    "other one is in the log."
+)
+
 
 def active_sync_user() -> SyncUser:
     """The one that is active. Raises CannotSync when there is none."""
@@ -47,9 +53,12 @@ def active_sync_user() -> SyncUser:
 
 
 def check_writing(sync_user: SyncUser) -> None:
-    """Raises CannotSync while somebody has stopped everything that writes to Salesforce."""
+    """Raises CannotSync while somebody has stopped everything that writes to Salesforce, or the database was restored
+    from a backup."""
     if sync_user.writes_stopped:
         raise CannotSync(WRITES_STOPPED, Code.WRITES_STOPPED)
+    if sync_user.restored_at is not None:
+        raise CannotSync(RESTORED, Code.RESTORED_DATABASE)
 
 
 def check_ready(sync_user: SyncUser, now: datetime) -> None:
@@ -127,8 +136,11 @@ def _store_session(sync_user: SyncUser, sign_in: SignIn) -> None:
 
 def _check_writing_now(sync_user: SyncUser) -> None:
     """The switch works at once, also for a cycle or an action that has begun. Raises WritesStopped."""
-    if sync_user.pk and SyncUser.objects.filter(pk=sync_user.pk, writes_stopped=True).exists():
+    now = SyncUser.objects.filter(pk=sync_user.pk).values("writes_stopped", "restored_at").first()
+    if now and now["writes_stopped"]:
         raise WritesStopped(WRITES_STOPPED)
+    if now and now["restored_at"]:
+        raise WritesStopped(RESTORED, code=Code.RESTORED_DATABASE)
 
 
 def learn_organisation(sync_user: SyncUser, org: Org) -> None:

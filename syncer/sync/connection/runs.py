@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from syncer.models import RunKind, RunStatus, SyncRun, SyncUser
+from syncer.sync.connection import high_water
 from syncer.sync.context import COUNTERS, Context
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
 from syncer.sync.outcomes import Code
@@ -108,6 +109,7 @@ def recorded(context: Context) -> Iterator[None]:
     except OutOfTime:  # it goes on in the background, as the same run
         _take_counters(context)
         _mine(context.run).update(**_told(context.run), claim="")
+        high_water.mark()
         raise
     except Stopped:
         _has_ended(context)
@@ -182,6 +184,7 @@ def _finish(context: Context, status: RunStatus, code: str, message: str) -> Non
         run.status, run.error_code, run.error = status, code[:80], message
     else:
         _has_ended(context)
+    high_water.mark()
 
 
 def _has_ended(context: Context) -> None:

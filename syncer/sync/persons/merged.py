@@ -25,6 +25,11 @@ class Merged:
     keeps_waiting: bool = False  # a value here can't be sent as it is: the push has to say so
 
     @property
+    def undecided(self) -> int | None:
+        """The person's revision if a field waits until something may be sent, or until its value can be."""
+        return self.person.revision if self.keeps_waiting else None
+
+    @property
     def is_known(self) -> bool:
         """The very state that was merged last, read again because it was too fresh then: nothing to write."""
         link, record = self.person.link, self.record
@@ -32,6 +37,7 @@ class Merged:
             link is not None
             and not link.weak_base
             and link.hidden_since is None
+            and link.undecided == self.undecided
             and link.record_id == record.id
             and link.system_modstamp == record.stamp
             and not self.person.sfdc_is_deleted

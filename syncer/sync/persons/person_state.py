@@ -28,6 +28,7 @@ class Link:
     system_modstamp: datetime | None
     read_at: datetime | None
     read_sequence: int
+    undecided: int | None  # the person's revision at which a field of the record could not be decided
     owner_id: str
     owner_name: str
     owner_email: str
@@ -35,6 +36,7 @@ class Link:
     merged_into: str
     received_at: datetime | None
     sent_at: datetime | None
+    awaits_sending: bool  # that field waits until something may be sent
     hidden_since: datetime | None  # Salesforce does not show the record any more
 
 
@@ -82,6 +84,7 @@ _LINK = {
         "system_modstamp",
         "read_at",
         "read_sequence",
+        "undecided",
         "owner_id",
         "owner_name",
         "owner_email",
@@ -89,6 +92,7 @@ _LINK = {
         "merged_into",
         "received_at",
         "sent_at",
+        "awaits_sending",
         "hidden_since",
     )
 }

@@ -19,7 +19,11 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import OVERLAP, Reading, parse_stamp
 from syncer.sync.pull.records import receive_records
 from syncer.sync.pull.visibility import ask_for_unseen, read_again
+from syncer.sync.store import links
 from syncer.sync.store.cursors import cursor_for
+
+#: Records whose fields can be decided now that are read again in one cycle; the next one goes on with the rest.
+UNDECIDED_A_CYCLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], 
 
 def _not_read_yet(context: Context, cursor: SyncCursor, reading: Reading) -> list[str]:
     """The postponed records that this very read has not merged after all."""
-    waiting = [*cursor.postponed, *context.store.to_read(cursor.object)]
+    undecided = links.undecided(context, cursor.object, UNDECIDED_A_CYCLE)
+    waiting = list(dict.fromkeys([*cursor.postponed, *context.store.to_read(cursor.object), *undecided]))
     read = SalesforceRecord.objects.filter(
         organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=reading.sequence
     )

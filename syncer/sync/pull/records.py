@@ -63,7 +63,10 @@ def _not_merged_yet(context: Context, rows: Sequence[dict[str, Any]]) -> list[di
     links = {
         link["record_id"]: link
         for link in SalesforceRecord.objects.filter(
-            organisation=context.organisation, record_id__in=[row["Id"] for row in rows], weak_base=False
+            organisation=context.organisation,
+            record_id__in=[row["Id"] for row in rows],
+            weak_base=False,
+            undecided__isnull=True,
         ).values("record_id", "system_modstamp", "read_at", "hidden_since", "person__sfdc_is_deleted")
     }
     fresh = []

@@ -58,8 +58,8 @@ def _write_batch(
         free = lock(context, {m.person.id: m.person.revision for m in merged})
         newer = read_since(free, reading.sequence)
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
-        changed = _write_persons(context, fields, ready, journal)
-        links.write(context, [_link_row(context, m, reading) for m in ready])
+        changed, written = _write_persons(context, fields, ready, journal)
+        links.write(context, [_link_row(context, m, reading, m.person.id in written) for m in ready])
         intents.forget(m.person.id for m in ready if not m.person.linked)
         former_ids.write(context, [row for m in ready if (row := _former_row(m)) is not None])
         for m in ready:
@@ -80,8 +80,10 @@ def _write_batch(
 # -- persons ----------------------------------------------------------------------------------------------------------
 
 
-def _write_persons(context: Context, fields: ObjectMap, ready: Sequence[Merged], journal: Journal) -> set[int]:
-    """Write the values received, and the link's columns. Return who got new values."""
+def _write_persons(
+    context: Context, fields: ObjectMap, ready: Sequence[Merged], journal: Journal
+) -> tuple[set[int], set[int]]:
+    """Write the values received, and the link's columns. Return who got new values, and who was written at all."""
     writes: list[persons.Write] = []
     changed: set[int] = set()
     for m in ready:
@@ -95,7 +97,7 @@ def _write_persons(context: Context, fields: ObjectMap, ready: Sequence[Merged],
             writes.append((person, columns | link, context.now() if received else person.updated_at))
     if writes:
         persons.update(writes)
-    return changed
+    return changed, {person.id for person, _, _ in writes}
 
 
 def _storable(m: Merged, fields: ObjectMap, journal: Journal) -> tuple[dict[str, Any], dict[str, Value]]:
@@ -134,8 +136,8 @@ def _log_values(m: Merged, received: dict[str, Value], journal: Journal) -> None
 # -- links ------------------------------------------------------------------------------------------------------------
 
 
-def _link_row(context: Context, m: Merged, reading: Reading) -> LinkRow:
-    """The link of a merged record as it is to be stored."""
+def _link_row(context: Context, m: Merged, reading: Reading, written: bool) -> LinkRow:
+    """The link of a merged record as it is to be stored. ``written``: the person was, which has raised its revision."""
     link, record, now = m.person.link, m.record, context.now()
     same_record = link is not None and link.record_id == record.id
     of_another = link is not None and not m.partial and (link.weak_base or not same_record)
@@ -158,6 +160,8 @@ def _link_row(context: Context, m: Merged, reading: Reading) -> LinkRow:
         account_id=record.account_id,
         received_at=received_at,
         sent_at=sent_at,
+        undecided=None if m.undecided is None else m.undecided + written,
+        awaits_sending=m.merge.waits,
     )
 
 
@@ -180,6 +184,9 @@ def _partial_row(
         received_at=received_at,
         sent_at=link.sent_at,
         weak_base=link.weak_base,
+        # The whole record has to be read again if it was undecided, or is now.
+        undecided=m.undecided if link.undecided is None else link.undecided,
+        awaits_sending=m.merge.waits or link.awaits_sending,
     )
 
 
@@ -236,7 +243,7 @@ def _log_link(m: Merged, journal: Journal) -> None:
 
 def _write_outbox(ready: Sequence[Merged]) -> None:
     """What is still to be sent waits in the outbox; a row of a person with nothing left to send goes."""
-    waiting = [m for m in ready if m.merge.to_send or m.merge.waits_anew]
+    waiting = [m for m in ready if m.merge.to_send or m.merge.waits]
     for changed in (True, False):
         # What was refused is tried again when the record has changed, not whenever it is read.
         rows = [(m.person.id, m.person.revision) for m in waiting if m.record_has_changed is changed]

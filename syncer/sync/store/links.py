@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F, Q
+
 from syncer.models import SalesforceRecord
 from syncer.models.expressions import PatchJSON
 from syncer.sync.context import Context
@@ -37,6 +39,8 @@ class LinkRow:
     received_at: datetime | None
     sent_at: datetime | None
     weak_base: bool = False
+    undecided: int | None = None
+    awaits_sending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,21 @@ def agree(context: Context, rows: Iterable[AgreedRow]) -> None:
         [[*_values(row, _AGREED), now] for row in rows],
         keys=("person_id",),
     )
+
+
+def undecided(context: Context, sobject: str, limit: int) -> list[str]:
+    """Records of which a field could not be decided when they were read, and perhaps can be now: the person was edited
+    since, or what waits for sending to be allowed can be sent."""
+    rows = SalesforceRecord.objects.filter(
+        organisation=context.organisation,
+        object=sobject,
+        undecided__isnull=False,
+        hidden_since__isnull=True,
+        person__sfdc_is_deleted=False,
+    )
+    edited = Q(person__revision__gt=F("undecided"))
+    rows = rows.filter(edited | Q(awaits_sending=True) if context.may_send else edited)
+    return list(rows.order_by("person_id").values_list("record_id", flat=True)[:limit])
 
 
 def mark_compared(context: Context, person_ids: Iterable[int], reading: Reading) -> None:
@@ -160,6 +179,16 @@ def rename_owners(rows: Sequence[tuple[int, str, str, str]]) -> None:
 def forget_field(sobject: str, person_field: str) -> None:
     """What was agreed on a field in its old type means nothing any more."""
     SalesforceRecord.objects.filter(object=sobject).update(base=PatchJSON("base", {person_field: None}))
+
+
+def read_anew(bases: Mapping[int, Mapping[str, Value]]) -> None:
+    """Take back what was agreed (person → what still is), and count the records as not merged."""
+    bulk_sql.update(
+        SalesforceRecord,
+        ["base", "system_modstamp"],
+        [[person_id, dict(base), None] for person_id, base in sorted(bases.items())],
+        keys=("person_id",),
+    )
 
 
 def move_to(organisation: str, person_ids: Iterable[int]) -> None:
