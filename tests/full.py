@@ -39,27 +39,30 @@ def main() -> int:
         return 1
     commit = _git("rev-parse", "--short=10", "HEAD")
     found = pythons()
-    steps = {"style and types": ["make", "lint"]}
+    make = ["make", "--no-print-directory"]
+    steps = {"style and types": [*make, "lint"]}
     for version, path in list(found.items())[1:-1]:
         own = [f"VENV=.venv-{version}", f"PYTHON={path}"]
         for database in ("sqlite", "postgres"):
-            steps[f"all tests, Python {version}, {database}"] = ["make", "test", f"ON={database}", *own]
-    steps[f"simulated histories, seeds {SEEDS}"] = ["make", "simulate", f"SEEDS={SEEDS}"]
-    rows, failed = [], False
+            steps[f"all tests, Python {version}, {database}"] = [*make, "test", f"ON={database}", *own]
+    steps[f"simulated histories, seeds {SEEDS}"] = [*make, "simulate", f"SEEDS={SEEDS}"]
+    rows, failed = [], []
     for name, command in steps.items():
         print(f"== {name}", flush=True)
         begun = time.monotonic()
         run = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         minutes = (time.monotonic() - begun) / 60
-        last = run.stdout.strip().splitlines()[-1].strip("= ") if run.stdout.strip() else ""
-        failed |= run.returncode != 0
+        lines = [line for line in run.stdout.splitlines() if line.strip()] or [""]
         if run.returncode:
             print(run.stdout)
+            # Behind the tests' own summary, make says that it failed.
+            failed += [line for line in lines if line.startswith("FAILED ")] or [f"{name}: exit code {run.returncode}"]
+        last = next((line for line in reversed(lines) if not line.startswith("make")), "").strip("= ")
         print(f"   {last} ({minutes:.1f} minutes)", flush=True)
         rows.append(f"| {name} | {'passed' if run.returncode == 0 else 'FAILED'} | {last} | {minutes:.1f} |")
     missing = [version for version in VERSIONS if version not in found]
-    _write(commit, rows, missing)
-    return int(failed)
+    _write(commit, rows, failed, missing)
+    return int(bool(failed))
 
 
 def _git(*arguments: str) -> str:
@@ -67,9 +70,10 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _write(commit: str, rows: list[str], missing: list[str]) -> None:
+def _write(commit: str, rows: list[str], failed: list[str], missing: list[str]) -> None:
     not_found = f" Not found on that machine, and not tried: Python {', '.join(missing)}." if missing else ""
     table = "\n".join(rows)
+    what_failed = "\nWhat failed:\n\n" + "\n".join(f"- `{line}`" for line in failed) + "\n" if failed else ""
     PAGE.write_text(
         f"""# The last full run
 
@@ -81,7 +85,7 @@ Commit {commit}, {datetime.now(UTC):%-d %B %Y}, on {os.cpu_count()} cores.{not_f
 | what | result | its last line | minutes |
 |---|---|---|---|
 {table}
-""",
+{what_failed}""",
         encoding="utf-8",
     )
 
