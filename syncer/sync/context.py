@@ -81,6 +81,7 @@ class Context:
     pause: Callable[[float], None] = time.sleep  # seconds
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
+    fields_are_fresh: bool = False  # the describes were read in this run: what is refused about a field is no surprise
     short_pages: bool = False  # Salesforce has cut what a request was to read before it writes
     converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -103,6 +103,10 @@ class PersonOutcome:
         if not self.ok:
             return replace(self, message=both, sent=first.sent, received=first.received)
         return replace(first, message=both)
+
+
+#: What came of persons, by id. A later one of the same person takes the place of an earlier one.
+Outcomes = Mapping[int, PersonOutcome]
 
 
 def outcome(person: PersonState, result: Result, message: str, code: Code | str = "") -> PersonOutcome:

@@ -34,11 +34,6 @@ def jane(salesforce, here, quiet):
     return person
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A field that is refused for one record only ends every cycle, and is tried for ever.",
-)
 def test_a_field_that_is_refused_for_one_record_is_the_sync_error_of_its_person(here, jane, refusals, time, ending):
     endings = []
     for _ in range(4):
@@ -65,6 +60,66 @@ def test_a_field_that_is_refused_for_one_record_stops_no_other(salesforce, here,
     given(refusals(), "Jane's title was refused beside them")
     assert (salesforce.read(contact)["Title"], salesforce.read(contact)["Phone"]) == ("CFO", "77")
     assert (salesforce.read(lead)["Title"], here.again(kim).phone) == ("Boss", "55")
+
+
+@pytest.mark.parametrize("code", ["INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_FIELD", "INVALID_TYPE"])
+def test_of_many_who_are_refused_a_field_each_has_the_error_and_one_describe_is_read(
+    salesforce, here, quiet, code, ending
+):
+    salesforce.rule("Of some only", "Title = 'CEO'", "bad field names", field="Title")
+    salesforce.say(code, instead_of="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    leads = salesforce.leads(30)
+    quiet()
+    for lead in leads[1:]:
+        here.edit(here.person(lead), title="CEO")
+    here.edit(here.person(leads[0]), title="CFO")
+    salesforce.clear_requests()
+    assert ending() == "completed"
+    assert set(PendingChange.objects.values_list("state", "error_code")) == {("failed", code)}
+    assert PendingChange.objects.count() == 29
+    assert salesforce.read(leads[0])["Title"] == "CFO"
+    describes = [n for name, n in salesforce.requests().items() if name.endswith("sobjects/Lead/describe")]
+    assert sum(describes) <= 2  # the cycle's own conditional one, and the fresh one
+
+
+def test_an_opt_out_of_somebody_who_is_refused_another_field_is_sent(salesforce, here, jane, refusals, ending):
+    here.edit(jane, unsubscribed=True)
+    assert ending() == "completed"
+    assert salesforce.read(jane.sfdc_id)["HasOptedOutOfEmail"]
+    assert PendingChange.objects.get(person=jane).error_code == "INVALID_FIELD_FOR_INSERT_UPDATE"
+
+
+def test_the_other_fields_of_somebody_who_is_refused_one_are_sent_where_that_is_wanted(
+    salesforce, here, sync_user, jane, refusals, ending
+):
+    sync_user.hold_refused_fields = True
+    sync_user.save()
+    assert ending() == "completed"
+    assert salesforce.read(jane.sfdc_id)["Phone"] == "1"
+    assert PendingChange.objects.get(person=jane).held == {"title": "CEO"}
+
+
+def test_somebody_who_is_refused_a_field_is_told_so_by_an_action(here, jane, refusals, sync_person):
+    told = sync_person(jane)
+    assert (told.result, told.code) == ("Failed", "INVALID_FIELD_FOR_INSERT_UPDATE")
+    assert "bad field names" in told.message
+
+
+def test_a_field_that_is_refused_for_one_lead_that_is_made_is_the_sync_error_of_its_person(
+    salesforce, here, sync_person, time, ending
+):
+    salesforce.rule("Of some only", "Title = 'CEO'", "bad field names", field="Title")
+    salesforce.say("INVALID_FIELD_FOR_INSERT_UPDATE", instead_of="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    kim = here.add(last_name="Kim", company="Acme", title="CEO")
+    ann = here.add(last_name="Ann", company="Acme")
+    told = sync_person(kim, ann)
+    assert [one.result for one in told] == ["Failed", "Created"]
+    assert here.again(ann).sfdc_type == "Lead"
+    time.pass_(86_400)  # the nightly retry
+    assert [ending(), ending()] == ["completed"] * 2
+    waiting = PendingChange.objects.filter(person=kim).values_list("state", "error_code")
+    assert list(waiting) == [("failed", "INVALID_FIELD_FOR_INSERT_UPDATE")]
+    assert len([e for e in here.log(kim) if e.type == "Sync failed"]) == 2
 
 
 # -- answers that a new sign-in, or a new question, would mend --------------------------------------------------------

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from syncer.sync.actions import checks, lead_for_queue
 from syncer.sync.actions.registry import SPECS
-from syncer.sync.actions.spec import Outcomes
 from syncer.sync.connection import runs
 from syncer.sync.context import Context
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
 from syncer.sync.options import SYNC, SyncOptions
-from syncer.sync.outcomes import PersonOutcome, busy, contact_and_queue
+from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, contact_and_queue
 from syncer.sync.persons import person_state
 from syncer.sync.pull import describes
 from syncer.sync.store import outbox

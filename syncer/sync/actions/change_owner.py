@@ -13,12 +13,12 @@ from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.ids import is_queue, to_18
 from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
-from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
+from syncer.sync.actions.spec import ActionSpec, Asked
 from syncer.sync.actions.synchronise import sync_then
 from syncer.sync.context import Context
 from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.options import Action, Ask, SyncOptions
-from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome, same_for
+from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, contact_and_queue, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.store import links
 from syncer.sync.store.activity import Journal

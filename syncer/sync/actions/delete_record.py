@@ -10,11 +10,11 @@ from syncer.salesforce import writing
 from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
 from syncer.sync.actions.receive import Received, receive
-from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
+from syncer.sync.actions.spec import ActionSpec, Asked
 from syncer.sync.context import Context
 from syncer.sync.create.lookup import find
 from syncer.sync.options import Action, Ask, SyncOptions
-from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import former_ids, links, outbox, persons

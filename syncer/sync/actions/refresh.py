@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from syncer.sync.actions import checks
 from syncer.sync.actions.receive import receive
-from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
+from syncer.sync.actions.spec import ActionSpec, Asked
 from syncer.sync.context import Context
 from syncer.sync.create.lookup import find
 from syncer.sync.options import Action
-from syncer.sync.outcomes import Result, same_for
+from syncer.sync.outcomes import Outcomes, Result, same_for
 from syncer.sync.persons.person_state import PersonState
 
 

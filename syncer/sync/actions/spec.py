@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from syncer.sync.actions.checks import Check
 from syncer.sync.context import Context
 from syncer.sync.options import Action, Ask, SyncOptions
-from syncer.sync.outcomes import PersonOutcome
+from syncer.sync.outcomes import Outcomes
 from syncer.sync.persons.person_state import PersonState
 
 #: How each person's action was asked for, by id.
 Asked = Mapping[int, SyncOptions]
-#: What came of persons, by id. A later one of the same person takes the place of an earlier one.
-Outcomes = Mapping[int, PersonOutcome]
 #: Carries an action out for up to ``batch.BATCH`` persons that this worker has claimed. Return, or yield, what was
 #: done: what was yielded counts, also when a later step is interrupted by a field that Salesforce took away.
 CarryOut = Callable[[Context, Sequence[PersonState], Asked], Iterable[Outcomes]]

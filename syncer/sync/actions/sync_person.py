@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from syncer.sync.actions import add_to_campaign, change_owner, checks
-from syncer.sync.actions.spec import ActionSpec, Asked, Outcomes
+from syncer.sync.actions.spec import ActionSpec, Asked
 from syncer.sync.actions.synchronise import sync_then
 from syncer.sync.context import Context
 from syncer.sync.options import Action, Ask
+from syncer.sync.outcomes import Outcomes
 from syncer.sync.persons.person_state import PersonState
 
 

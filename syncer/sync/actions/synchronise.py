@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from syncer.salesforce.ids import to_18
 from syncer.sync.actions import checks, delete_record
 from syncer.sync.actions.receive import receive
-from syncer.sync.actions.spec import Asked, Outcomes
+from syncer.sync.actions.spec import Asked
 from syncer.sync.context import Context
 from syncer.sync.create import link, refusals
 from syncer.sync.create.at_most_once import create_leads
 from syncer.sync.create.lookup import find
 from syncer.sync.identity.candidates import Found
-from syncer.sync.outcomes import PersonOutcome, Result, being_edited, same_for
+from syncer.sync.outcomes import Outcomes, PersonOutcome, Result, being_edited, same_for
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.updates import send
@@ -84,9 +84,10 @@ def _write(
         return
     creating = {p.id for p in to_create}
     to_send = [p.id for p in persons if p.id not in creating and (p.id not in done or done[p.id].result in SENT_AFTER)]
-    yield {pk: _both(done.get(pk), sent) for pk, sent in send(context, to_send).items()}
+    for told in send(context, to_send):
+        yield {pk: _both(done.get(pk), sent) for pk, sent in told.items()}
     context.give_up_in_time()
-    yield create_leads(context, to_create, asked)
+    yield from create_leads(context, to_create, asked)
 
 
 def _both(received: PersonOutcome | None, sent: PersonOutcome) -> PersonOutcome:

@@ -8,7 +8,7 @@ more. The intent is stored on either way, because a killed process leaves nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from syncer.salesforce import writing
 from syncer.salesforce.errors import OutcomeUnknown
@@ -16,10 +16,11 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation, RefusedCreate, record_refused
 from syncer.sync.create.leads import create_in_one_call, find_by_uuid
+from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, busy, unknown
+from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, unknown
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import intents
 from syncer.sync.store.intents import IntentRow
@@ -30,10 +31,11 @@ ROUNDS = 4
 
 def create_leads(
     context: Context, persons: Sequence[PersonState], asked: Mapping[int, SyncOptions]
-) -> dict[int, PersonOutcome]:
-    """Create Leads for unlinked persons that this worker has claimed and for which nothing was found there."""
+) -> Iterator[Outcomes]:
+    """Create Leads for unlinked persons that this worker has claimed and for which nothing was found there. Raises
+    FieldsChanged behind the outcomes when some of them have to be tried again with a fresh describe."""
     fields = context.maps["Lead"]
-    outcomes: dict[int, PersonOutcome] = {}
+    surprised = False
     groups: dict[tuple[bool, bool], list[Creation]] = {}
     refused: list[RefusedCreate] = []
     for person in persons:
@@ -43,11 +45,15 @@ def create_leads(
             groups.setdefault(same_headers, []).append(prepared)
         elif isinstance(prepared, RefusedCreate):
             refused.append(prepared)
-    outcomes |= record_refused(context, fields, refused)
+    yield record_refused(context, fields, refused)
     for group in groups.values():
         for start in range(0, len(group), writing.MOST_ROWS):
-            outcomes |= _create(context, fields, group[start : start + writing.MOST_ROWS])
-    return outcomes
+            batch = group[start : start + writing.MOST_ROWS]
+            told = _create(context, fields, batch)
+            surprised = surprised or len(told) < len(batch)
+            yield told
+    if surprised:
+        raise FieldsChanged
 
 
 def prepare(context: Context, fields: ObjectMap, person: PersonState, options: SyncOptions) -> Creation | RefusedCreate:

@@ -18,7 +18,7 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, unknown
 from syncer.sync.persons.record import Reading, RemoteRecord, parse
-from syncer.sync.push.failures import is_about_fields
+from syncer.sync.push.failures import needs_fresh_fields
 from syncer.sync.store import intents
 
 #: Assignment rules run for a create only, as in Marketo, unless an owner was chosen: the one write that asks for them.
@@ -28,7 +28,8 @@ RUN_ASSIGNMENT_RULES: Mapping[str, str] = {"Sforce-Auto-Assign": "TRUE"}
 def create_in_one_call(
     context: Context, fields: ObjectMap, creations: Sequence[Creation], *, first: bool
 ) -> dict[int, PersonOutcome]:
-    """One Composite request: create, then read what was made. Raises OutcomeUnknown, FieldsChanged.
+    """One Composite request: create, then read what was made. Who has no outcome was refused because of a field of
+    which the describe may be out of date. Raises OutcomeUnknown.
 
     ``first``: nothing was asked for before, so that a call that was certainly not carried out leaves no intent. What
     goes wrong behind it leaves one."""
@@ -56,9 +57,9 @@ def create_in_one_call(
             made.append(Made(creation, record, verb))
     intents.mark_unknown(outcomes)
     outcomes |= link_created(context, fields, reading, made)
-    outcomes |= record_refused(context, fields, refused)
-    if any(is_about_fields(error) for refusal in refused for error in refusal.errors):
-        raise FieldsChanged
+    surprised = [refusal for refusal in refused if needs_fresh_fields(context, refusal.errors)]
+    outcomes |= record_refused(context, fields, [refusal for refusal in refused if refusal not in surprised])
+    intents.forget(refusal.creation.person.id for refusal in surprised)
     return outcomes
 
 

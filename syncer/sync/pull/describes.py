@@ -249,11 +249,12 @@ def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChang
 
 
 def refresh(context: Context) -> list[SchemaChange]:
-    """Read the describes in full. One API call."""
+    """Read the describes in full. One API call. What is refused about a field afterwards is refused to its person."""
     answer, _ = context.ask(describe_requests(context, conditional=False))
     with context.store.mappings():
         changes = take_describes(context, answer)
         context.load_maps()
+    context.fields_are_fresh = True
     return changes
 
 

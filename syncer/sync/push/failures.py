@@ -39,7 +39,7 @@ def failure(
     """What a refusal means for a person, with a `Sync failed` entry (``journal`` None: it was told before):
     Salesforce's code and words, the fields named, the values sent, and in plain language what to do."""
     error = errors[0]
-    passing, retry_at = next_try(context, person, policy_for(error.code).recovery)
+    passing, retry_at = next_try(context, person, recovery(context, error))
     sent = {f.salesforce_field: values[f.person_field] for f in fields.fields if f.person_field in values}
     known = {f.salesforce_field: f.describe for f in fields.fields}
     explanation = explain(
@@ -93,8 +93,19 @@ def tonight(now: datetime) -> datetime:
     return at if at > now else at + timedelta(days=1)
 
 
-def is_about_fields(error: RowError) -> bool:
-    return policy_for(error.code).recovery is Recovery.REFRESH_FIELDS
+def recovery(context: Context, error: RowError) -> Recovery:
+    """What is done about a refused row. A refusal about a field is the describe's until that was read anew; then it is
+    this record's, like a value that Salesforce does not take: fields of a contact that belongs to a person account are
+    refused although the describe says that they may be edited."""
+    found = policy_for(error.code).recovery
+    if found is Recovery.REFRESH_FIELDS and context.fields_are_fresh:
+        return Recovery.WAIT_FOR_CHANGE
+    return found
+
+
+def needs_fresh_fields(context: Context, errors: Iterable[RowError]) -> bool:
+    """Whether the describes have to be read anew before anything else is made of a refusal."""
+    return any(recovery(context, error) is Recovery.REFRESH_FIELDS for error in errors)
 
 
 def failed_outcome(person: PersonState, result: Failure) -> PersonOutcome:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from syncer.salesforce.errors import Recovery, policy_for
+from syncer.salesforce.errors import Recovery
 from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
@@ -16,16 +16,16 @@ from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.pull import records, visibility
 from syncer.sync.push.after_update import record
-from syncer.sync.push.failures import is_about_fields
+from syncer.sync.push.failures import needs_fresh_fields, recovery
 from syncer.sync.push.sending import Sent
 from syncer.sync.store import outbox
 
 
-def may_be_gone(errors: Sequence[RowError], unseen: bool) -> bool:
+def may_be_gone(context: Context, errors: Sequence[RowError], unseen: bool) -> bool:
     """Refused because the record is not what it was, or refused and not shown by the reading before (``unseen``)."""
-    if any(is_about_fields(error) for error in errors):
+    if needs_fresh_fields(context, errors):
         return False
-    return bool(errors) and (unseen or any(policy_for(error.code).recovery is Recovery.GONE for error in errors))
+    return bool(errors) and (unseen or any(recovery(context, error) is Recovery.GONE for error in errors))
 
 
 def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> dict[int, PersonOutcome]:

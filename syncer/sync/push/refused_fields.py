@@ -11,12 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from syncer.salesforce.codes import EdgeCode
-from syncer.salesforce.errors import Recovery, policy_for
+from syncer.salesforce.errors import Recovery
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
+from syncer.sync.push.failures import recovery
 from syncer.sync.push.sending import Held, Sending, Sent
 
 
@@ -58,7 +59,7 @@ def in_parts(context: Context, fields: ObjectMap, results: Sequence[Sent]) -> di
 
 def _without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | None:
     """What can be sent of a refused update; None when all of it waits."""
-    if not s.errors or any(policy_for(error.code).recovery is not Recovery.WAIT_FOR_CHANGE for error in s.errors):
+    if not s.errors or any(recovery(context, error) is not Recovery.WAIT_FOR_CHANGE for error in s.errors):
         return None
     values, named = s.sending.values, _named(fields, s)
     refused = {name for group in named for name in group}

@@ -11,7 +11,6 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.push.failures import is_about_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,3 @@ class Sent:
     after: Mapping[str, Value] | None
     after_stamp: datetime | None
     missing: bool = False  # refused, and the record may not be what it was
-
-    @property
-    def about_fields(self) -> bool:
-        return any(is_about_fields(error) for error in self.errors)

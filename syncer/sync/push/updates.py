@@ -21,13 +21,13 @@ from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Merge, Value
-from syncer.sync.outcomes import PersonOutcome, busy
+from syncer.sync.outcomes import Outcomes, PersonOutcome, busy
 from syncer.sync.persons import person_state
 from syncer.sync.persons.record import Reading, parse_stamp
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.push import missing_records, refused_fields
 from syncer.sync.push.after_update import record
-from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE
+from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, needs_fresh_fields
 from syncer.sync.push.prepare import prepare, sendable, why_not_now
 from syncer.sync.push.sending import Sending, Sent
 from syncer.sync.store import outbox
@@ -79,7 +79,8 @@ def _send_all(context: Context, until: datetime, progress: list[int]) -> Outcome
         after = ids[-1]
         claimed = outbox.claim(ids, context.claim)
         try:
-            send(context, claimed, retry=False)
+            for _ in send(context, claimed, retry=False):
+                pass  # it is written already
         except OutcomeUnknown as error:
             unknown = error
         finally:
@@ -120,14 +121,15 @@ def _due_batches(context: Context) -> Iterator[list[int]]:
         yield ids
 
 
-def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> dict[int, PersonOutcome]:
-    """Send what differs from the base, of persons that this worker has claimed. Return the outcome of each.
+def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> Iterator[Outcomes]:
+    """Send what differs from the base, of persons that this worker has claimed. Yield what was written: the outcome of
+    each.
 
     ``retry``: also values that were refused before and are held (``held``), because somebody asks for it.
-    Raises what the edge raises for the call as a whole; then the claims are still held.
+    Raises what the edge raises for the call as a whole; then the claims are still held. Raises FieldsChanged behind the
+    outcomes when some persons have to be tried again with a fresh describe.
     """
-    outcomes: dict[int, PersonOutcome] = {}
-    persons = person_state.by_ids(claimed)
+    persons, surprised = person_state.by_ids(claimed), False
     for sobject, fields in context.maps.items():
         batch = []
         for person in persons.values():
@@ -137,12 +139,15 @@ def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> dic
             if isinstance(planned, Sending):
                 batch.append(planned)
             else:
-                outcomes[person.id] = planned
+                yield {person.id: planned}
         while batch:
             size = _records_a_call(context, fields, batch)
-            outcomes |= _send_batch(context, fields, batch[:size])
+            told = _send_batch(context, fields, batch[:size])
+            surprised = surprised or len(told) < len(batch[:size])
+            yield told
             batch = batch[size:]
-    return outcomes
+    if surprised:
+        raise FieldsChanged
 
 
 def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> int:
@@ -157,8 +162,8 @@ def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending
 
 
 def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
-    """One request, what came of it, and a second one for what was refused only in part. Raises FieldsChanged when all
-    that was carried out is recorded."""
+    """One request, what came of it, and a second one for what was refused only in part. Who has no outcome was refused
+    because of a field of which the describe may be out of date."""
     # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
     # go over the new one.
     owned = outbox.renew(context.claim, [sending.person.id for sending in planned])
@@ -166,14 +171,13 @@ def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending])
     reading, results = _call(context, fields, [sending for sending in batch if sending.values])
     missing = [s for s in results if s.missing]
     in_parts = refused_fields.in_parts(context, fields, results)
-    told = [s for s in results if not s.missing and not s.about_fields and s not in in_parts]
+    surprised = [s for s in results if needs_fresh_fields(context, s.errors)]
+    told = [s for s in results if not s.missing and s not in surprised and s not in in_parts]
     quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
     outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in owned}
     outcomes |= record(context, fields, reading, [*told, *quiet])
     outcomes |= missing_records.find_out(context, fields, missing)
     outcomes |= _send_parts(context, fields, in_parts)
-    if any(s.about_fields for s in results):
-        raise FieldsChanged
     return outcomes
 
 
@@ -233,7 +237,7 @@ def _results(
         seen = [rows.get(record_id) for rows in (before, after)]
         values = [_values(mapped, row, sending.values) if row else None for row in seen]
         stamps = [parse_stamp(row["SystemModstamp"]) if row else None for row in seen]
-        gone = missing_records.may_be_gone(result.errors, seen[0] is None and answer["before"].ok)
+        gone = missing_records.may_be_gone(context, result.errors, seen[0] is None and answer["before"].ok)
         sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], missing=gone))
     return sent
 
