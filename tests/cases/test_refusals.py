@@ -66,8 +66,7 @@ def test_a_field_that_is_refused_for_one_record_stops_no_other(salesforce, here,
 def test_of_many_who_are_refused_a_field_each_has_the_error_and_one_describe_is_read(
     salesforce, here, quiet, code, ending
 ):
-    salesforce.rule("Of some only", "Title = 'CEO'", "bad field names", field="Title")
-    salesforce.say(code, instead_of="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    salesforce.control("POST", "refusals", object="Lead", when="Title = 'CEO'", fields=["Title"], code=code)
     leads = salesforce.leads(30)
     quiet()
     for lead in leads[1:]:
@@ -108,8 +107,7 @@ def test_somebody_who_is_refused_a_field_is_told_so_by_an_action(here, jane, ref
 def test_a_field_that_is_refused_for_one_lead_that_is_made_is_the_sync_error_of_its_person(
     salesforce, here, sync_person, time, ending
 ):
-    salesforce.rule("Of some only", "Title = 'CEO'", "bad field names", field="Title")
-    salesforce.say("INVALID_FIELD_FOR_INSERT_UPDATE", instead_of="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    salesforce.control("POST", "refusals", object="Lead", when="Title = 'CEO'", fields=["Title"])
     kim = here.add(last_name="Kim", company="Acme", title="CEO")
     ann = here.add(last_name="Ann", company="Acme")
     told = sync_person(kim, ann)
