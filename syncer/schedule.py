@@ -3,7 +3,7 @@
 *The cycle* is one MINUTES row whose period is the longest cycle that is tolerated; each cycle sets ``next_run`` to the
 wait after its own end. A killed worker is thereby followed by another run after at most that period, without anybody's
 help. *The heartbeat* runs every minute, proves that scheduler, broker, worker and database work together, and puts the
-cycle's row right. *The clearing-up* of old traces runs once a day.
+cycle's row right. *The clearing-up* of old traces runs once a day, and so does *the check* of the data.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from syncer.models import Heartbeat, SyncLease, SyncUser, SyncUserState
 CYCLE = "Salesforce sync"
 HEARTBEAT = "Heartbeat"
 CLEARING_UP = "Remove old activity"
+CHECK = "Check the data"
 #: Minutes after which the scheduler starts a cycle although the last one never said that it ended: a little more than
 #: a task may take (Q_CLUSTER's timeout of 15 minutes).
 TOLERANCE = 16
@@ -31,6 +32,7 @@ _ROWS: dict[str, dict[str, Any]] = {
     CYCLE: {"func": "syncer.tasks.run_cycle", "minutes": TOLERANCE},
     HEARTBEAT: {"func": "syncer.tasks.heartbeat", "minutes": 1},
     CLEARING_UP: {"func": "syncer.tasks.prune_activity", "minutes": 24 * 60},
+    CHECK: {"func": "syncer.tasks.check_data", "minutes": 24 * 60},
 }
 _COMMON: dict[str, Any] = {
     "schedule_type": Schedule.MINUTES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from syncer.sync.cycle import CycleOptions
 from syncer.sync.cycle import run_cycle as run_one_cycle
 from syncer.sync.errors import CannotSync, OutOfTime
 from syncer.sync.store import run_persons
+from syncer.sync.upkeep.check_data import check as check_data_of_all
 from syncer.sync.upkeep.reconnect_sandbox import reconnect
 from syncer.sync.upkeep.retention import prune
 
@@ -104,6 +106,23 @@ def prune_activity() -> dict[str, int]:
     with suppress(OutOfTime):
         prune(timezone.now(), tell=tell)
     return removed
+
+
+def check_data() -> dict[str, int]:
+    """Every day: what has to be true of every person is checked and put right, for as long as a task may take."""
+    until = timezone.now() + GIVE_UP_AFTER
+    found: Counter[str] = Counter()
+
+    def tell(done: int) -> None:
+        if timezone.now() > until:
+            raise OutOfTime
+
+    with suppress(OutOfTime):
+        for finding in check_data_of_all(mend=True, tell=tell):
+            found[finding.sentence] += 1
+    for sentence, count in found.items():
+        logger.warning("Put right in %d cases: %s", count, sentence)
+    return dict(found)
 
 
 def heartbeat() -> None:

@@ -41,6 +41,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='salesforcerecord',
-            index=models.Index(condition=models.Q(('undecided__isnull', False)), fields=['organisation', 'object'], name='syncer_record_undecided'),
+            index=models.Index(condition=models.Q(('undecided__isnull', False), ('weak_base', True), _connector='OR'), fields=['organisation', 'object'], name='syncer_record_undecided'),
         ),
     ]

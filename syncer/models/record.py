@@ -72,7 +72,7 @@ class SalesforceRecord(models.Model):
             # Each cycle looks for those that can be decided now.
             models.Index(
                 fields=["organisation", "object"],
-                condition=models.Q(undecided__isnull=False),
+                condition=models.Q(undecided__isnull=False) | models.Q(weak_base=True),
                 name="syncer_record_undecided",
             ),
         ]

@@ -39,6 +39,11 @@ def move(loser_id: int, winner_id: int) -> None:
     FormerId.objects.filter(person_id=loser_id).update(person_id=winner_id)
 
 
+def remove(row_ids: Iterable[int]) -> None:
+    """These are persons' records again."""
+    FormerId.objects.filter(pk__in=list(row_ids)).delete()
+
+
 def learn(context: Context, gone: Iterable[Became]) -> None:
     """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found."""
     remaining = list({one.id: one for one in gone}.values())

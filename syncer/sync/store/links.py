@@ -93,16 +93,14 @@ def agree(context: Context, rows: Iterable[AgreedRow]) -> None:
 
 def undecided(context: Context, sobject: str, limit: int) -> list[str]:
     """Records of which a field could not be decided when they were read, and perhaps can be now: the person was edited
-    since, or what waits for sending to be allowed can be sent."""
+    since, or what waits for sending to be allowed can be sent. And those not read yet since a lead became them."""
     rows = SalesforceRecord.objects.filter(
-        organisation=context.organisation,
-        object=sobject,
-        undecided__isnull=False,
-        hidden_since__isnull=True,
-        person__sfdc_is_deleted=False,
+        organisation=context.organisation, object=sobject, hidden_since__isnull=True, person__sfdc_is_deleted=False
     )
-    edited = Q(person__revision__gt=F("undecided"))
-    rows = rows.filter(edited | Q(awaits_sending=True) if context.may_send else edited)
+    now = Q(undecided__isnull=False, person__revision__gt=F("undecided")) | Q(weak_base=True)
+    if context.may_send:
+        now |= Q(undecided__isnull=False, awaits_sending=True)
+    rows = rows.filter(now)
     return list(rows.order_by("person_id").values_list("record_id", flat=True)[:limit])
 
 

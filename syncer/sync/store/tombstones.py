@@ -26,6 +26,11 @@ def remove(context: Context, record_ids: Iterable[str]) -> None:
     Tombstone.objects.filter(organisation=context.organisation, record_id__in=list(record_ids)).delete()
 
 
+def remove_rows(row_ids: Iterable[int]) -> None:
+    """These records have persons."""
+    Tombstone.objects.filter(pk__in=list(row_ids)).delete()
+
+
 def move_to(organisation: str) -> None:
     """A refreshed sandbox has the records of the old one under the same ids."""
     Tombstone.objects.exclude(organisation=organisation).update(organisation=organisation)
