@@ -42,6 +42,8 @@ class Settings:
     failing_flows: dict[str, str] = field(default_factory=dict)
     #: record-triggered flows that set fields after a save: object, name, the formulas by field, and a condition
     flows: list[dict[str, Any]] = field(default_factory=list)
+    #: what is switched on on the page's panel
+    tries: list[str] = field(default_factory=list)
     refusals: list[dict[str, Any]] = field(default_factory=list)
     trigger_limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     edit_converted: list[str] = field(default_factory=list)
