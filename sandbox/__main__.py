@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sandbox import users
 from sandbox.clock import Clock
+from sandbox.control.profiles import PROFILES
+from sandbox.control.profiles import put as put_profile
 from sandbox.org import Org
 from sandbox.seed import seed
 from sandbox.server import Binding, announce, die_on_terminate, is_loopback, serve
@@ -25,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--leads", type=int, default=200, help="leads to make in a new organisation")
     parser.add_argument("--contacts", type=int, default=100, help="contacts to make in a new organisation")
     parser.add_argument("--seed", type=int, default=1, help="makes the records reproducible")
+    parser.add_argument("--profile", choices=tuple(PROFILES), default="small", help="kind of a new organisation")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="wait this long before each answer")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve https with this certificate and key")
     parser.add_argument(_SURE, dest="sure", action="store_true", help="allow a --host that others can reach")
@@ -80,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
             + counts["Contact"]["deleted"]
         ):
             seed(org, options.leads, options.contacts, options.seed)
+            put_profile(org, {"name": options.profile})
         serve(org, binding, listener, lambda: announce(line), latency=options.latency_ms / 1000)
     finally:
         org.close()

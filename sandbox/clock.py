@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime, parsedate_to_datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class Clock:
@@ -40,6 +41,16 @@ class Clock:
         """Let time pass."""
         if seconds > 0:
             self._sleep(seconds)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name. Raises ValueError if there is none."""
+    if name == "Etc/UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(f"there is no time zone {name}") from error
 
 
 def wire_datetime(moment: datetime) -> str:

@@ -45,6 +45,7 @@ class Fault:
     """One plan."""
 
     number: int
+    name: str
     route: str
     kind: str
     nth: int = 1
@@ -83,6 +84,7 @@ class Fault:
         """As the control path lists it."""
         return {
             "id": self.number,
+            "name": self.name,
             "route": self.route,
             "kind": self.kind,
             "nth": self.nth,
@@ -162,6 +164,7 @@ class Faults:
         self._number += 1
         fault = Fault(
             number=self._number,
+            name=str(given.get("name", "")),
             route=str(given.get("route", "")),
             kind=kind,
             nth=int(given.get("nth", 1)),
@@ -190,6 +193,6 @@ class Faults:
         """Draw from this source of chance from now on."""
         self._chance = chance
 
-    def clear(self) -> None:
-        """Nothing goes wrong any more."""
-        self.planned.clear()
+    def clear(self, name: str | None = None) -> None:
+        """Nothing goes wrong any more, or none of the faults of this name."""
+        self.planned = [fault for fault in self.planned if name not in (None, fault.name)]

@@ -6,9 +6,12 @@ Saving (``sandbox.dml``) and bulk jobs need this much of an organisation and no 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sandbox.clock import Clock, wire_datetime
+from sandbox.clock import Clock, wire_datetime, zone_of
 from sandbox.schema import places
 from sandbox.schema.catalog import Catalog
 from sandbox.schema.sobject import SObject
@@ -25,7 +28,7 @@ class OrgData:
         self.clock = clock
         self.catalog = Catalog()
         self.settings = Settings()
-        self.database = Database(path, lambda: wire_datetime(self.clock.now()))
+        self.database = Database(path, lambda: wire_datetime(self.clock.now()), lambda: self.today().isoformat())
         self.users = Users(self.database)
         self.schema_changed = self.clock.now()
         self._open()
@@ -58,6 +61,8 @@ class OrgData:
         stored = json.loads(self.database.meta("schema") or "{}")
         self.catalog = Catalog()
         self.catalog.switch_places(self.settings.state_country_picklists)
+        self.catalog.switch_record_types(self.settings.record_types)
+        self.catalog.switch_person_accounts(self.settings.person_accounts)
         for definition in stored.get("fields", []):
             self.catalog.put_field(definition)
         self.catalog.replace_access({tuple(key.split("\t")): value for key, value in stored.get("access", {}).items()})
@@ -82,17 +87,37 @@ class OrgData:
 
     def switch_places(self, on: bool) -> None:
         """Use state and country picklists, or free text again; what stands in the records keeps its text."""
-        before = list(self.catalog.objects.values())
         self.settings.state_country_picklists = on
-        self.catalog.switch_places(on)
-        objects = list(self.catalog.objects.values())
+        with self._other_fields():
+            self.catalog.switch_places(on)
+        if on:
+            for item in list(self.catalog.objects.values()):
+                self._fill_codes(item)
+
+    def switch_person_accounts(self, on: bool) -> None:
+        """Let accounts be persons, or not: the accounts that were are companies afterwards."""
+        self.settings.person_accounts = on
+        with self._other_fields():
+            self.catalog.switch_person_accounts(on)
+
+    def put_record_type(self, object_name: str, record_type: dict[str, Any]) -> None:
+        """Give an object one record type more."""
+        self.settings.record_types.setdefault(object_name, []).append(record_type)
+        with self._other_fields():
+            self.catalog.switch_record_types(self.settings.record_types)
+
+    @contextmanager
+    def _other_fields(self) -> Iterator[None]:
+        """Inside, objects get other standard fields: their columns come and go with them."""
+        before = dict(self.catalog.objects)
         with self.database.atomic():
+            yield
+            objects = list(self.catalog.objects.values())
             self.database.create(objects)
-            for old, new in zip(before, objects, strict=True):
-                for gone in (field for name, field in old.fields.items() if not new.has(name)):
-                    self.database.drop_column(new, gone)
-                if on:
-                    self._fill_codes(new)
+            for item in objects:
+                for name, gone in before[item.name].fields.items():
+                    if not item.has(name):
+                        self.database.drop_column(item, gone)
         self.schema_moved()
 
     def _fill_codes(self, item: SObject) -> None:
@@ -123,6 +148,21 @@ class OrgData:
         }
         self.database.set_meta("schema", json.dumps(stored))
 
+    def switch_time_zone(self, name: str) -> None:
+        """Another time zone of the organisation and its users. Raises ValueError if there is none of this name."""
+        zone_of(name)
+        self.settings.time_zone = name
+        for table in ("Organization", "User"):
+            self.database.execute(f"UPDATE {quote(table)} SET TimeZoneSidKey = ?", (name,))
+
+    def _local(self) -> datetime:
+        """The time where the organisation is."""
+        return self.clock.now().astimezone(zone_of(self.settings.time_zone))
+
+    def today(self) -> date:
+        """The day where the organisation is."""
+        return self._local().date()
+
     # Reading
 
     def reader(self, user_id: str, version: str = "59.0", *, deleted_too: bool = False) -> Reader:
@@ -132,7 +172,7 @@ class OrgData:
             view=self.catalog.view(user_id),
             whole=self.catalog.whole,
             user_id=user_id,
-            now=self.clock.now(),
+            now=self._local(),
             version=version,
             deleted_too=deleted_too,
             hides=hides,
@@ -146,7 +186,7 @@ class OrgData:
         """How the platform itself reads: everything."""
         whole = self.catalog.whole
         return Reader(
-            view=whole, whole=whole, user_id=SYSTEM_USER, now=self.clock.now(), deleted_too=True, sees_encrypted=True
+            view=whole, whole=whole, user_id=SYSTEM_USER, now=self._local(), deleted_too=True, sees_encrypted=True
         )
 
     def is_hidden(self, user_id: str, record_id: str) -> bool:

@@ -33,9 +33,17 @@ class Settings:
     url_length: int = MAX_URL
     url_status: int = 414
     state_country_picklists: bool = False
+    time_zone: str = "Etc/UTC"
+    person_accounts: bool = False
+    #: object -> its record types: id, name, developer_name, active, default
+    record_types: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: object -> the fields that its describe lists first
     field_order: dict[str, list[str]] = field(default_factory=dict)
     failing_flows: dict[str, str] = field(default_factory=dict)
+    #: record-triggered flows that set fields after a save: object, name, the formulas by field, and a condition
+    flows: list[dict[str, Any]] = field(default_factory=list)
+    #: what is switched on on the page's panel
+    tries: list[str] = field(default_factory=list)
     refusals: list[dict[str, Any]] = field(default_factory=list)
     trigger_limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     edit_converted: list[str] = field(default_factory=list)
@@ -55,13 +63,17 @@ class Settings:
 
     def follow_rename(self, object_name: str, old: str, new: str) -> None:
         """The rules that name a field go on when it gets another API name."""
-        for rule in (*self.validation_rules, *self.duplicate_rules, *self.refusals):
+        for rule in (*self.validation_rules, *self.duplicate_rules, *self.refusals, *self.flows):
             if rule["object"] != object_name:
                 continue
             if rule.get("when"):
                 rule["when"] = with_renamed(rule["when"], old, new)
             if rule.get("field") == old:
                 rule["field"] = new
+            if "set" in rule:
+                rule["set"] = {
+                    new if name == old else name: with_renamed(text, old, new) for name, text in rule["set"].items()
+                }
             if "fields" in rule:
                 rule["fields"] = [new if name == old else name for name in rule["fields"]]
         if object_name in self.field_order:
@@ -78,6 +90,11 @@ class Settings:
     def failing_flow(self, object_name: str) -> str | None:
         """The name of the flow that makes every save of this object fail."""
         return self.failing_flows.get(object_name)
+
+    def default_record_type(self, object_name: str) -> str | None:
+        """What a new record gets that names none."""
+        found = (each["id"] for each in self.record_types.get(object_name, ()) if each["default"])
+        return next(found, None)
 
     def edits_converted(self, user_id: str) -> bool:
         """Whether the user has the permission "View and Edit Converted Leads"."""

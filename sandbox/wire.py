@@ -121,7 +121,7 @@ class Response:
     @classmethod
     def text(cls, text: str, content_type: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """An answer of text."""
-        return cls(status, text.encode(), {"Content-Type": content_type, **(headers or {})})
+        return cls(status, text.encode("utf-8", "replace"), {"Content-Type": content_type, **(headers or {})})
 
     @classmethod
     def refusal(cls, error: SalesforceError) -> Response:

@@ -9,7 +9,7 @@ from sandbox.org import Org
 
 
 def plan(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{route, nth|probability, times, kind, seconds?, status?, code?, ids?}``."""
+    """``{route, nth|probability, times, kind, seconds?, status?, code?, ids?, name?, …}``: see `sandbox.faults`."""
     if "ids" in given:
         full = [ids.long_form(str(each)) for each in given["ids"]]
         if None in full:
@@ -23,7 +23,7 @@ def planned(org: Org, _: dict[str, Any]) -> dict[str, Any]:
     return {"faults": [fault.shown() for fault in org.faults.planned]}
 
 
-def clear(org: Org, _: dict[str, Any]) -> dict[str, Any]:
-    """Nothing goes wrong any more."""
-    org.faults.clear()
+def clear(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """Nothing goes wrong any more; with ``name`` only those faults go."""
+    org.faults.clear(str(given["name"]) if "name" in given else None)
     return planned(org, {})

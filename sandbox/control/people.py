@@ -8,7 +8,7 @@ from typing import Any
 from sandbox import ids
 from sandbox.clock import wire_datetime
 from sandbox.control.given import sobject, user
-from sandbox.dml import campaigns, save
+from sandbox.dml import campaigns, checks, persons, save
 from sandbox.dml.context import Saver
 from sandbox.errors import unknown_id
 from sandbox.org import Org
@@ -55,6 +55,16 @@ def put_campaign(org: Org, given: dict[str, Any]) -> dict[str, Any]:
         ]
         campaigns.put_statuses(by, campaign_id, entries)
     return {"id": campaign_id}
+
+
+def put_person_account(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{fields}``: a new person account, by the fields of the contact behind it."""
+    if not org.settings.person_accounts:
+        raise ValueError("the organisation has no person accounts; switch person_accounts on first")
+    by = Saver(org, SALES_USER)
+    values = checks.read_fields(by, by.whole("Contact"), given["fields"], creating=True)
+    account_id, contact_id = persons.make(by, values, {})
+    return {"account": account_id, "contact": contact_id}
 
 
 def share(org: Org, given: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.control import faults, life, observe, people, refusals, rules, schema
+from sandbox.control import faults, life, observe, people, profiles, refusals, rules, schema
 from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
 from sandbox.wire import Request, Response
@@ -14,6 +14,7 @@ Handler = Callable[[Org, dict[str, Any]], Any]
 
 _ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "reset"): observe.reset,
+    ("POST", "profile"): profiles.put,
     ("GET", "state"): observe.state,
     ("GET", "requests"): observe.requests,
     ("DELETE", "requests"): observe.clear_requests,
@@ -35,10 +36,14 @@ _ROUTES: dict[tuple[str, str], Handler] = {
     ("DELETE", "triggers"): refusals.remove_triggers,
     ("POST", "assignment"): rules.assignment,
     ("POST", "flows"): rules.flow,
+    ("GET", "flows"): rules.list_flows,
+    ("DELETE", "flows"): rules.remove_flows,
     ("POST", "switches"): rules.switches,
     ("POST", "bulk"): rules.bulk,
     ("POST", "fields"): schema.put_field,
     ("DELETE", "fields"): schema.remove_field,
+    ("POST", "record-types"): schema.put_record_type,
+    ("POST", "person-accounts"): people.put_person_account,
     ("POST", "field-order"): schema.order_fields,
     ("POST", "access"): schema.set_access,
     ("GET", "access"): schema.list_access,

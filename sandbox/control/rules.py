@@ -6,10 +6,11 @@ from typing import Any
 
 from sandbox import ids
 from sandbox.control.given import field, sobject, user
-from sandbox.dml import checks
+from sandbox.dml import checks, flows
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
+from sandbox.schema.sobject import SObject
 from sandbox.soql.cursors import BATCH
 from sandbox.soql.parser import MAX_QUERY
 from sandbox.users import SYSTEM_USER
@@ -114,14 +115,49 @@ def assignment(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def flow(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{object, failing, name?}``: a record-triggered flow that fails every save."""
+    """``{object, failing, name?}``: a record-triggered flow that fails every save.
+
+    ``{object, set, name?, when?}``: one that sets fields after each save, to the values of formulas by field.
+    """
     item = sobject(org, given["object"])
-    if given.get("failing", True):
-        org.settings.failing_flows[item.name] = str(given.get("name") or f"{item.name} after save")
+    name = str(given.get("name") or f"{item.name} after save")
+    if "set" in given:
+        _put(org.settings.flows, {"object": item.name, "name": name, **_setting(org, item, given)})
+    elif given.get("failing", True):
+        org.settings.failing_flows[item.name] = name
     else:
         org.settings.failing_flows.pop(item.name, None)
     org.save_settings()
-    return {"failing": org.settings.failing_flows}
+    return list_flows(org, {})
+
+
+def _setting(org: Org, item: SObject, given: dict[str, Any]) -> dict[str, Any]:
+    """What a flow sets and when; refused now if it cannot be compiled, and not at the next save."""
+    when = given.get("when")
+    if when is not None:
+        checks.matches(Saver(org, SYSTEM_USER), item, "", str(when))
+    formulas = {field(item, name).name: str(text) for name, text in given["set"].items()}
+    unfit = [name for name in formulas if not item.fields[name].stored or item.fields[name].is_id]
+    if unfit or not formulas:
+        raise ValueError(f"a flow cannot set {', '.join(unfit) or 'nothing'}")
+    flows.assignments(item, formulas)
+    return {"set": formulas, "when": None if when is None else str(when)}
+
+
+def list_flows(org: Org, _: dict[str, Any]) -> dict[str, Any]:
+    """The flows that fail, by object, and those that set fields."""
+    return {"failing": org.settings.failing_flows, "flows": org.settings.flows}
+
+
+def remove_flows(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """All of them, or those of ``object`` and ``name``."""
+    _remove(org.settings.flows, given)
+    wanted = sobject(org, given["object"]).name if "object" in given else None
+    for name in list(org.settings.failing_flows):
+        if wanted in (None, name) and given.get("name") in (None, org.settings.failing_flows[name]):
+            del org.settings.failing_flows[name]
+    org.save_settings()
+    return list_flows(org, {})
 
 
 def limits(org: Org, given: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +199,13 @@ def bulk(org: Org, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
-    """``{state_country_picklists?, username?, edit_converted?, view_encrypted?}``."""
+    """``{state_country_picklists?, person_accounts?, time_zone?, username?, edit_converted?, view_encrypted?}``."""
     settings = org.settings
+    if "time_zone" in given:
+        org.switch_time_zone(str(given["time_zone"]))
+    persons = bool(given.get("person_accounts", settings.person_accounts))
+    if persons != settings.person_accounts:
+        org.switch_person_accounts(persons)
     places = bool(given.get("state_country_picklists", settings.state_country_picklists))
     if places != settings.state_country_picklists:
         org.switch_places(places)
@@ -176,6 +217,8 @@ def switches(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     org.save_settings()
     return {
         "state_country_picklists": settings.state_country_picklists,
+        "person_accounts": settings.person_accounts,
+        "time_zone": settings.time_zone,
         "edit_converted": settings.edit_converted,
         "view_encrypted": settings.view_encrypted,
     }

@@ -8,7 +8,8 @@ from typing import Any
 
 from sandbox.control.given import field as field_of
 from sandbox.control.given import sobject, user
-from sandbox.dml import columns
+from sandbox.dml import columns, save
+from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 from sandbox.org import Org
 from sandbox.schema.describe import describe_field
@@ -16,6 +17,7 @@ from sandbox.schema.field import Field
 from sandbox.schema.formula import FormulaError, compile_formula
 from sandbox.settings import Settings
 from sandbox.store.database import quote
+from sandbox.users import SYSTEM_USER
 
 
 def put_field(org: Org, given: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +101,27 @@ def order_fields(org: Org, given: dict[str, Any]) -> dict[str, Any]:
     org.save_settings()
     org.schema_moved()
     return {"object": item.name, "first": org.settings.field_order[item.name]}
+
+
+def put_record_type(org: Org, given: dict[str, Any]) -> dict[str, Any]:
+    """``{object, name, developer_name?, active?, default?}``: a new record type.
+
+    ``default``: new records that name none have it.
+    """
+    item, name = sobject(org, given["object"]), str(given["name"])
+    if item.name not in ("Account", "Campaign", "Contact", "Lead"):
+        raise ValueError(f"{item.name} has no record types")
+    developer_name = str(given.get("developer_name") or name.replace(" ", "_"))
+    active, default = given.get("active", True) is not False, bool(given.get("default"))
+    values = {"Name": name, "DeveloperName": developer_name, "SobjectType": item.name, "IsActive": int(active)}
+    by = Saver(org, SYSTEM_USER)
+    record_id = save.insert_stored(by, by.whole("RecordType"), values)
+    org.put_record_type(
+        item.name,
+        {"id": record_id, "name": name, "developer_name": developer_name, "active": active, "default": default},
+    )
+    org.save_settings()
+    return {"id": record_id, "object": item.name, "name": name}
 
 
 def set_access(org: Org, given: dict[str, Any]) -> dict[str, Any]:

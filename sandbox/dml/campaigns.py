@@ -69,7 +69,7 @@ def complete(saver: Saver, row: dict[str, Any]) -> None:
     if found is not None:
         row["Status"], row["HasResponded"] = found
     if row["HasResponded"] and row["FirstRespondedDate"] is None:
-        row["FirstRespondedDate"] = saver.stamp()[:10]
+        row["FirstRespondedDate"] = saver.data.today().isoformat()
 
 
 def _is_converted(saver: Saver, lead_id: str) -> bool:

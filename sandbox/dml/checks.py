@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sandbox import ids
@@ -64,6 +64,13 @@ def _by_relationship(saver: Saver, item: SObject, name: str, value: Any) -> tupl
         message = f"Foreign key external ID: {value[keys[0]]} not found for field {field.name} in entity {target.name}"
         raise SalesforceError(400, "INVALID_FIELD", message, [])
     return reference, found[0]
+
+
+def check_person(item: SObject, row: Mapping[str, Any], written: Collection[str]) -> None:
+    """The contact behind a person account is changed through the account only."""
+    if item.name == "Contact" and row.get("IsPersonAccount") and written:
+        message = f"Account: bad field names on insert/update call: {', '.join(written)}"
+        raise SalesforceError(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, written)
 
 
 def check_required(item: SObject, row: Mapping[str, Any], names: list[str]) -> None:

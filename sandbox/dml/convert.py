@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.dml import campaigns, save
+from sandbox.dml import campaigns, persons, save
 from sandbox.dml.context import Saver
 from sandbox.errors import SalesforceError
 
@@ -58,15 +58,11 @@ def convert(saver: Saver, lead_id: str, contact_id: str | None, account_id: str 
     if contact and account_id and contact["AccountId"] not in (None, account_id):
         raise SalesforceError(400, "INVALID_CROSS_REFERENCE_KEY", "The contact belongs to another account", [])
     account_id = account_id or (contact["AccountId"] if contact else None)
-    account_id = _put(
-        saver, "Account", account_id, {target: row[source] for source, target in _TO_ACCOUNT.items()}, owner
-    )
-    values = {target: row[source] for source, target in _TO_CONTACT.items()} | {"AccountId": account_id}
-    contact_id = _put(saver, "Contact", contact_id, values, owner)
+    account_id, contact_id = _put_both(saver, row, account_id, contact_id, owner)
     changes = {
         "IsConverted": 1,
         "Status": _CONVERTED_STATUS,
-        "ConvertedDate": saver.stamp()[:10],
+        "ConvertedDate": saver.data.today().isoformat(),
         "ConvertedAccountId": account_id,
         "ConvertedContactId": contact_id,
         "IsUnreadByOwner": 0,
@@ -74,6 +70,18 @@ def convert(saver: Saver, lead_id: str, contact_id: str | None, account_id: str 
     save.write(saver, lead, lead_id, changes)
     campaigns.follow_conversion(saver, lead_id, contact_id)
     return {"leadId": lead_id, "contactId": contact_id, "accountId": account_id, "success": True}
+
+
+def _put_both(
+    saver: Saver, lead: dict[str, Any], account_id: str | None, contact_id: str | None, owner: str
+) -> tuple[str, str]:
+    """The account and the contact that a lead becomes: one person account where it has no company."""
+    account = {target: lead[source] for source, target in _TO_ACCOUNT.items()}
+    contact = {target: lead[source] for source, target in _TO_CONTACT.items()}
+    if lead["Company"] is None and account_id is None and contact_id is None:
+        return persons.make(saver, {**contact, "OwnerId": owner}, {**account, "OwnerId": owner})
+    account_id = _put(saver, "Account", account_id, account, owner)
+    return account_id, _put(saver, "Contact", contact_id, {**contact, "AccountId": account_id}, owner)
 
 
 def _put(saver: Saver, name: str, record_id: str | None, values: dict[str, Any], owner: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.dml import campaigns, checks, duplicates, late, refusals, values
+from sandbox.dml import campaigns, checks, duplicates, flows, late, refusals, values
 from sandbox.dml.context import Saver
 from sandbox.errors import ManyMatches, SalesforceError, deleted_record, no_access, row_locked, unknown_id
 from sandbox.schema import places
@@ -37,6 +37,8 @@ def insert_stored(saver: Saver, whole: SObject, changes: dict[str, Any]) -> str:
     row |= _creation_values(saver, whole, record_id)
     if whole.has("OwnerId") and row["OwnerId"] is None:
         row["OwnerId"] = saver.user_id
+    if whole.has("RecordTypeId") and row["RecordTypeId"] is None:
+        row["RecordTypeId"] = saver.settings.default_record_type(whole.name)
     _assign(saver, whole, row)
     derive(saver, whole, row)
     _autonumber(saver, whole, row)
@@ -75,6 +77,7 @@ def update(saver: Saver, object_name: str, record_id: str, given: Mapping[str, A
     whole = saver.whole(item.name)
     if before.get("IsConverted") and not saver.settings.edits_converted(saver.user_id):
         raise SalesforceError(400, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
+    checks.check_person(item, before, changes)
     needed = [name for name in changes if not whole.fields[name].nillable]
     checks.check_required(whole, changes, needed)
     after = before | changes
@@ -203,3 +206,4 @@ def _after(saver: Saver, item: SObject, record_id: str, written: Collection[str]
             f"This error occurred when the flow tried to {kind} records: An unhandled fault has occurred in this flow."
         )
         raise SalesforceError(400, "CANNOT_EXECUTE_FLOW_TRIGGER", message, [])
+    flows.run(saver, item, record_id)

@@ -22,7 +22,11 @@ def frame(title: str, current: str, body: str, now: str) -> str:
     """A whole page around ``body``."""
     tabs = "".join(
         f'<a href="/{path}"{" aria-current=page" if current == name else ""}>{label}</a>'
-        for name, path, label in (("Lead", "leads", "Leads"), ("Contact", "contacts", "Contacts"))
+        for name, path, label in (
+            ("Lead", "leads", "Leads"),
+            ("Contact", "contacts", "Contacts"),
+            ("Try", "try", "Try"),
+        )
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
@@ -30,7 +34,7 @@ def frame(title: str, current: str, body: str, now: str) -> str:
         f"<title>{text(title)} · Salesforce sandbox</title><style>{_style()}</style></head><body><a "
         'class="skip" href="#main">Skip to content</a>'
         '<header><div class="in"><a class="title" href="/">Local Salesforce sandbox</a><nav '
-        f'aria-label="Objects">{tabs}</nav>'
+        f'aria-label="Pages">{tabs}</nav>'
         '<span class="note">Not the real Salesforce. You work here as sales@example.com. Its time: '
         f"{text(now)}</span></div></header>"
         f'<main id="main">{body}</main></body></html>'

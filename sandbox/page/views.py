@@ -17,6 +17,8 @@ from sandbox.errors import SalesforceError, not_found
 from sandbox.org import Org
 from sandbox.page import around, forms
 from sandbox.page.markup import alert, frame, text
+from sandbox.page.panel import panel
+from sandbox.page.tries import switch
 from sandbox.schema.sobject import SObject
 from sandbox.soql.ast import Query
 from sandbox.soql.scope import Scope
@@ -40,6 +42,8 @@ def answer(org: Org, request: Request) -> Response:
     parts = [part for part in request.segments if part]
     if not parts:
         return _list(org, request, "leads")
+    if parts[0] == "try":
+        return _try(org, request, parts[1:])
     if parts[0] in _OBJECTS and len(parts) == 1:
         return _list(org, request, parts[0])
     record_id = ids.long_form(parts[0])
@@ -171,6 +175,26 @@ def _moment(value: str | None) -> str:
     return value[:19].replace("T", " ") if value else ""
 
 
+# What can be tried
+
+
+def _try(org: Org, request: Request, rest: list[str]) -> Response:
+    if not rest and request.method in ("GET", "HEAD"):
+        return _html(org, "Try", "Try", panel(org, _hidden_token("try"), request.query.get("said", "")))
+    if len(rest) != 2 or rest[1] not in ("on", "off") or request.method != "POST":
+        raise not_found()
+    _check_form(request, "try")
+    try:
+        with org.database.atomic():
+            switch(org, rest[0], on=rest[1] == "on")
+    except KeyError as error:
+        raise not_found() from error
+    except (SalesforceError, ValueError) as error:
+        message = error.message if isinstance(error, SalesforceError) else str(error)
+        return _html(org, "Try", "Try", panel(org, _hidden_token("try"), error=message), 400)
+    return Response.empty(303, {"Location": f"/try?said={url_quote(rest[0])}"})
+
+
 # A record
 
 
@@ -250,13 +274,22 @@ def _facts(org: Org, item: SObject, values: dict[str, Any]) -> str:
     return "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts if value)
 
 
-def token(record_id: str) -> str:
+def token(subject: str) -> str:
     """What shows that a form came from this page: only it and this process know the key."""
-    return hmac.new(_KEY, record_id.encode(), sha256).hexdigest()
+    return hmac.new(_KEY, subject.encode(), sha256).hexdigest()
 
 
-def _hidden_token(record_id: str) -> str:
-    return f'<input type=hidden name=token value="{token(record_id)}">'
+def _hidden_token(subject: str) -> str:
+    return f'<input type=hidden name=token value="{token(subject)}">'
+
+
+def _check_form(request: Request, subject: str) -> dict[str, str]:
+    """What was posted, by this page and by no other."""
+    form = request.form()
+    ours = hmac.compare_digest(form.get("token", "").encode(), token(subject).encode())
+    if not ours or request.headers.get("origin") not in (None, request.origin):
+        raise SalesforceError(403, "FORBIDDEN", "The form did not come from this page. Open it again.")
+    return form
 
 
 def _form(
@@ -311,13 +344,7 @@ def _merge_form(item: SObject, record_id: str) -> str:
 
 
 def _post(org: Org, request: Request, item: SObject, record_id: str, action: str) -> Response:
-    form = request.form()
-    origin = request.headers.get("origin")
-    if not hmac.compare_digest(form.get("token", "").encode(), token(record_id).encode()) or origin not in (
-        None,
-        request.origin,
-    ):
-        raise SalesforceError(403, "FORBIDDEN", "The form did not come from this page. Open the record again.")
+    form = _check_form(request, record_id)
     try:
         with org.database.atomic():
             said = _act(org, item, record_id, action, form)

@@ -25,11 +25,18 @@ def everything(call: Call) -> Response:
 
 def one(call: Call, name: str) -> Response:
     """GET /sobjects/{Object}/describe."""
-    item = call.object(name)
-    return _unchanged(call) or Response.json(
-        object_describe(item, call.view, call.version, first=call.org.settings.field_order.get(item.name, ())),
-        headers={"Last-Modified": http_date(call.org.schema_changed)},
+    item, settings = call.object(name), call.org.settings
+    unchanged = _unchanged(call)
+    if unchanged is not None:
+        return unchanged
+    described = object_describe(
+        item,
+        call.view,
+        call.version,
+        first=settings.field_order.get(item.name, ()),
+        record_types=settings.record_types.get(item.name, ()),
     )
+    return Response.json(described, headers={"Last-Modified": http_date(call.org.schema_changed)})
 
 
 def basic(call: Call, name: str) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from sandbox.schema import persons, recordtypes
 from sandbox.schema.custom import DELIVERED, build, changed, place_fields, renamed
 from sandbox.schema.field import Field
 from sandbox.schema.places import with_codes, without_codes
@@ -41,6 +43,7 @@ class Catalog:
         self.objects: dict[str, SObject] = {item.name: item for item in standard_objects()}
         self.definitions: list[dict[str, Any]] = []
         self.access: Access = {}
+        self._person_accounts = False
         self._views: dict[str, View] = {}
         self.whole = View(self.objects)
 
@@ -119,6 +122,18 @@ class Catalog:
             if changed.fields.keys() != item.fields.keys():
                 self._replace(changed)
 
+    def switch_person_accounts(self, on: bool) -> None:
+        """Let accounts be persons, or not."""
+        self._person_accounts = on
+        self._replace(*persons.fitted(self.objects, on).values())
+
+    def switch_record_types(self, names: Collection[str]) -> None:
+        """These objects have record types."""
+        for item in list(self.objects.values()):
+            changed = recordtypes.fitted(item, names)
+            if changed.fields.keys() != item.fields.keys():
+                self._replace(changed)
+
     def state(self) -> State:
         """The schema at this moment, to return to."""
         return list(self.definitions), dict(self.objects), dict(self.access)
@@ -134,8 +149,11 @@ class Catalog:
             (entry for entry in self.definitions if (entry["object"], entry["name"]) == (object_name, name)), None
         )
 
-    def _replace(self, item: SObject) -> None:
-        self.objects[item.name] = item
+    def _replace(self, *items: SObject) -> None:
+        self.objects.update((item.name, item) for item in items)
+        if self._person_accounts:
+            # an account that is a person shows what its contact has
+            self.objects.update(persons.fitted(self.objects, True))
         self.whole = View(self.objects)
         self._views.clear()
 

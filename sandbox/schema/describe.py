@@ -5,7 +5,7 @@ Source: REST API Developer Guide, "Describe Global", "sObject Describe".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.schema.catalog import View
@@ -183,8 +183,33 @@ def _child_relationships(item: SObject, view: View) -> list[dict[str, Any]]:
     return children
 
 
-def object_describe(item: SObject, view: View, version: str, first: Sequence[str] = ()) -> dict[str, Any]:
-    """One object with all its fields, these in front."""
+def _record_types(base: str, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The record types, and the master that stands for none."""
+    master = {"id": "012000000000000AAA", "name": "Master", "developer_name": "Master", "active": True}
+    chosen = any(each["default"] for each in given)
+    return [
+        {
+            "active": each["active"],
+            "available": each["active"],
+            "defaultRecordTypeMapping": bool(each.get("default", not chosen)),
+            "developerName": each["developer_name"],
+            "master": each is master,
+            "name": each["name"],
+            "recordTypeId": each["id"],
+            "urls": {"layout": f"{base}/describe/layouts/{each['id']}"},
+        }
+        for each in (*given, master)
+    ]
+
+
+def object_describe(
+    item: SObject,
+    view: View,
+    version: str,
+    first: Sequence[str] = (),
+    record_types: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """One object with all its fields, these in front, and its record types."""
     fields = [item.fields[name] for name in first if item.has(name)]
     fields += [field for field in item.fields.values() if field not in fields]
     entry = summary(item, version)
@@ -194,16 +219,6 @@ def object_describe(item: SObject, view: View, version: str, first: Sequence[str
         "uiEditTemplate": "/{ID}/e",
         "uiDetailTemplate": "/{ID}",
         "uiNewRecord": f"/{item.key_prefix}/e",
-    }
-    master = {
-        "active": True,
-        "available": True,
-        "defaultRecordTypeMapping": True,
-        "developerName": "Master",
-        "master": True,
-        "name": "Master",
-        "recordTypeId": "012000000000000AAA",
-        "urls": {"layout": f"{base}/describe/layouts/012000000000000AAA"},
     }
     entry |= {
         "actionOverrides": [],
@@ -219,7 +234,7 @@ def object_describe(item: SObject, view: View, version: str, first: Sequence[str
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": [master],
+        "recordTypeInfos": _record_types(base, record_types),
         "searchLayoutable": item.searchable,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": f"All {item.label_plural.lower()}", "name": "everything"}],

@@ -201,6 +201,6 @@ _FUNCTIONS: dict[str, tuple[str, str, int]] = {
     "MONTH": ("CAST(SUBSTR({0}, 6, 2) AS INTEGER)", "number", 1),
     "DAY": ("CAST(SUBSTR({0}, 9, 2) AS INTEGER)", "number", 1),
     "DATEVALUE": ("SUBSTR({0}, 1, 10)", "date", 1),
-    "TODAY": ("SUBSTR(org_now(), 1, 10)", "date", 0),
+    "TODAY": ("org_today()", "date", 0),
     "NOW": ("org_now()", "date", 0),
 }

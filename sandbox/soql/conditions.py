@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date, datetime, time
 from typing import Any
 
+from sandbox.clock import wire_datetime
 from sandbox.errors import SalesforceError
 from sandbox.schema.field import Field
 from sandbox.soql import dates, values
@@ -121,8 +123,7 @@ class Conditions:
             raise malformed(f"invalid date literal: {literal.text}") from error
         if span is None:
             raise values.misfit(column.field, literal)
-        suffix = "T00:00:00.000+0000" if column.field.type == "datetime" else ""
-        first, after = span[0].isoformat() + suffix, span[1].isoformat() + suffix
+        first, after = (self._bound(column.field, day) for day in span)
         sql = column.sql
         if operator == "=":
             return Fragment(f"({sql} >= ? AND {sql} < ?)", (first, after))
@@ -132,6 +133,12 @@ class Conditions:
         if bound is None:
             raise self._operator(column.field)
         return Fragment(f"{sql} {bound[0]} ?", (bound[1],))
+
+    def _bound(self, field: Field, day: date) -> str:
+        """Where a day begins: as a day, or as the moment at which it begins where the organisation is."""
+        if field.type != "datetime":
+            return day.isoformat()
+        return wire_datetime(datetime.combine(day, time(), self._scope.reader.now.tzinfo))
 
     def _membership(self, condition: Membership) -> Fragment:
         column = self._left(condition.left)

@@ -2,7 +2,7 @@
 
 Source: SOQL and SOSL Reference, "Date Formats and Date Literals".
 
-The organisation's users work in UTC, its weeks start on Sunday and its fiscal year is the calendar year.
+The organisation's weeks start on Sunday and its fiscal year is the calendar year.
 """
 
 from __future__ import annotations

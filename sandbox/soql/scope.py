@@ -42,6 +42,7 @@ class Reader:
     #: with the fields that the user may not see: formulas read them all the same
     whole: View
     user_id: str
+    #: in the organisation's time zone
     now: datetime
     version: str = "59.0"
     deleted_too: bool = False

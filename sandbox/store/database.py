@@ -61,15 +61,17 @@ def _wide_collation(left: str, right: str) -> int:
 class Database:
     """The connection; callers hold the organisation's lock."""
 
-    def __init__(self, path: str, now: Callable[[], str]) -> None:
+    def __init__(self, path: str, now: Callable[[], str], today: Callable[[], str]) -> None:
         self.path = path
         self._now = now
+        self._today = today
         self._depth = 0
         self.connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, cached_statements=1024)
         connection.create_function("org_now", 0, lambda: self._now())
+        connection.create_function("org_today", 0, lambda: self._today())
         connection.create_function("wide_like", 2, _wide_like, deterministic=True)
         connection.create_function(
             "casefold", 1, lambda text: text.casefold() if isinstance(text, str) else text, deterministic=True

@@ -175,6 +175,26 @@ def test_half_an_emoji_or_nul_stands_in_any_text(where: str, text: str, request:
     assert json.loads(rig.call("GET", f"sobjects/Lead/{lead}").content)["Title"] == "after"
 
 
+def test_half_an_emoji_stands_in_names_labels_and_messages_and_pages_open(rig: Rig) -> None:
+    half = "cut \ud83d"
+    lead = rig.create()
+    [user] = rig.records("SELECT Id FROM User WHERE Username = 'sync@example.com'")
+    rig.control("POST", "records", {"id": user["Id"], "fields": {"LastName": half}})
+    rig.control("POST", "records", {"id": lead, "fields": {"LastName": half}})
+    values = [{"value": "A", "label": half}]
+    rig.control(
+        "POST", "fields", {"object": "Lead", "name": "Odd__c", "type": "picklist", "label": half, "values": values}
+    )
+    rig.control("POST", "refusals", {"object": "Lead", "code": half, "message": half})
+    rig.org.restore(rig.org.snapshot())
+    for path in ("query?q=SELECT+Owner.Name+FROM+Lead", "sobjects/Lead/describe"):
+        assert b"cut \\ud83d" in rig.call("GET", path).content
+    answer = json.loads(rig.call("PATCH", f"sobjects/Lead/{lead}", json={}).content)
+    assert (answer[0]["errorCode"], answer[0]["message"]) == (half, half)
+    for path in ("", lead, "leads?q=cut"):
+        assert rig.session.get(f"{rig.url}/{path}").status_code == 200
+
+
 def test_half_an_emoji_that_a_client_sends_stays_what_it_is(rig: Rig) -> None:
     lead = rig.create()
     assert rig.call("PATCH", f"sobjects/Lead/{lead}", json={"Title": "cut \ud83d"}).status_code == 204

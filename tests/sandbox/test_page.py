@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.page.tries import TRIES, Try
 from tests.sandbox.conftest import Rig
 
 
@@ -215,3 +216,58 @@ def test_the_owner_is_changed_to_a_user_or_a_queue(rig: Rig) -> None:
     refused = _post(rig, contact, "owner", form)
     assert refused.status_code == 400
     assert "Owner ID: id value of incorrect type" in refused.text
+
+
+# The panel Try
+
+
+def _switch(rig: Rig, key: str, to: str = "on", **form: str) -> Any:
+    page = _get(rig, "try")
+    found = re.search(r'name=token value="([^"]+)"', page)
+    assert found
+    return rig.session.post(f"{rig.url}/try/{key}/{to}", data={"token": found[1], **form}, allow_redirects=False)
+
+
+@pytest.mark.parametrize("entry", TRIES, ids=lambda entry: entry.key)
+def test_what_can_be_tried_can_be_switched_on_and_off_again(rig: Rig, entry: Try) -> None:
+    rig.create()
+    before = rig.org.settings.dumps()
+    fields = {name: list(item.fields.values()) for name, item in rig.org.catalog.objects.items()}
+    answer = _switch(rig, entry.key)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/try?said={entry.key}")
+    page = _get(rig, f"try?said={entry.key}")
+    assert f"Done: {entry.title}." in unescape(page)
+    assert (f'action="/try/{entry.key}/off"' in page) is bool(entry.off)
+    if entry.off:
+        assert _switch(rig, entry.key, "off").status_code == 303
+        assert {name: list(item.fields.values()) for name, item in rig.org.catalog.objects.items()} == fields
+        assert rig.org.faults.planned == []
+        after = rig.org.settings
+        after.field_order, after.private = {}, {}
+        assert after.dumps() == before
+
+
+def test_what_is_tried_happens(rig: Rig) -> None:
+    lead = rig.create()
+    _switch(rig, "refusal")
+    assert rig.refused("PATCH", f"sobjects/Lead/{lead}", json={"Title": "T"})[0] == 400
+    _switch(rig, "complicated")
+    assert rig.refused("GET", "query", params={"q": "SELECT Territory__c FROM Lead"})[1] == "QUERY_TOO_COMPLICATED"
+    _switch(rig, "emoji")
+    assert b"\\ud83d" in rig.call("GET", f"sobjects/Lead/{lead}").content
+    _switch(rig, "date")
+    assert rig.call("GET", "limits").headers["Date"] == "Mon, 02 Nov 2026 11:30:00 GMT"
+    _switch(rig, "moved")
+    assert rig.call("GET", "limits").status_code == 404
+    _switch(rig, "password")
+    client = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+    assert rig.session.post(f"{rig.url}/services/oauth2/token", data=client).status_code == 400
+
+
+def test_the_panel_says_why_something_cannot_be_tried(rig: Rig) -> None:
+    answer = _switch(rig, "emoji")
+    assert (answer.status_code, "There is no lead yet." in answer.text) == (400, True)
+    for key, to in (("nothing", "on"), ("moved", "off"), ("rule", "sideways")):
+        assert _switch(rig, key, to).status_code == 404
+    assert rig.session.post(f"{rig.url}/try/rule/on", data={"token": "x"}).status_code == 403
+    assert rig.session.get(f"{rig.url}/try/rule/on").status_code == 404

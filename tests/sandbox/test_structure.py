@@ -11,7 +11,8 @@ LAYERS = (
     {"__main__"},  # the command
     {"server", "inprocess"},  # how requests come in
     {"dispatch"},  # from a request to its answer
-    {"control", "page"},  # what administrators and people do
+    {"page"},  # what people do
+    {"control"},  # what administrators do
     {"rest", "signin", "seed"},  # what API clients do, and the first records
     {"org", "colleagues"},  # one organisation, with all that runs in it
     {"bulk"},  # jobs that save or read many records
