@@ -307,7 +307,7 @@ def test_three_thousand_persons_take_a_few_statements_a_batch_and_none_a_person(
     ids = persons(3000)
     with CaptureQueriesContext(connection) as starting:
         run = start_run(ids, actor="eva", options=REFRESH)
-    assert len(starting) <= 8
+    assert len(starting) <= 14
     few = start_run(ids[: module.BATCH], actor="eva", options=REFRESH)
     with CaptureQueriesContext(connection) as one_batch:
         carry_on(few, around=sandbox.around())
