@@ -1,5 +1,5 @@
 """The invariants of the database: what has to be true of each person, whatever crashed or raced. Checked by ``manage.py
-checkdata``, by the worker each night, and at the end of each simulated history.
+checkdata``, and by the worker each day.
 
 What is broken is put right in a transaction that looks once more; nothing of it is decided here: whoever waits is
 compared by the next sending, whose record is in doubt is read by the next cycle.
