@@ -4,6 +4,7 @@ from syncer.models.activity import ActivityLogEntry, ActivityStatus, ActivityTyp
 from syncer.models.mapping import Backfill, Direction, FieldMapping
 from syncer.models.person import FormerId, Person, SfdcType, Tombstone
 from syncer.models.record import (
+    UNSETTLED,
     CreateIntent,
     IntentState,
     PendingChange,
@@ -34,6 +35,7 @@ from syncer.models.sync_user import (
 )
 
 __all__ = [
+    "UNSETTLED",
     "ActivityLogEntry",
     "ActivityStatus",
     "ActivityType",
@@ -42,11 +44,11 @@ __all__ = [
     "BeforeImage",
     "Conflict",
     "CreateIntent",
+    "DatabaseIdentity",
     "Direction",
     "FieldMapping",
     "FormerId",
     "Heartbeat",
-    "DatabaseIdentity",
     "Installation",
     "IntentState",
     "PendingChange",

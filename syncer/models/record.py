@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from syncer.models.person import Person
 
+#: Links that a cycle has to look at again. The condition of an index: SQLite uses it where a query names it whole.
+UNSETTLED = models.Q(undecided__isnull=False) | models.Q(weak_base=True)
+
 
 class SalesforceRecord(models.Model):
     """The link of a person to a Lead or Contact.
@@ -70,11 +73,7 @@ class SalesforceRecord(models.Model):
                 fields=["hidden_since"], condition=models.Q(hidden_since__isnull=False), name="syncer_record_hidden"
             ),
             # Each cycle looks for those that can be decided now.
-            models.Index(
-                fields=["organisation", "object"],
-                condition=models.Q(undecided__isnull=False) | models.Q(weak_base=True),
-                name="syncer_record_undecided",
-            ),
+            models.Index(fields=["organisation", "object"], condition=UNSETTLED, name="syncer_record_undecided"),
         ]
 
     def __str__(self) -> str:

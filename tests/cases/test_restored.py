@@ -5,9 +5,12 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.urls import reverse
 
+from syncer import schedule
 from syncer.models import ActivityLogEntry, DatabaseIdentity, Person, ReadSequence, SyncRun, SyncUser
 from syncer.sync.connection import high_water
 from syncer.sync.errors import CannotSync
@@ -111,7 +114,28 @@ def test_a_file_that_is_lost_spoilt_or_behind_says_nothing(in_sync, quiet, cycle
     assert path.exists()
 
 
-def test_a_directory_that_cannot_be_written_stops_nothing(in_sync, settings, tmp_path, cycle, caplog):
+@pytest.mark.skipif(not settings.REDIS_URL, reason="Redis does not answer here.")
+def test_redis_tells_it_where_the_file_is_lost(in_sync, quiet):
+    in_sync()
+    quiet()
+    given(high_water.behind() is None, "nothing has gone back")
+    go_back()
+    high_water.file_of(high_water.identity()).unlink()
+    assert high_water.behind() is not None
+
+
+def test_the_pages_say_why_nothing_is_sent(in_sync, eva):
+    _, kim = in_sync()
+    SyncUser.objects.update(restored_at="2026-03-02T09:00Z", restored_why="manage.py restored was run")
+    words = "restored from a backup"
+    schedule.beat()
+    assert words in eva.get(reverse("admin:index")).text
+    assert words in eva.get(reverse("admin:syncer_syncuser_change", args=[SyncUser.objects.get().pk])).text
+    Person.objects.filter(pk=kim.pk).update(city="Oslo")
+    assert words in eva.get(reverse("admin:syncer_person_change", args=[kim.pk])).text
+
+
+def test_a_directory_that_cannot_be_written_stops_nothing(in_sync, settings, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     settings.STATE_DIR = tmp_path / "file"
     in_sync()

@@ -156,6 +156,8 @@ class SyncUserAdmin(CalmAdmin):
         """Not a field of the form: a page that was opened before the switch was turned would turn it back."""
         if sync_user.writes_stopped:
             return format_html("{} Allow it again on the dashboard.", display.chip("Stopped", "bad"))
+        if sync_user.restored_at is not None:
+            return "After everything was read: the database was restored from a backup"
         if sync_user.mode == SyncMode.RECEIVE_ONLY:
             return "Never: the connection receives only"
         return "Allowed. “Stop all writing” on the dashboard stops it at once"

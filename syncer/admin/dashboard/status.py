@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from syncer import schedule
+from syncer.admin.state.why import cannot_write
 from syncer.admin.ui.display import ago_text, short, span, until_text
 from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
 from syncer.sync.connection import installation
@@ -78,14 +79,10 @@ def status(now: datetime | None = None) -> Status:
 
 
 def _receiving(found: Status, sync_user: SyncUser) -> Status:
-    """All is well, but perhaps nothing goes out."""
-    if sync_user.writes_stopped:
-        why = "everything that writes to Salesforce is stopped"
-    elif sync_user.restored_at is not None:
-        why = "the database was restored from a backup, and everything is read first"
-    else:
+    """All is well, but perhaps nothing goes out, although the connection is two-way."""
+    if not (sync_user.writes_stopped or sync_user.restored_at):
         return found
-    line = f"Receiving only: {why}. {waiting_changes().count():,} waiting."
+    line = f"Receiving only: {cannot_write(sync_user)}. {waiting_changes().count():,} waiting."
     return replace(found, level="wait", line=line, more=found.line)
 
 

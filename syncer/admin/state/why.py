@@ -185,6 +185,8 @@ def cannot_write(sync_user: SyncUser) -> str:
     """Why nothing may be written to Salesforce at all; empty when it may."""
     if sync_user.writes_stopped:
         return "everything that writes to Salesforce is stopped"
+    if sync_user.restored_at is not None:
+        return "the database was restored from a backup, and everything is read first"
     if sync_user.mode == SyncMode.RECEIVE_ONLY:
         return "the connection receives only"
     return ""

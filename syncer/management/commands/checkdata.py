@@ -21,7 +21,7 @@ class Command(BaseCommand):
     help = (
         "Check what has to be true of every person here (that each edit waits to be sent, that a link is the one that "
         "the person shows, ...) and put right what is not. Nothing is asked of Salesforce. The worker does it every "
-        "night. It may be run at any time, and stopped."
+        "day. It may be run at any time, and stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 if counts[found.sentence] <= NAMED:
                     examples.setdefault(found.sentence, []).append(found.of)
         if not counts:
-            self.stdout.write(f"All is as it has to be: {total:,} persons.")
+            self.stdout.write(f"All is as it has to be. Persons: {total:,}.")
             return
         for sentence, count in counts.items():
             more = ", …" if count > NAMED else ""

@@ -99,7 +99,7 @@ def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], 
 
 def _not_read_yet(context: Context, cursor: SyncCursor, reading: Reading) -> list[str]:
     """The postponed records that this very read has not merged after all."""
-    undecided = links.undecided(context, cursor.object, UNDECIDED_A_CYCLE)
+    undecided = links.undecided(context.organisation, cursor.object, UNDECIDED_A_CYCLE, may_send=context.may_send)
     waiting = list(dict.fromkeys([*cursor.postponed, *context.store.to_read(cursor.object), *undecided]))
     read = SalesforceRecord.objects.filter(
         organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=reading.sequence

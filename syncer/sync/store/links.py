@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from syncer.models import SalesforceRecord
+from syncer.models import UNSETTLED, SalesforceRecord
 from syncer.models.expressions import PatchJSON
 from syncer.sync.context import Context
 from syncer.sync.merge import Value
@@ -91,14 +91,18 @@ def agree(context: Context, rows: Iterable[AgreedRow]) -> None:
     )
 
 
-def undecided(context: Context, sobject: str, limit: int) -> list[str]:
+def undecided(organisation: str, sobject: str, limit: int, *, may_send: bool) -> list[str]:
     """Records of which a field could not be decided when they were read, and perhaps can be now: the person was edited
     since, or what waits for sending to be allowed can be sent. And those not read yet since a lead became them."""
     rows = SalesforceRecord.objects.filter(
-        organisation=context.organisation, object=sobject, hidden_since__isnull=True, person__sfdc_is_deleted=False
+        UNSETTLED,
+        organisation=organisation,
+        object=sobject,
+        hidden_since__isnull=True,
+        person__sfdc_is_deleted=False,
     )
     now = Q(undecided__isnull=False, person__revision__gt=F("undecided")) | Q(weak_base=True)
-    if context.may_send:
+    if may_send:
         now |= Q(undecided__isnull=False, awaits_sending=True)
     rows = rows.filter(now)
     return list(rows.order_by("person_id").values_list("record_id", flat=True)[:limit])

@@ -95,11 +95,11 @@ def test_what_is_broken_is_found_told_and_put_right(kim, break_it):
     assert "Put right." in told.getvalue()
     assert list(check(mend=False)) == []
     call_command("checkdata", stdout=(told := StringIO()), stderr=StringIO())
-    assert told.getvalue() == "All is as it has to be: 1 persons.\n"
+    assert told.getvalue() == "All is as it has to be. Persons: 1.\n"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_forgotten_edit_is_sent_after_the_nightly_check(kim, sandbox, cycle):
+def test_a_forgotten_edit_is_sent_after_the_daily_check(kim, sandbox, cycle):
     _edit_is_forgotten(kim)
     assert sum(tasks.check_data().values()) == 1
     cycle()
