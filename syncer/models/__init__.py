@@ -1,6 +1,7 @@
 """What is kept."""
 
 from syncer.models.activity import ActivityLogEntry, ActivityStatus, ActivityType, Conflict
+from syncer.models.at_fault import RecordAtFault
 from syncer.models.mapping import Backfill, Direction, FieldMapping
 from syncer.models.person import FormerId, Person, SfdcType, Tombstone
 from syncer.models.record import (
@@ -55,6 +56,7 @@ __all__ = [
     "PendingState",
     "Person",
     "ReadSequence",
+    "RecordAtFault",
     "RunKind",
     "RunPerson",
     "RunStatus",

@@ -52,6 +52,13 @@ class SyncUser(models.Model):
     state_since = models.DateTimeField(default=timezone.now, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
 
+    # The organisation's Date of the last cycle, and the database's time then; and seconds by which one was ahead of the
+    # other in so many cycles that contradict it (``connection.org_date``).
+    date_told = models.DateTimeField(null=True, editable=False)
+    date_told_at = models.DateTimeField(null=True, editable=False)
+    date_doubted = models.FloatField(default=0, editable=False)
+    date_doubts = models.PositiveSmallIntegerField(default=0, editable=False)
+
     lead_winner = models.CharField(
         "if both sides changed a lead", max_length=10, choices=Winner, default=Winner.MARKETO
     )

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from random import Random
 from typing import Any, TypeVar
 
@@ -21,9 +20,9 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError as LibraryError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from syncer.salesforce import faults, signin
+from syncer.salesforce import answers, faults, signin, texts
 from syncer.salesforce.clock import OrgClock, backoff
-from syncer.salesforce.errors import SalesforceError, SignInRefused, Unavailable, Unreachable, one_line
+from syncer.salesforce.errors import SalesforceError, Unavailable, Unreachable, one_line
 from syncer.salesforce.signin import SignIn
 from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
 from syncer.salesforce.usage import DailyUsage, parse_usage
@@ -36,20 +35,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answered call: status below 300, parsed body, headers in any case, and the organisation's time of asking."""
+    """An answered call: status below 300, parsed body, headers in any case, and the organisation's time of asking.
+    ``sound``: its text was UTF-8; otherwise what could not be read was replaced."""
 
     status: int
     body: Any
     headers: Mapping[str, str]
     asked_at: datetime
+    sound: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a call is waited for, how often it is tried, and by which clock.
+    """How long a call is waited for, how often it is tried, by which clock, and how much of an answer is read.
 
     ``timeout``: seconds for connecting, and between two pieces of an answer. ``attempts``: tries of a call in all;
     ``sleep`` waits between them, ``random`` spreads them (None: a new one for each caller). ``monotonic``: in seconds.
+    ``most_bytes``: of one answer, unpacked.
     """
 
     timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
@@ -58,6 +60,7 @@ class Timing:
     random: Random | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
+    most_bytes: int = answers.MOST_BYTES
 
 
 USUAL_TIMING = Timing()
@@ -65,6 +68,32 @@ USUAL_TIMING = Timing()
 
 class SessionExpired(Exception):
     """Internal: the session is no longer taken. Nothing was done."""
+
+
+class InstanceGone(Exception):
+    """Internal: the organisation is not at this address (any more). Nothing was done. ``means``: what that is, when
+    signing in anew leads there again."""
+
+    def __init__(self, means: SalesforceError) -> None:
+        super().__init__(str(means))
+        self.means = means
+
+
+@dataclass(slots=True)
+class _Arrived:
+    """An answer, when its headers came (`monotonic`), and whether its text was sound."""
+
+    response: requests.Response
+    at: float
+    sound: bool = True
+
+
+class _Client(Salesforce):
+    """The library's client, with our own reading of JSON."""
+
+    def parse_result_to_json(self, result: requests.Response) -> Any:
+        """What the answer says, with every text storable."""
+        return answers.parse(result.content)
 
 
 class Caller:
@@ -134,13 +163,6 @@ class Caller:
             given["data"] = data.encode()
         return self.through(lambda client, rest: client.restful(path, method=method, **given, **rest), safe=safe)
 
-    def follow(self, url_path: str) -> Reply:
-        """GET of an absolute path that an answer gave (nextRecordsUrl). Raises ValueError for any other text."""
-        # "@evil.example/x" would make our host a user name of another one.
-        if not url_path.startswith("/services/data/") or not url_path.isascii() or set(url_path) & set(" \\#\r\n\t"):
-            raise ValueError(f"{url_path[:80]!r} is not the path of a page of this organisation.")
-        return self.through(lambda client, rest: client.query_more(url_path, identifier_is_url=True, **rest), safe=True)
-
     def through(
         self,
         use: Callable[[Salesforce, dict[str, Any]], Any],
@@ -151,27 +173,29 @@ class Caller:
         """Calls one method of simple-salesforce under the rules of this class. ``use`` gets the client and keyword
         arguments that it must hand on to the request; ``judge`` may raise what the answer means, as if it were the
         call's own failure."""
-        signed_in_again = False
+        asked_twice = signed_in_for_address = False
 
         def attempt() -> Reply:
-            nonlocal signed_in_again
+            nonlocal asked_twice, signed_in_for_address
             if not safe:
                 self._before_write()
+            was_open = self.signed_in is not None
             try:
                 reply = self._once(use, safe)
+                if safe and not reply.sound and not asked_twice:
+                    asked_twice = True  # what comes like this again is how Salesforce has it
+                    raise faults.of_nonsense("its text is no UTF-8", self.host, safe=True)
                 judge(reply)
                 return reply
-            except SessionExpired as expired:
-                words = str(expired)
-            if signed_in_again:
-                self._forget()
-                raise SignInRefused(
-                    f"{self.host} takes the sign-in but refuses the session that it gave: {words}",
-                    code="INVALID_SESSION_ID",
-                    http_status=401,
-                )
-            signed_in_again = True
+            except (SessionExpired, InstanceGone) as error:
+                fault = error
             self._forget()
+            if isinstance(fault, InstanceGone):
+                if signed_in_for_address or not was_open:
+                    raise fault.means
+                signed_in_for_address = True
+            elif not was_open:  # the session was made for this very try
+                raise self._sessions_end(fault)
             return attempt()
 
         return self.repeat(attempt)
@@ -215,53 +239,67 @@ class Caller:
     def _forget(self) -> None:
         self.signed_in = self._client = None
 
+    def _sessions_end(self, expired: SessionExpired) -> Unavailable:
+        """No refused sign-in: nobody is locked by another one, a little later."""
+        return Unavailable(
+            f"{self.host} takes the sign-in but ends the session that it gave: {str(expired) or 'no reason given'}",
+            code="INVALID_SESSION_ID",
+            http_status=401,
+        )
+
     def _salesforce(self) -> Salesforce:
         """The library's client for the open session; signs in first if there is none."""
         if self._client is None:
             session = self.signed_in or self._sign_in()
             check_url(session.instance_url, self._allowed_hosts)  # a saved one may come from a tampered database
-            self._client = Salesforce(
+            self._client = _Client(
                 session_id=session.access_token,
                 instance=base_of(session.instance_url).removeprefix("https://"),
                 session=self._session,
                 version=self.credentials.api_version,
-                parse_float=Decimal,
-                object_pairs_hook=dict,
             )
         return self._client
 
     def _once(self, use: Callable[[Salesforce, dict[str, Any]], Any], safe: bool) -> Reply:
-        """One request. Raises SessionExpired, or what the failure means for a safe or an unsafe call."""
+        """One request. Raises SessionExpired, InstanceGone, or what the failure means for a safe or an unsafe call."""
         client = self._salesforce()
-        seen: list[tuple[requests.Response, float]] = []
+        seen: list[_Arrived] = []
 
         def note(response: requests.Response, *_: object, **__: object) -> None:
-            seen.append((response, self._timing.monotonic()))
+            seen.append(arrived := _Arrived(response, self._timing.monotonic()))
             self._count(response)
+            arrived.sound = answers.read(response, self._timing.most_bytes)
 
         hooks = {"response": [*self._session.hooks.get("response", ()), note]}
         sent = self._timing.monotonic()
-        problem: SalesforceError
+        problem: Exception
         try:
             body = use(client, {"hooks": hooks, "allow_redirects": False, "timeout": self._timing.timeout})
             if seen:
-                response, answered = seen[-1]
+                response, answered = seen[-1].response, seen[-1].at
                 asked_at = self._clock.asked_at(response.headers.get("Date"), sent, answered)
-                return Reply(response.status_code, body, response.headers, asked_at)
+                return Reply(response.status_code, body, response.headers, asked_at, seen[-1].sound)
             problem = faults.of_nonsense("nothing came", self.host, safe=safe)
-        except requests.exceptions.JSONDecodeError:
-            problem = faults.of_nonsense(_shape(seen), self.host, safe=safe)
+        except answers.AnswerTooLarge:
+            problem = faults.of_size(self._timing.most_bytes, self.host, safe=safe)
         except requests.RequestException as error:
-            problem = faults.of_connection(error, self.host, safe=safe)
-            if not seen and not isinstance(problem, Unreachable):
+            means = faults.of_connection(error, self.host, safe=safe)
+            if not seen and not isinstance(means, Unreachable):
                 self.api_calls += 1  # the answer was lost, the call was not
+            problem = InstanceGone(means) if faults.is_unknown_host(error) else means
         except LibraryError as error:
-            if error.status == 401 or (error.status == 403 and "Bad_OAuth_Token" in str(error.content)):
-                raise SessionExpired(one_line(str(error.content), self._secrets())) from None
-            problem = faults.of_answer(error.status, error.content, self.host, safe=safe, secrets=self._secrets())
+            problem = self._refused(error, safe)
         except (ValueError, TypeError, RecursionError):  # the library assumes JSON with a length
             problem = faults.of_nonsense(_shape(seen), self.host, safe=safe)
         raise problem  # outside of the handlers, so that no response with our token hangs on to it
+
+    def _refused(self, error: LibraryError, safe: bool) -> Exception:
+        """What an answered refusal means: SessionExpired or InstanceGone where a new sign-in may end it."""
+        content = texts.storable_json(error.content)
+        if error.status == 401 or (error.status == 403 and "Bad_OAuth_Token" in str(content)):
+            return SessionExpired(one_line(str(content), self._secrets()))
+        means = faults.of_answer(error.status, content, self.host, safe=safe, secrets=self._secrets())
+        return InstanceGone(means) if faults.is_address_gone(error.status, content) else means
 
     def _count(self, response: requests.Response) -> None:
         if response.status_code != 401 and "/services/data/" in (response.url or ""):
@@ -273,9 +311,9 @@ class Caller:
         return (*self.credentials.secrets, token)
 
 
-def _shape(seen: list[tuple[requests.Response, float]]) -> str:
+def _shape(seen: list[_Arrived]) -> str:
     if not seen:
         return "nothing came"
-    response = seen[-1][0]
+    response = seen[-1].response
     kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
     return f"status {response.status_code}, {kind}, {len(response.content)} bytes that are not the JSON expected"

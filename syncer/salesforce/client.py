@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from syncer.salesforce import composite as messages
 from syncer.salesforce import faults
@@ -13,13 +13,16 @@ from syncer.salesforce.caller import Caller, Reply, SessionExpired
 from syncer.salesforce.composite import Answer, Subrequest, Subresponse
 from syncer.salesforce.describe import ObjectDescribe, parse_object
 from syncer.salesforce.errors import (
+    ListLost,
     OutcomeUnknown,
     Refused,
     RequestLimitExceeded,
     SalesforceError,
+    TooLarge,
     Unavailable,
 )
 from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.pages import Page, is_path_of_page, parse_page
 from syncer.salesforce.soql import equals, identifier, query_path, select
 from syncer.salesforce.usage import DailyUsage
 from syncer.salesforce.ways import USERNAME
@@ -39,14 +42,10 @@ __all__ = [
 LONGEST_PATH = 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a query. ``next_url`` leads to the next one; ``total`` counts all rows of the query."""
+#: Asks for the smallest pages that Salesforce makes ("Query Options Header", REST API Developer Guide).
+SMALL_PAGES: Mapping[str, str] = {"Sforce-Query-Options": "batchSize=200"}
 
-    records: list[dict[str, Any]]
-    next_url: str | None
-    total: int
-    asked_at: datetime
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +70,25 @@ class UserInfo:
 class Org(Caller):
     """One organisation, for one thread. It raises what stands in errors.py; ValueError is a mistake of ours."""
 
+    _small_pages = False  # an answer was too large: from now on, queries come in the smallest pages
+
     def composite(self, subrequests: Sequence[Subrequest], *, safe: bool) -> Answer:
         """Several requests in one API call, in order, each with its own outcome in the answer.
 
-        safe=True (reads): repeated after anything that passes, also when it struck a single subrequest; what is
-        still refused at the end stands in the answer. A used-up daily limit raises RequestLimitExceeded.
+        safe=True (reads): repeated after anything that passes, also when it struck a single subrequest or the answer
+        to a query is no page; what is still refused at the end stands in the answer. A used-up daily limit raises
+        RequestLimitExceeded.
         safe=False: sent once. Only what certainly did nothing is sent again; whatever may have been carried out
         raises OutcomeUnknown. Rows with ``@{`` in them travel in a call of their own (see `must_travel_alone`).
         """
         messages.check(subrequests)
+        if not safe:
+            return self._composite(subrequests, safe=False)
+        return self._smaller_if_too_large(lambda: self._composite(subrequests, safe=True))
+
+    def _composite(self, subrequests: Sequence[Subrequest], *, safe: bool) -> Answer:
+        if self._small_pages:
+            subrequests = [replace(r, headers={**r.headers, **SMALL_PAGES}) if r.query else r for r in subrequests]
         responses: dict[str, Subresponse] = {}
         asked_at: list[datetime] = []
         for alone, group in messages.groups(subrequests):
@@ -101,24 +110,79 @@ class Org(Caller):
         """The first page of a query; ``deleted`` adds deleted and merged rows. Long queries travel in a body."""
         path = query_path(soql, deleted)
         if len(path) <= LONGEST_PATH:
-            return self._page(self.through(lambda client, rest: client.query(soql, deleted, **rest), safe=True))
+            return self._smaller_if_too_large(
+                lambda: self._page_through(
+                    lambda client, rest: client.query(soql, deleted, headers=self._page_headers, **rest),
+                    soql,
+                    deleted=deleted,
+                )
+            )
         answer = self.composite([Subrequest("GET", path, "query")], safe=True)
         response = answer["query"]
-        if not response.ok:
+        if response.page is None:
+            if response.ok:
+                raise faults.of_nonsense(response.problem, self.host, safe=True)
             raise faults.of_answer(response.status, response.body, self.host, safe=True, secrets=self._secrets())
-        return self._page(Reply(response.status, response.body, response.headers, answer.asked_at))
+        return response.page
 
     def query_more(self, next_url: str) -> Page:
-        """The next page. If Salesforce dropped the list: Refused with INVALID_QUERY_LOCATOR."""
-        return self._page(self.follow(next_url))
+        """The next page, by the path that the one before gave; ValueError for any other text. Raises ListLost when
+        Salesforce dropped the list, or when the page is too large and a list with smaller ones has to be made."""
+        if not is_path_of_page(next_url):
+            raise ValueError(f"{next_url[:80]!r} is not the path of a page of this organisation.")
+        try:
+            return self._page_through(
+                lambda client, rest: client.query_more(
+                    next_url, identifier_is_url=True, headers=self._page_headers, **rest
+                )
+            )
+        except TooLarge as error:
+            if self._small_pages:
+                raise
+            self._small_pages = True
+            raise ListLost(str(error), code=error.code) from None
+        except Refused as error:
+            # INVALID_QUERY_LOCATOR and its extended codes ("Extended Error Codes", SOAP API Developer Guide)
+            if "LOCATOR" not in error.code and error.http_status != 404:
+                raise
+            raise ListLost(str(error), code=error.code, http_status=error.http_status) from None
+
+    @property
+    def _page_headers(self) -> dict[str, str]:
+        return dict(SMALL_PAGES) if self._small_pages else {}
+
+    def _smaller_if_too_large(self, ask: Callable[[], T]) -> T:
+        """A read; once more with the smallest pages when its answer is larger than is read of one."""
+        try:
+            return ask()
+        except TooLarge:
+            if self._small_pages:
+                raise
+        self._small_pages = True
+        return ask()
+
+    def _page_through(
+        self, use: Callable[[Any, dict[str, Any]], Any], soql: str = "", *, deleted: bool = False
+    ) -> Page:
+        """A query, or a further page of one. An answer that is no page is asked for again, like any other nonsense."""
+        pages: list[Page] = []
+
+        def judge(reply: Reply) -> None:
+            try:
+                pages.append(parse_page(reply.body, reply.asked_at, soql, deleted=deleted))
+            except ValueError as error:
+                raise faults.of_nonsense(str(error), self.host, safe=True) from None
+
+        self.through(use, safe=True, judge=judge)
+        return pages[-1]
 
     def describe(self, object: str) -> ObjectDescribe:
         """The object as this user sees it. Refused with NOT_FOUND if he does not see it at all."""
         reply = self.get(f"sobjects/{identifier(object)}/describe")
         try:
-            return parse_object(reply.body or {}, reply.headers.get("Last-Modified"))
+            return parse_object(reply.body, reply.headers.get("Last-Modified"), asked=object)
         except ValueError as error:
-            raise faults.of_nonsense(str(error).rstrip("."), self.host, safe=True) from None
+            raise faults.of_nonsense(str(error), self.host, safe=True) from None
 
     def organisation(self) -> OrganisationInfo:
         """Which organisation this is (its own row in Organization)."""
@@ -175,7 +239,7 @@ class Org(Caller):
     def _judged(self, reply: Reply, group: Sequence[Subrequest], safe: bool) -> dict[str, Subresponse]:
         """The subresponses, unless they call for something to be done with the call as a whole."""
         try:
-            found = messages.parse(reply.body, group)
+            found = messages.parse(reply.body, group, reply.asked_at)
         except ValueError as error:
             raise faults.of_nonsense(str(error).rstrip("."), self.host, safe=safe) from None
         if "" in found:  # the call as a whole was refused, in the shape of a subresponse
@@ -191,6 +255,8 @@ class Org(Caller):
                 raise RequestLimitExceeded(errors[0].message, http_status=403)
             if safe and any(faults.is_passing(error) for error in errors):
                 raise _StillPassing(Answer(found, reply.asked_at))
+        if safe and (problem := next((part.problem for part in found.values() if part.problem), "")):
+            raise faults.of_nonsense(problem, self.host, safe=True)
         self._check_rows(found, safe)
         return found
 
@@ -199,30 +265,21 @@ class Org(Caller):
         try:
             reply = self.call(request.method, request.path[1:], safe=safe, data=request.text, headers=request.headers)
             asked_at = reply.asked_at
-            headers = dict(reply.headers)
-            response = Subresponse(request.reference, reply.status, reply.body, headers, request.rows)
+            response = Subresponse(request.reference, reply.status, reply.body, dict(reply.headers))
         except Refused as refused:
             asked_at = self.org_time()
             body = [{"errorCode": refused.code, "message": refused.message, "fields": list(refused.fields)}]
-            response = Subresponse(request.reference, refused.http_status or 400, body, {}, request.rows)
-        found = {request.reference: response}
+            response = Subresponse(request.reference, refused.http_status or 400, body)
+        found = {request.reference: messages.with_page(response, request, asked_at)}
         self._check_rows(found, safe)
         return Answer(found, asked_at)
 
     def _check_rows(self, found: Mapping[str, Subresponse], safe: bool) -> None:
         """An answer that does not speak of every row leaves open what happened to them."""
         for response in found.values():
-            if response.ok and response.rows and len(response.body or ()) != response.rows:
+            told = len(response.body) if isinstance(response.body, list) else 0
+            if response.ok and response.rows and told != response.rows:
                 raise faults.of_nonsense(f"{response.reference} tells of other rows", self.host, safe=safe)
-
-    def _page(self, reply: Reply) -> Page:
-        body = reply.body
-        if not isinstance(body, Mapping) or not isinstance(body.get("records"), list):
-            raise faults.of_nonsense("it holds no records", self.host, safe=True)
-        next_url = body.get("nextRecordsUrl")
-        if not body.get("done", True) and not next_url:
-            raise faults.of_nonsense("more rows are announced, but not where", self.host, safe=True)
-        return Page(body["records"], next_url or None, int(body.get("totalSize") or 0), reply.asked_at)
 
     def _only(self, query: str) -> dict[str, Any]:
         records = self.query(query).records

@@ -16,6 +16,7 @@ class EdgeCode(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"  # a passing fault that outlasted the tries
     CONNECTION_LOST = "CONNECTION_LOST"  # the same, while something was only read
     BAD_ANSWER = "BAD_ANSWER"  # an answer that is no JSON, or not what was asked for
+    ANSWER_TOO_LARGE = "ANSWER_TOO_LARGE"  # more than is read of one answer, in small pages, too
     REFUSED = "REFUSED"
     BULK_JOB_FAILED = "BULK_JOB_FAILED"
     BULK_JOB_RUNNING = "BULK_JOB_RUNNING"  # it neither ends nor can be stopped

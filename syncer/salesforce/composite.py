@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from syncer.salesforce import jsontext
+from syncer.salesforce.pages import Page, parse_page
 from syncer.salesforce.rows import RowError, errors_of
 
 MOST_SUBREQUESTS = 25
@@ -21,6 +23,7 @@ MOST_QUERIES_AND_COLLECTIONS = 5
 _REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _UNSAFE_PATH = re.compile(r"[\s#\\]|^//|/\.\.?(?:[/?]|$)")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_QUERY = re.compile(r"/(?:query|queryAll)\?q=(.*)")
 _HEAVY = re.compile(r"/(?:query|queryAll|composite/sobjects)(?:[/?]|$)")
 _SUBSTITUTION = "@{"
 
@@ -53,6 +56,12 @@ class Subrequest:
         return len(ids[1].split(",")) if ids and self.method == "DELETE" else 0
 
     @property
+    def query(self) -> str | None:
+        """The query that it asks, whose answer is a page; None for any other request."""
+        found = _QUERY.match(self.path) if self.method == "GET" else None
+        return unquote(found[1]) if found else None
+
+    @property
     def text(self) -> str:
         """The body as JSON; empty without one."""
         return "" if self.body is None else jsontext.dumps(self.body)
@@ -69,13 +78,18 @@ class Subrequest:
 
 @dataclass(frozen=True, slots=True)
 class Subresponse:
-    """The answer to one subrequest, whatever it says. ``body`` is parsed JSON (decimals as Decimal), or a text."""
+    """The answer to one subrequest, whatever it says. ``body`` is parsed JSON (decimals as Decimal), or a text.
+
+    ``page``: of a query that was carried out. ``problem``: why its answer is no page, as the end of a sentence.
+    """
 
     reference: str
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     rows: int = 0  # rows in the request, so that a refusal of the whole can be told for each of them
+    page: Page | None = None
+    problem: str = ""
 
     @property
     def ok(self) -> bool:
@@ -106,6 +120,11 @@ class Answer:
 
     def __getitem__(self, reference: str) -> Subresponse:
         return self.responses[reference]
+
+    def rows(self, reference: str) -> list[dict[str, Any]]:
+        """The rows on the page that answers a query; none when it was refused or is no page."""
+        page = self.responses[reference].page
+        return [] if page is None else page.records
 
 
 def check(subrequests: Sequence[Subrequest]) -> None:
@@ -154,24 +173,35 @@ def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
     return jsontext.dumps({"allOrNone": False, "collateSubrequests": False, "compositeRequest": entries})
 
 
-def parse(body: object, subrequests: Sequence[Subrequest]) -> dict[str, Subresponse]:
+def parse(body: object, subrequests: Sequence[Subrequest], asked_at: datetime) -> dict[str, Subresponse]:
     """The answers by reference, in the order asked. ValueError if one is missing or the body has another shape."""
     items = body.get("compositeResponse") if isinstance(body, Mapping) else None
     if not isinstance(items, list):
         raise ValueError("The answer is not that of a Composite request.")
-    rows = {request.reference: request.rows for request in subrequests}
+    asked = {request.reference: request for request in subrequests}
     found: dict[str, Subresponse] = {}
     for item in items:
         if not isinstance(item, Mapping) or not isinstance(item.get("httpStatusCode"), int):
             raise ValueError("A part of the Composite answer has no status.")
-        reference, headers = item.get("referenceId"), item.get("httpHeaders")
+        # Without a reference the whole was refused: "can't contain more than 25 operations" (docs/salesforce.md 4.4).
+        reference, headers = str(item.get("referenceId") or ""), item.get("httpHeaders")
         names = {str(k): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}
-        if reference is None:  # the whole was refused: "can't contain more than 25 operations" (docs/salesforce.md 4.4)
-            reference = ""
-        status = item["httpStatusCode"]
-        found[str(reference)] = Subresponse(str(reference), status, item.get("body"), names, rows.get(reference, 0))
-    if missing := [name for name in rows if name not in found]:
+        told = Subresponse(reference, item["httpStatusCode"], item.get("body"), names)
+        found[reference] = with_page(told, asked[reference], asked_at) if reference in asked else told
+    if missing := [name for name in asked if name not in found]:
         if "" in found:
             return {"": found[""]}
         raise ValueError(f"The Composite answer lacks {', '.join(missing)}.")
-    return {name: found[name] for name in rows}
+    return {name: found[name] for name in asked}
+
+
+def with_page(answer: Subresponse, request: Subrequest, asked_at: datetime) -> Subresponse:
+    """The answer to a subrequest with the number of its rows, and with its page if it was a query."""
+    answer, query = replace(answer, rows=request.rows), request.query
+    if query is None or not answer.ok:
+        return answer
+    try:
+        deleted = request.path.startswith("/queryAll")
+        return replace(answer, page=parse_page(answer.body, asked_at, query, deleted=deleted))
+    except ValueError as error:
+        return replace(answer, problem=str(error))

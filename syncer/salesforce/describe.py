@@ -6,12 +6,18 @@ neither createable nor updateable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from syncer.salesforce.composite import Subrequest
 from syncer.salesforce.soql import identifier
+
+#: A name that a query can carry, in characters that no others can be mistaken for.
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+LONGEST_LABEL = 255
+LONGEST_DATE = 60  # characters of a Last-Modified header; an HTTP date has 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,11 @@ class FieldDescribe:
 
 @dataclass(frozen=True, slots=True)
 class ObjectDescribe:
-    """One object as this user sees it. ``last_modified`` is the answer's Last-Modified header, to ask conditionally."""
+    """One object as this user sees it. ``last_modified`` is the answer's Last-Modified header, to ask conditionally.
+
+    ``unreadable``: fields that the answer tells of in a form that can't be understood, by their names as far as they
+    have any. They count as not described.
+    """
 
     name: str
     label: str
@@ -90,6 +100,7 @@ class ObjectDescribe:
     deletable: bool
     fields: dict[str, FieldDescribe]
     last_modified: str | None = None
+    unreadable: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `from_dict` gives the same object back."""
@@ -119,60 +130,111 @@ def describe_request(reference: str, object_name: str, if_modified_since: str | 
     return Subrequest("GET", f"/sobjects/{identifier(object_name)}/describe", reference, headers=headers)
 
 
-def parse_object(body: Mapping[str, Any], last_modified: str | None = None) -> ObjectDescribe:
-    """The describe in an answer's body. Raises ValueError if the body is none."""
-    try:
-        fields = [_field(field) for field in body["fields"]]
-        return ObjectDescribe(
-            name=str(body["name"]),
-            label=str(body.get("label") or body["name"]),
-            key_prefix=body.get("keyPrefix"),
-            createable=bool(body.get("createable")),
-            updateable=bool(body.get("updateable")),
-            queryable=bool(body.get("queryable")),
-            deletable=bool(body.get("deletable")),
-            fields={field.name: field for field in fields},
-            last_modified=last_modified,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The answer is not the describe of an object ({type(error).__name__}: {error}).") from error
+def parse_object(body: object, last_modified: str | None = None, *, asked: str = "") -> ObjectDescribe:
+    """The describe in an answer's body; ``asked``: of which object. Raises ValueError, with the end of a sentence, if
+    the body is none. A single field that can't be understood is left out."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("fields"), list):
+        raise ValueError("it is not the describe of an object")
+    name = body.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or (asked and name.lower() != asked.lower()):
+        raise ValueError(f"it is not the describe of an object called {asked or '…'}")
+    fields: dict[str, FieldDescribe] = {}
+    unreadable: list[str] = []
+    for raw in body["fields"]:
+        try:
+            field = _field(raw)
+        except (ValueError, TypeError):
+            unreadable.append(_shown(raw))
+        else:
+            fields[field.name] = field
+    if not fields:
+        raise ValueError("it is not the describe of an object: no field in it can be read")
+    prefix = body.get("keyPrefix")
+    return ObjectDescribe(
+        name=asked or name,
+        label=str(body.get("label") or name)[:LONGEST_LABEL],
+        key_prefix=prefix if isinstance(prefix, str) else None,
+        createable=body.get("createable") is True,
+        updateable=body.get("updateable") is True,
+        queryable=body.get("queryable") is True,
+        deletable=body.get("deletable") is True,
+        fields=fields,
+        last_modified=last_modified if last_modified and len(last_modified) <= LONGEST_DATE else None,
+        unreadable=tuple(unreadable),
+    )
 
 
-def _field(raw: Mapping[str, Any]) -> FieldDescribe:
+def _field(raw: Any) -> FieldDescribe:
+    """One field. Raises ValueError or TypeError for one that can't be understood: guessing would misread its values."""
+    name = _text(raw, "name")
+    if not _NAME.fullmatch(name) or not _text(raw, "type"):
+        raise ValueError
     return FieldDescribe(
-        name=str(raw["name"]),
-        label=str(raw.get("label") or raw["name"]),
-        type=str(raw["type"]),
-        length=int(raw.get("length") or 0),
-        precision=int(raw.get("precision") or 0),
-        scale=int(raw.get("scale") or 0),
-        digits=int(raw.get("digits") or 0),
-        nillable=bool(raw.get("nillable")),
-        createable=bool(raw.get("createable")),
-        updateable=bool(raw.get("updateable")),
-        defaulted_on_create=bool(raw.get("defaultedOnCreate")),
-        calculated=bool(raw.get("calculated")),
-        auto_number=bool(raw.get("autoNumber")),
-        custom=bool(raw.get("custom")),
-        unique=bool(raw.get("unique")),
-        external_id=bool(raw.get("externalId")),
-        id_lookup=bool(raw.get("idLookup")),
-        encrypted=bool(raw.get("encrypted")) or raw["type"] == "encryptedstring",
-        filterable=bool(raw.get("filterable")),
-        restricted_picklist=bool(raw.get("restrictedPicklist")),
-        picklist=tuple(_picklist_value(value) for value in raw.get("picklistValues") or ()),
-        reference_to=tuple(str(name) for name in raw.get("referenceTo") or ()),
-        compound=raw.get("compoundFieldName") or None,
-        html=bool(raw.get("htmlFormatted")),
+        name=name,
+        label=(_text(raw, "label") or name)[:LONGEST_LABEL],
+        type=_text(raw, "type"),
+        length=_number(raw, "length"),
+        precision=_number(raw, "precision"),
+        scale=_number(raw, "scale"),
+        digits=_number(raw, "digits"),
+        nillable=_flag(raw, "nillable"),
+        createable=_flag(raw, "createable"),
+        updateable=_flag(raw, "updateable"),
+        defaulted_on_create=_flag(raw, "defaultedOnCreate"),
+        calculated=_flag(raw, "calculated"),
+        auto_number=_flag(raw, "autoNumber"),
+        custom=_flag(raw, "custom"),
+        unique=_flag(raw, "unique"),
+        external_id=_flag(raw, "externalId"),
+        id_lookup=_flag(raw, "idLookup"),
+        encrypted=_flag(raw, "encrypted") or raw["type"] == "encryptedstring",
+        filterable=_flag(raw, "filterable"),
+        restricted_picklist=_flag(raw, "restrictedPicklist"),
+        picklist=tuple(_picklist(raw.get("picklistValues") or ())),
+        reference_to=tuple(name for name in raw.get("referenceTo") or () if isinstance(name, str)),
+        compound=_text(raw, "compoundFieldName") or None,
+        html=_flag(raw, "htmlFormatted"),
     )
 
 
-def _picklist_value(raw: Mapping[str, Any]) -> PicklistValue:
-    value = str(raw.get("value") or "")
-    return PicklistValue(
-        value,
-        str(raw.get("label") or value),
-        bool(raw.get("defaultValue")),
-        bool(raw.get("active", True)),
-        str(raw.get("validFor") or ""),
-    )
+def _picklist(raw: Iterable[Any]) -> Iterable[PicklistValue]:
+    """The values; one that can't be understood is left out."""
+    for one in raw:
+        try:
+            value, active = _text(one, "value"), one.get("active", True) is not False
+            label = _text(one, "label") or value
+            yield PicklistValue(value, label, _flag(one, "defaultValue"), active, _text(one, "validFor"))
+        except (ValueError, TypeError):
+            continue
+
+
+def _text(raw: Any, key: str) -> str:
+    found = _of(raw, key)
+    if not isinstance(found, str | None):
+        raise TypeError
+    return found or ""
+
+
+def _number(raw: Any, key: str) -> int:
+    found = _of(raw, key)
+    if not isinstance(found, int | None) or isinstance(found, bool) or (found or 0) < 0:
+        raise TypeError
+    return found or 0
+
+
+def _flag(raw: Any, key: str) -> bool:
+    found = _of(raw, key)
+    if not isinstance(found, bool | None):
+        raise TypeError
+    return found or False
+
+
+def _of(raw: Any, key: str) -> Any:
+    if not isinstance(raw, Mapping):
+        raise TypeError
+    return raw.get(key)
+
+
+def _shown(raw: Any) -> str:
+    name = raw.get("name") if isinstance(raw, Mapping) else None
+    return name[:80] if isinstance(name, str) and name else "a field without a name"

@@ -14,12 +14,14 @@ __all__ = [
     "Recovery",
     "ConfigurationError",
     "Explanation",
+    "ListLost",
     "OutcomeUnknown",
     "Policy",
     "Refused",
     "RequestLimitExceeded",
     "SalesforceError",
     "SignInRefused",
+    "TooLarge",
     "Unavailable",
     "Unreachable",
     "explain",
@@ -89,6 +91,17 @@ class Refused(SalesforceError):
     ) -> None:
         super().__init__(message, code=code, http_status=http_status)
         self.fields = tuple(fields)
+
+
+class ListLost(Refused):
+    """The rows behind a page can't be had any more: Salesforce has dropped the list of a query, or its pages lead
+    nowhere. Asked anew behind the last row, they can."""
+
+
+class TooLarge(Refused):
+    """The answer has more bytes than are read of one, in the smallest pages, too. Nothing was changed by this call."""
+
+    default_code = EdgeCode.ANSWER_TOO_LARGE
 
 
 def one_line(text: str, secrets: Iterable[str] = ()) -> str:

@@ -19,6 +19,7 @@ from syncer.salesforce.errors import (
     Refused,
     RequestLimitExceeded,
     SalesforceError,
+    TooLarge,
     Unavailable,
     Unreachable,
     one_line,
@@ -86,7 +87,7 @@ def of_answer(status: int, body: object, host: str, *, safe: bool, secrets: Iter
         if safe:
             return Unavailable(text, code=error.code, http_status=status)
         return OutcomeUnknown(f"{text} The change may have been saved or not.", code=error.code, http_status=status)
-    if 300 <= status < 400 and status != 300:
+    if _sends_elsewhere(status):
         return ConfigurationError(f"{host} sends us elsewhere ({status}). Use the My Domain URL.", http_status=status)
     if is_passing(error):
         return Unavailable(f"{message} ({error.code})", code=error.code, http_status=status)
@@ -99,6 +100,25 @@ def of_nonsense(problem: str, host: str, *, safe: bool) -> SalesforceError:
     if safe:
         return Unavailable(text, code=EdgeCode.BAD_ANSWER)
     return OutcomeUnknown(f"{text} The change may have been saved or not.")
+
+
+def of_size(most_bytes: int, host: str, *, safe: bool) -> SalesforceError:
+    """The exception for an answer of which the rest was not read, because it is too large."""
+    text = f"An answer of {host} is larger than {most_bytes / 1024**2:g} MB."
+    return TooLarge(text) if safe else OutcomeUnknown(f"{text} The change may have been saved or not.")
+
+
+def is_unknown_host(error: requests.RequestException) -> bool:
+    """Whether there is no such host (any more)."""
+    return any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in _chain(error))
+
+
+def is_address_gone(status: int, body: object) -> bool:
+    """Whether a refusal says that the organisation is somewhere else: a redirect, a web page in place of an answer (the
+    API itself says "not found" in JSON), or URL_NOT_RESET ("ExceptionCode", SOAP API Developer Guide)."""
+    if _sends_elsewhere(status) or (status == 404 and isinstance(body, str)):
+        return True
+    return errors_of(body, status)[0].code == "URL_NOT_RESET"
 
 
 def is_concurrent_limit(error: RowError) -> bool:
@@ -115,6 +135,10 @@ def is_daily_limit(error: RowError) -> bool:
 def is_passing(error: RowError) -> bool:
     """Whether the same request may well be taken a little later."""
     return is_concurrent_limit(error) or error.code in _PASSING or is_passing_status(error.code)
+
+
+def _sends_elsewhere(status: int) -> bool:
+    return 300 <= status < 400 and status not in (300, 304)  # several records, nothing new
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

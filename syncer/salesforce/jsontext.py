@@ -11,6 +11,8 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from math import isfinite
 
+MOST_DIGITS_OF_INT = 640  # every Python reads an int of so many, whatever its limit is set to
+
 
 def dumps(value: object) -> str:
     """The JSON text, in ASCII. ValueError for NaN and infinity, TypeError for types JSON does not have."""
@@ -21,7 +23,17 @@ def dumps(value: object) -> str:
 
 def loads(text: str | bytes) -> object:
     """The value, decimals as Decimal. ValueError if the text is not JSON; RecursionError if it is nested absurdly."""
-    return json.loads(text, parse_float=Decimal)
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except ValueError as error:
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            raise
+    # Python makes no int of thousands of digits: one such number must not cost the whole answer.
+    return json.loads(text, parse_float=Decimal, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= MOST_DIGITS_OF_INT else Decimal(digits)
 
 
 def _write(value: object, parts: list[str]) -> None:

@@ -24,6 +24,7 @@ from typing import Literal
 from syncer.salesforce import jsontext
 from syncer.salesforce.describe import FieldDescribe
 from syncer.salesforce.ids import to_18
+from syncer.salesforce.texts import UNSTORABLE
 
 Canonical = None | bool | str
 #: What JSON gets.
@@ -40,7 +41,6 @@ _DATETIME = re.compile(
 )
 _TIME = re.compile(r"(\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?Z?", re.ASCII | re.IGNORECASE)
 _WIRE_END = ".000+0000"
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _YES = frozenset({"true", "1", "yes", "on", "y", "t"})
 _NO = frozenset({"false", "0", "no", "off", "n", "f"})
 _ARITHMETIC = Context(prec=MOST_DIGITS * 3, rounding=ROUND_HALF_UP)

@@ -15,6 +15,7 @@ LONGEST_QUERY = 100_000  # characters of a whole statement (docs/salesforce.md 2
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _ORDER = re.compile(r"([A-Za-z][A-Za-z0-9_.]*)(?: (?:ASC|DESC))?(?: NULLS (?:FIRST|LAST))?")
+_ID_FIRST = re.compile(r"SELECT Id\b")
 _ESCAPES = str.maketrans(
     {
         "\\": "\\\\",
@@ -132,6 +133,11 @@ def changed_since(since: datetime | None, after: tuple[datetime, str] | None = N
 def query_path(soql: str, deleted: bool = False) -> str:
     """The path of a query for a Subrequest; ``deleted`` asks queryAll, which also gives deleted and merged rows."""
     return f"/{'queryAll' if deleted else 'query'}?q={quote(soql, safe='')}"
+
+
+def asks_for_id(soql: str) -> bool:
+    """Whether the rows of a query have their Id: every query for records begins with it."""
+    return _ID_FIRST.match(soql) is not None
 
 
 def _order_term(term: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from syncer.salesforce.describe import FieldDescribe
-from syncer.salesforce.kinds import BLANKS, MOST_DIGITS, UNSTORABLE, BadValue, Canonical, Wire, kind_of
+from syncer.salesforce.kinds import BLANKS, MOST_DIGITS, BadValue, Canonical, Wire, kind_of
+from syncer.salesforce.texts import UNSTORABLE
 
 NULL_IN_CSV = "#N/A"  # Bulk API 2.0: sets the field to null; an empty cell leaves it alone (docs/salesforce.md 7.2)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import requests
 from django.conf import settings
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from syncer.models import Backfill, ReadSequence, RunKind, SyncCursor, SyncMode, SyncRun, SyncUser
@@ -23,7 +24,7 @@ from syncer.sync.fields.object_map import ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Became, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
@@ -40,9 +41,16 @@ def no_progress(phase: str, done: int, total: int | None) -> None:
     """Nobody watches."""
 
 
+def database_now() -> datetime:
+    """The time by the database's clock, which all machines share."""
+    found: datetime = SyncUser.objects.values_list(Now(), flat=True)[:1].get()
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a cycle or an action takes from the world around it. ``pause`` waits, ``monotonic`` counts, in seconds;
+    ``database_now`` is the time by the database's clock;
     ``random`` spreads the tries of a call (None: a new one for each run); ``progress`` hears of each phase how much is
     done, and of how much.
     """
@@ -51,6 +59,7 @@ class Surroundings:
     now: Callable[[], datetime] = timezone.now
     pause: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+    database_now: Callable[[], datetime] = database_now
     random: random_module.Random | None = None
     progress: Progress = no_progress
 
@@ -61,8 +70,9 @@ REAL_WORLD = Surroundings()
 @dataclass(slots=True)
 class Context:
     """``claim`` names this worker in the outbox. ``fence`` is called first in every write transaction: it raises when
-    another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce. ``store``
-    takes what is decided: it writes it, or in a dry run tells it."""
+    another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce. ``believed``:
+    the organisation's time of a request, as far as it is believed. ``store`` takes what is decided: it writes it, or in
+    a dry run tells it."""
 
     sync_user: SyncUser
     org: Org
@@ -71,6 +81,7 @@ class Context:
     actor: str
     store: Store
     now: Callable[[], datetime] = timezone.now
+    believed: Callable[[datetime], datetime] = lambda asked_at: asked_at
     fence: Callable[[], None] = lambda: None
     checkpoint: Callable[[], None] = lambda: None
     progress: Progress = no_progress
@@ -106,7 +117,7 @@ class Context:
         sequence = next_sequence()
         answer = self.org.composite(list(requests), safe=safe)
         self.checkpoint()
-        return answer, Reading(sequence, answer.asked_at)
+        return answer, Reading(sequence, self.believed(answer.asked_at))
 
     def query(self, text: str, *, deleted: bool = False) -> tuple[Page, Reading]:
         """The first page of a query, as ``ask``. ``deleted``: deleted records are asked for, too."""
@@ -114,7 +125,7 @@ class Context:
         sequence = next_sequence()
         page = self.org.query(text, deleted=deleted)
         self.checkpoint()
-        return page, Reading(sequence, page.asked_at)
+        return page, Reading(sequence, self.believed(page.asked_at))
 
     def query_more(self, next_url: str) -> Page:
         """A further page, which belongs to the reading of the first one."""
@@ -232,6 +243,15 @@ class Store(Protocol):
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to."""
+
+    def set_aside(self, context: Context, sobject: str, reasons: Mapping[str, str]) -> None:
+        """Records (id → why) that can't be taken in: the read goes on without them."""
+
+    def set_gap_aside(self, context: Context, sobject: str, gap: Gap) -> None:
+        """A row without a readable Id: the read goes on without it."""
+
+    def taken_in(self, context: Context, sobject: str, record_ids: Collection[str]) -> None:
+        """Records that were set aside before, and no longer have to be."""
 
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         """How far a read has come."""

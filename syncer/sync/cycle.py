@@ -26,6 +26,7 @@ from syncer.sync.connection.connect import (
     one_line_errors,
 )
 from syncer.sync.connection.lease import Lease, acquire
+from syncer.sync.connection.org_date import OrgDate
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.create.planned import plan_creates
@@ -68,7 +69,9 @@ def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: S
     lease = acquire(sync_user)
     try:
         restored.check(sync_user, tell_only=options.plan is not None)
+        org_date = OrgDate(sync_user, around.database_now)
         context = _context(sync_user, lease, trigger, options, around)
+        context.believed = org_date.believed
         with runs.recorded(context), one_line_errors(sync_user, context.org):
             try:
                 _phases(context, options)
@@ -76,6 +79,7 @@ def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: S
                 context.run.unfinished = True
             finally:
                 _tell_reserve(context)
+            _keep_date(context, org_date)
         return context.run
     finally:
         runs.discard_interrupted_connection()
@@ -154,6 +158,13 @@ def _tell_reserve(context: Context) -> None:
         )
 
 
+def _keep_date(context: Context, org_date: OrgDate) -> None:
+    if org_date.doubt:
+        context.note(org_date.doubt)
+    if not context.store.dry_run:
+        org_date.store()
+
+
 # -- receiving --------------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +180,7 @@ def _receive(context: Context, options: CycleOptions) -> None:
     if _take_describes(context, answer, related):
         # Fields came or went: what was just read was asked for with the old list.
         answer, reading, related = _ask(context, options)
-    followed = related_names.begin(context, answer, related)
+    followed = related_names.begin(context, answer, reading, related)
     for name in options.objects:
         receive(context, name, first_page(answer, f"changes{name}"), reading)
     for name, page in followed.items():

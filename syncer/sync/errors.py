@@ -49,6 +49,17 @@ class WritesStopped(ConfigurationError):
     default_code = Code.WRITES_STOPPED
 
 
+class ManyAtFault(CannotSync):
+    """So many records of one page could not be taken in that it is not the records."""
+
+    def __init__(self, sobject: str, most: int, reason: str) -> None:
+        super().__init__(
+            f"More than {most} {sobject} records of one page could not be taken in, so it is not the records: {reason} "
+            "Nothing was passed over; the next cycle begins with that page.",
+            Code.MANY_AT_FAULT,
+        )
+
+
 class FieldsChanged(Exception):
     """Salesforce refused a field that the last describe showed: the describe has to be read again."""
 

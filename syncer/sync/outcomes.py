@@ -32,6 +32,7 @@ class Code(StrEnum):
     NO_SUCH_PERSON = "NO_SUCH_PERSON"
     NOT_LINKED = "NOT_LINKED"
     VALUE_NOT_STORED = "VALUE_NOT_STORED"
+    RECORD_AT_FAULT = "RECORD_AT_FAULT"  # it can't be taken in, because of itself
     # How an action was asked for
     RECEIVE_ONLY = "RECEIVE_ONLY"
     NO_OWNER = "NO_OWNER"
@@ -51,6 +52,7 @@ class Code(StrEnum):
     # A run
     CANNOT_SYNC = "CANNOT_SYNC"
     FIELDS_CHANGED = "FIELDS_CHANGED"
+    MANY_AT_FAULT = "MANY_AT_FAULT"  # so many records of one page can't be taken in that it is not the records
     LEASE_LOST = "LEASE_LOST"
     STOPPED = "STOPPED"  # by somebody
     INTERRUPTED = "INTERRUPTED"

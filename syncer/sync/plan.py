@@ -20,7 +20,7 @@ from syncer.sync.merge import Decision, Merge, Outcome, Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import Link, PersonState
-from syncer.sync.persons.record import Became, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,16 @@ class Plan:
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Nothing of it is told."""
+
+    def set_aside(self, context: Context, sobject: str, reasons: Mapping[str, str]) -> None:
+        for record_id, reason in reasons.items():
+            self.add(Planned("set aside", None, "", sobject, record_id, reason))
+
+    def set_gap_aside(self, context: Context, sobject: str, gap: Gap) -> None:
+        self.add(Planned("set aside", None, "", sobject, "", "It came without a readable Id."))
+
+    def taken_in(self, context: Context, sobject: str, record_ids: Collection[str]) -> None:
+        """The next cycle finds it so, too."""
 
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         """The next cycle reads the same."""

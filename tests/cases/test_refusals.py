@@ -123,11 +123,6 @@ def test_a_field_that_is_refused_for_one_lead_that_is_made_is_the_sync_error_of_
 # -- answers that a new sign-in, or a new question, would mend --------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="The address of an instance that the organisation has left is asked for ever; nobody signs in anew.",
-)
 def test_an_organisation_that_was_moved_to_another_instance_is_found_by_signing_in_anew(
     salesforce, in_sync, time, ending
 ):
@@ -142,11 +137,6 @@ def test_an_organisation_that_was_moved_to_another_instance_is_found_by_signing_
     assert Person.objects.filter(last_name="After").exists()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A session that Salesforce ends twice right after a sign-in counts as a refused password: nothing goes on.",
-)
 def test_a_session_that_ends_twice_is_no_refused_password(salesforce, here, in_sync, time, ending):
     lead, kim = in_sync()
     here.edit(kim, title="Boss")
@@ -169,11 +159,6 @@ def test_a_query_whose_pages_salesforce_has_dropped_is_asked_again(salesforce, e
     assert Person.objects.count() == 7
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="One answer that is dated too late moves the position of the reads ahead; what happens until then is lost.",
-)
 def test_one_answer_with_a_wrong_date_hides_no_later_change(salesforce, here, in_sync, time, cycle, quiet):
     """A proxy has a clock that is two hours ahead."""
     lead, kim = in_sync(City="A")

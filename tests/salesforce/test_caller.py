@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 import requests
+import urllib3
 
 from syncer.salesforce.client import Org, Subrequest
 from syncer.salesforce.errors import (
@@ -17,10 +19,12 @@ from syncer.salesforce.errors import (
     Refused,
     RequestLimitExceeded,
     SignInRefused,
+    TooLarge,
     Unavailable,
     Unreachable,
 )
 from syncer.salesforce.signin import SignIn
+from syncer.salesforce.texts import UNSTORABLE, MadeStorable
 from syncer.salesforce.transport import open_session
 from syncer.salesforce.usage import DailyUsage
 from syncer.salesforce.ways import Credentials
@@ -182,16 +186,78 @@ def test_a_composite_write_keeps_its_inner_headers_when_the_session_expires(serv
 
 @pytest.mark.parametrize("safe", [True, False])
 @pytest.mark.parametrize("always", [EXPIRED, Say(401, "<html>Unauthorized</html>"), Say(401, b"")])
-def test_a_server_that_always_refuses_the_session_ends_in_a_clear_error(
-    server: Scripted, org: Org, naps: list[float], always: Say, safe: bool
+def test_a_server_that_ends_every_session_is_no_refused_sign_in(
+    server: Scripted, make_org: Callable[..., Org], naps: list[float], always: Say, safe: bool
 ) -> None:
+    """It should pause between the tries and sign in once for each, and end in a fault that passes."""
+    org = make_org(saved=SignIn("old", server.url, datetime.now(UTC)))
     server.otherwise = always
-    with pytest.raises(SignInRefused, match="takes the sign-in but refuses the session") as caught:
+    with pytest.raises(Unavailable, match="takes the sign-in but ends the session") as caught:
         org.composite(READ, safe=safe)
     assert caught.value.code == "INVALID_SESSION_ID"
-    assert (len(server.calls), len(server.logins)) == (2, 2)
-    assert naps == []
+    assert (len(server.calls), len(server.logins)) == (1 + 5, 5)
+    assert len(naps) == 4
     assert org.api_calls == 0
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_session_that_ends_twice_is_opened_a_third_time_after_a_pause(
+    server: Scripted, org: Org, naps: list[float], safe: bool
+) -> None:
+    org.sign_in()
+    server.script.extend([EXPIRED, EXPIRED, READ_OK])
+    assert org.composite(READ, safe=safe)["r"].ok
+    assert (len(server.logins), len(naps)) == (3, 1)
+
+
+MOVED_AWAY = [
+    Say(404, "<html><head><title>URL No Longer Exists</title></head></html>"),
+    Say(302, {}, {"Location": "https://acme.my.salesforce.com/elsewhere"}),
+    Say(301, "<html>Moved</html>", {"Location": "https://login.salesforce.com/"}),
+    Say(400, refusal("URL_NOT_RESET", "Destination URL not reset. The URL returned from login must be set")),
+]
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("say", MOVED_AWAY)
+def test_an_instance_that_is_gone_is_found_by_one_sign_in(
+    server: Scripted, make_org: Callable[..., Org], naps: list[float], say: Say, safe: bool
+) -> None:
+    seen: list[SignIn] = []
+    org = make_org(saved=SignIn("old", server.url, datetime.now(UTC)), on_sign_in=seen.append)
+    server.script.extend([say, READ_OK])
+    assert org.composite(READ, safe=safe)["r"].ok
+    assert [sign.access_token for sign in seen] == ["token-1"]
+    assert naps == []
+
+
+@pytest.mark.parametrize("say", MOVED_AWAY)
+def test_an_instance_that_a_new_sign_in_leads_to_again_is_told(
+    server: Scripted, make_org: Callable[..., Org], say: Say
+) -> None:
+    org = make_org(saved=SignIn("old", server.url, datetime.now(UTC)))
+    server.otherwise = say
+    with pytest.raises((Refused, ConfigurationError)):
+        org.composite(READ, safe=True)
+    assert (len(server.calls), len(server.logins)) == (2, 1)
+
+
+def test_an_instance_whose_host_is_unknown_is_found_by_one_sign_in(
+    server: Scripted, make_org: Callable[..., Org], session: requests.Session
+) -> None:
+    gone = "https://gone.invalid"  # RFC 2606: resolves nowhere
+    org = make_org(saved=SignIn("old", gone, datetime.now(UTC)), allowed_hosts=["gone.invalid"])
+    server.script.append(WRITE_OK)
+    assert org.composite(WRITE, safe=False)["w"].ok
+    assert (len(server.logins), org.host) == (1, server.url.removeprefix("http://"))
+
+
+def test_a_record_that_is_not_found_is_no_reason_to_sign_in(server: Scripted, org: Org) -> None:
+    org.sign_in()
+    server.script.append(Say(404, refusal("NOT_FOUND")))
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        org.get("sobjects/Lead/x")
+    assert len(server.logins) == 1
 
 
 def test_a_refused_sign_in_is_not_repeated(server: Scripted, org: Org) -> None:
@@ -313,3 +379,101 @@ def test_an_answer_without_date_still_has_a_time(server: Scripted, make_org: Cal
 def test_numbers_arrive_exactly(server: Scripted, org: Org) -> None:
     server.script.append(Say(200, b'{"records":[{"B":9999999999999999.99,"N":7}],"totalSize":1,"done":true}'))
     assert org.query("SELECT B FROM Lead").records == [{"B": Decimal("9999999999999999.99"), "N": 7}]
+
+
+# -- the text of an answer --------------------------------------------------------------------------------------------
+
+
+def test_a_text_that_no_database_holds_is_made_storable_wherever_it_stands(server: Scripted, org: Org) -> None:
+    body = rb'{"a":"cut \ud83d","b":["x\u0000y",{"k\udc00":"\ud83d\ude00 whole"}],"c":"\\ud83d"}'
+    server.script.append(Say(200, body))
+    found = org.get("limits").body
+    assert found == {"a": "cut \ufffd", "b": ["x\ufffdy", {"k\ufffd": "\U0001f600 whole"}], "c": r"\ud83d"}
+    assert isinstance(found["a"], MadeStorable)
+    assert not isinstance(found["c"], MadeStorable)
+
+
+def test_a_refusal_is_made_storable(server: Scripted, org: Org) -> None:
+    server.script.append(Say(400, rb'[{"errorCode":"X\u0000Y","message":"cut \ud83d","fields":["A\ud83d"]}]'))
+    with pytest.raises(Refused) as caught:
+        org.get("limits")
+    assert (caught.value.code, caught.value.fields) == ("X\ufffdY", ("A\ufffd",))
+    assert UNSTORABLE.search(str(caught.value)) is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json;charset=UTF-8", "application/json", "application/json;charset=latin1"]
+)
+def test_text_that_is_no_utf_8_is_asked_for_again_and_then_taken_as_it_is(
+    server: Scripted, org: Org, naps: list[float], kind: str
+) -> None:
+    broken = Say(200, b'{"a":"caf\xe9", "b":"caf\xc3\xa9"}', {"Content-Type": kind})
+    server.script.extend([broken, Say(200, {"a": "caf\u00e9"})])
+    assert org.get("limits").body == {"a": "caf\u00e9"}
+    server.script.extend([broken, broken])
+    found = org.get("limits").body
+    assert found == {"a": "caf\ufffd", "b": "caf\u00e9"}
+    assert isinstance(found["a"], MadeStorable)
+    assert (len(server.calls), len(naps)) == (4, 2)
+
+
+def test_what_a_write_answers_is_taken_although_it_is_no_utf_8(server: Scripted, org: Org) -> None:
+    """It should not send the write again, nor leave its outcome open."""
+    server.script.append(Say(200, b'{"id":"x","message":"caf\xe9"}'))
+    assert org.call("POST", "sobjects/Lead", safe=False, data="{}").body["id"] == "x"
+    assert len(server.calls) == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_answer(server: Scripted, org: Org) -> None:
+    server.script.append(Say(200, b'\xef\xbb\xbf{"a":1}'))
+    assert org.get("limits").body == {"a": 1}
+
+
+def test_a_number_of_thousands_of_digits_does_not_cost_the_answer(server: Scripted, org: Org) -> None:
+    server.script.append(Say(200, b'{"a":1,"b":' + b"9" * 10_000 + b"}"))
+    found = org.get("limits").body
+    assert (found["a"], len(str(found["b"]))) == (1, 10_000)
+
+
+# -- the size of an answer --------------------------------------------------------------------------------------------
+
+
+class Endless(requests.adapters.BaseAdapter):
+    """Answers with so many bytes of blanks, made while they are read; and counts those that were."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.taken = size, 0
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        outer, left = self, self.size
+
+        class Blanks(io.BytesIO):
+            def read(self, amount: int | None = -1) -> bytes:
+                nonlocal left
+                size = min(amount or 0, left)
+                left -= size
+                outer.taken += size
+                return b" " * size
+
+        response = requests.Response()
+        response.status_code, response.url, response.request = 200, request.url or "", request
+        response.headers["Content-Type"] = "application/json"
+        response.raw = urllib3.HTTPResponse(Blanks(), preload_content=False, status=200)
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("safe", "error"), [(True, TooLarge), (False, OutcomeUnknown)])
+def test_no_more_than_64_mb_of_an_answer_are_read(
+    server: Scripted, make_org: Callable[..., Org], safe: bool, error: type[Exception]
+) -> None:
+    org = make_org()
+    org.sign_in()
+    endless = Endless(300 * 1024 * 1024)
+    org._session.mount(server.url.replace("http:", "https:") + "/services/data/", endless)
+    with pytest.raises(error, match="larger than 64 MB"):
+        org.call("GET", "limits", safe=safe)
+    assert endless.taken < 66 * 1024 * 1024

@@ -68,11 +68,66 @@ def test_what_an_older_or_newer_version_stored_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"fields": []}, {"name": "Lead", "fields": [1]}, {"name": "Lead", "fields": [{}]}]
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"fields": []},
+        {"name": "Lead", "fields": None},
+        {"name": 5, "fields": [raw_field("Title")]},
+        {"name": "Lead", "fields": [1]},
+        {"name": "Lead", "fields": [{}]},
+    ],
 )
-def test_anything_else_is_refused(body: dict[str, Any]) -> None:
+def test_anything_else_is_refused(body: object) -> None:
     with pytest.raises(ValueError, match="not the describe of an object"):
         parse_object(body)
+
+
+def test_the_describe_of_another_object_is_refused() -> None:
+    with pytest.raises(ValueError, match="called Contact"):
+        parse_object(LEAD, asked="Contact")
+    assert parse_object({**LEAD, "name": "lead"}, asked="Lead").name == "Lead"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        raw_field("__proto__"),
+        raw_field("constructor.prototype"),
+        raw_field("Owner.Name"),
+        raw_field(""),
+        raw_field("X" * 81),
+        raw_field("Naïve__c"),
+        raw_field("A, B"),
+        raw_field("Odd__c", length="many"),
+        raw_field("Odd__c", scale=-1),
+        raw_field("Odd__c", scale=True),
+        raw_field("Odd__c", updateable="no"),
+        raw_field("Odd__c", kind=["string"]),  # type: ignore[arg-type]
+        raw_field("Odd__c", picklistValues=5),
+        {"label": "no name", "type": "string"},
+        {"name": "Odd__c"},
+        None,
+        "Odd__c",
+    ],
+)
+def test_a_field_that_can_not_be_understood_costs_no_other(odd: Any) -> None:
+    lead = parse_object({**LEAD, "fields": [odd, *LEAD["fields"]]})
+    assert lead.fields == parse_object(LEAD).fields
+    assert len(lead.unreadable) == 1
+
+
+def test_a_picklist_value_that_can_not_be_understood_costs_no_other() -> None:
+    entries = [None, "EU", {"value": 5}, {"value": "EU", "label": ["Europe"]}, {"value": "US", "active": True}]
+    lead = parse_object({"name": "Lead", "fields": [raw_field("Region__c", "picklist", picklistValues=entries)]})
+    assert [entry.value for entry in lead.fields["Region__c"].picklist] == ["US"]
+
+
+def test_texts_are_as_long_as_can_be_kept() -> None:
+    lead = parse_object({"name": "Lead", "fields": [raw_field("A__c", label="x" * 999)]}, "x" * 999)
+    assert (len(lead.fields["A__c"].label), lead.last_modified) == (255, None)
 
 
 def test_a_describe_can_be_asked_for_conditionally() -> None:

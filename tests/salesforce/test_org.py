@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from syncer.salesforce import soql, writing
-from syncer.salesforce.client import Org, OrganisationInfo, Subrequest, UserInfo
-from syncer.salesforce.errors import OutcomeUnknown, Refused, RequestLimitExceeded, Unavailable
+from syncer.salesforce.client import SMALL_PAGES, Org, OrganisationInfo, Subrequest, UserInfo
+from syncer.salesforce.errors import ListLost, OutcomeUnknown, Refused, RequestLimitExceeded, TooLarge, Unavailable
 from syncer.salesforce.signin import SignIn
 from tests.salesforce.server import Say, Scripted, composite, refusal
 from tests.salesforce.test_describe import LEAD
@@ -178,13 +178,114 @@ def test_a_long_query_travels_in_a_body(server: Scripted, org: Org) -> None:
         org.query(query)
 
 
-@pytest.mark.parametrize("body", [{}, {"records": 5}, {"records": [], "done": False}, []])
+NO_PAGES: list[object] = [
+    {},
+    [],
+    {"records": 5},
+    {"records": None, "done": True, "totalSize": 0},
+    {"records": [], "done": False},
+    {"records": [], "done": False, "nextRecordsUrl": None},
+    {"records": [], "done": "no", "nextRecordsUrl": "/services/data/v62.0/query/01g-1"},
+    {"records": [], "done": False, "nextRecordsUrl": "https://evil.example/services/data/"},
+    {"records": [], "done": False, "nextRecordsUrl": 5},
+]
+QUERY = "SELECT Id FROM Lead"
+
+
+@pytest.mark.parametrize("body", NO_PAGES)
 def test_an_answer_that_is_no_page_is_not_taken_for_an_empty_one(
     server: Scripted, make_org: Callable[..., Org], body: object
 ) -> None:
-    server.otherwise = Say(200, body)
-    with pytest.raises(Unavailable):
-        make_org(attempts=1).query("SELECT Id FROM Lead")
+    """It should ask again, alone or in a Composite request."""
+    org = make_org(attempts=2)
+    requests = [Subrequest("GET", soql.query_path(QUERY), "q")]
+    server.script.extend([Say(200, body), rows({"Id": ONE}), composite(("q", 200, body)), in_composite({"Id": TWO})])
+    assert org.query(QUERY).records == [{"Id": ONE}]
+    assert org.composite(requests, safe=True).rows("q") == [{"Id": TWO}]
+    server.script.extend([Say(200, body)] * 2 + [composite(("q", 200, body))] * 3)
+    with pytest.raises(Unavailable, match="can't be used"):
+        org.query(QUERY)
+    with pytest.raises(Unavailable, match="can't be used"):
+        org.composite(requests, safe=True)
+    answer = org.composite(requests, safe=False)
+    assert (answer["q"].page, answer.rows("q")) == (None, [])
+    assert answer["q"].problem
+
+
+def in_composite(*records: dict[str, object]) -> Say:
+    return composite(("q", 200, rows(*records).body))
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"Id": None}, {"Id": "00Q"}, {"Id": 5}, {"Id": ONE[:15] + "XXX"}, None, "x", [ONE]]
+)
+def test_a_row_without_an_id_is_counted_and_left_out(server: Scripted, org: Org, odd: object) -> None:
+    body = {"records": [{"Id": ONE[:15]}, odd, {"Id": TWO}, odd], "done": True, "totalSize": 4}
+    server.script.extend([Say(200, body), composite(("q", 200, body))])
+    alone = org.query(QUERY)
+    together = org.composite([Subrequest("GET", soql.query_path(QUERY), "q")], safe=True)["q"].page
+    for page in (alone, together):
+        assert page is not None
+        assert page.records == [{"Id": ONE}, {"Id": TWO}]
+        assert page.nameless == (1, 2)
+
+
+def test_a_list_that_salesforce_has_dropped_is_told_apart(server: Scripted, org: Org) -> None:
+    page = "/services/data/v62.0/query/01g-2000"
+    for code in ("INVALID_QUERY_LOCATOR", "QUERY_LOCATOR_EXPIRED"):
+        server.script.append(Say(400, refusal(code)))
+        with pytest.raises(ListLost):
+            org.query_more(page)
+    server.script.extend([Say(404, refusal("NOT_FOUND")), Say(400, refusal("INVALID_FIELD"))])
+    with pytest.raises(ListLost):
+        org.query_more(page)
+    with pytest.raises(Refused) as caught:
+        org.query_more(page)
+    assert not isinstance(caught.value, ListLost)
+
+
+@pytest.fixture
+def impatient(make_org: Callable[..., Org]) -> Org:
+    """Reads no more than a thousand bytes of an answer."""
+    return make_org(most_bytes=1_000)
+
+
+HUGE = "x" * 2_000
+
+
+def test_an_answer_that_is_too_large_is_asked_for_in_pages_of_200(server: Scripted, impatient: Org) -> None:
+    requests = [Subrequest("GET", soql.query_path(QUERY), "q"), READS[0]]
+    page = "/services/data/v62.0/query/01g-2000"
+    server.script.extend(
+        [
+            composite(("q", 200, rows({"Id": ONE, "Title": HUGE}).body), ("r", 200, {})),
+            composite(("q", 200, rows({"Id": ONE}).body), ("r", 200, {})),
+            rows({"Id": TWO}),
+            rows({"Id": TWO}),
+        ]
+    )
+    assert impatient.composite(requests, safe=True).rows("q") == [{"Id": ONE}]
+    impatient.query(QUERY)
+    impatient.query_more(page)
+    first, second, third, fourth = server.calls
+    assert "httpHeaders" not in first.json["compositeRequest"][0]
+    assert [part.get("httpHeaders") for part in second.json["compositeRequest"]] == [SMALL_PAGES, None]
+    for call in (third, fourth):
+        assert call.headers["sforce-query-options"] == "batchSize=200"
+
+
+def test_a_page_that_is_too_large_has_to_be_asked_for_anew(server: Scripted, impatient: Org, naps: list[float]) -> None:
+    """It should ask for smaller pages once, and then say in one sentence why not."""
+    page, huge = "/services/data/v62.0/query/01g-2000", rows({"Id": ONE, "Title": HUGE})
+    server.script.extend([huge, huge, huge])
+    with pytest.raises(ListLost):
+        impatient.query_more(page)
+    with pytest.raises(TooLarge, match="larger than"):
+        impatient.query(QUERY)
+    with pytest.raises(TooLarge):
+        impatient.query_more(page)
+    assert server.calls[1].headers["sforce-query-options"] == "batchSize=200"
+    assert naps == []
 
 
 def test_an_object_is_described(server: Scripted, org: Org, make_org: Callable[..., Org]) -> None:

@@ -112,7 +112,7 @@ def test_3_1_the_page_waits_at_most_15_seconds_and_what_is_left_goes_on_in_the_b
     here, eva, salesforce, time, monkeypatch
 ):
     # By chance, five tries may be over within 15 seconds: this sequence makes long pauses between them.
-    put_around(Surroundings(pause=time.pass_, random=Random(5)), monkeypatch)
+    put_around(Surroundings(pause=time.pass_, database_now=time, random=Random(5)), monkeypatch)
     kim, alex = here.add(last_name="Kim"), here.add(last_name="Alex")
     salesforce.fault("/composite", "status", status=503, times=100)
     pressed = time()

@@ -67,7 +67,8 @@ class Sandbox:
 
     def around(self, **others: Any) -> Surroundings:
         """The world around a cycle or an action: this organisation, and its time."""
-        return replace(Surroundings(self.open_session, now=self.time, pause=self.time.pass_), **others)
+        usual = Surroundings(self.open_session, now=self.time, database_now=self.time, pause=self.time.pass_)
+        return replace(usual, **others)
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         answer = self.http.request(method, f"{self.url}/sandbox/{path}", json=body or None)

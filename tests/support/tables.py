@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "syncer_salesforcerecord": (f"{STORE}/links.py",),
     "syncer_formerid": (f"{STORE}/former_ids.py",),
     "syncer_tombstone": (f"{STORE}/tombstones.py",),
+    "syncer_recordatfault": (f"{STORE}/at_fault.py",),
     "syncer_createintent": (f"{STORE}/intents.py",),
     "syncer_synccursor": (f"{STORE}/cursors.py",),
     "syncer_person": (
@@ -65,6 +66,8 @@ CASCADES = (
     "syncer/admin/connections/admin.py",
     "syncer/sync/upkeep/retention.py",
 )
+#: Mends texts that no read can decode, wherever they stand.
+EVERY_TABLE = "syncer/sync/upkeep/broken_texts.py"
 #: Not the askers: they write for whoever calls them.
 CARRIERS = (f"{STORE}/bulk_sql.py", "syncer/models/")
 
@@ -97,7 +100,7 @@ def _watch(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
 
 def _problem(verb: str, table: str, sql: str) -> str:
     asker = _asker()
-    if not asker or (asker in CASCADES and verb == "DELETE FROM"):
+    if asker in ("", EVERY_TABLE) or (asker in CASCADES and verb == "DELETE FROM"):
         return ""
     if asker not in HOMES[table]:
         return f"{asker} writes {table}, which is {HOMES[table][0]}'s: {sql[:200]}"

@@ -176,17 +176,17 @@ def _read(context: Context, campaign: str, group: Sequence[Joining]) -> Campaign
                 http_status=answer[request.reference].status,
                 fields=error.fields,
             )
-    found = answer["campaign"].body["records"]
+    found = answer.rows("campaign")
     if not found:
         raise Refused(f"Campaign {campaign} is not visible to the sync user, or was deleted.", code="NOT_FOUND")
     members = {
-        row[field]: Member(row["Id"], str(row.get("Status") or ""))
+        str(row.get(field)): Member(row["Id"], str(row.get("Status") or ""))
         for sobject, field in REFERENCE.items()
         if f"members{sobject}" in answer.responses
-        for row in answer[f"members{sobject}"].body["records"]
+        for row in answer.rows(f"members{sobject}")
     }
-    statuses = answer[STATUSES].body["records"] if answer[STATUSES].ok else []
-    return Campaign(str(found[0]["Name"]), tuple(str(row["Label"]) for row in statuses), members)
+    statuses = tuple(str(row["Label"]) for row in answer.rows(STATUSES) if row.get("Label"))
+    return Campaign(str(found[0].get("Name") or campaign), statuses, members)
 
 
 def _questions(campaign: str, group: Sequence[Joining]) -> Iterator[Subrequest]:

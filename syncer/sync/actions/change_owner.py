@@ -20,6 +20,7 @@ from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, contact_and_queue, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
+from syncer.sync.persons.record import related_text
 from syncer.sync.store import links
 from syncer.sync.store.activity import Journal
 
@@ -114,8 +115,7 @@ def _record(
     """Keep the new owners with the records, and log them. The rest of a record may have changed with its owner (flows,
     sharing): its stamp is forgotten, so that the next cycle reads it."""
     journal = Journal(context)
-    response = answer[f"after{sobject}"]
-    after: dict[str, Any] = {row["Id"]: row for row in response.body["records"]} if response.ok else {}
+    after: dict[str, Any] = {row["Id"]: row for row in answer.rows(f"after{sobject}")}
     results = list(zip(group, writing.results(answer[f"give{sobject}"]), strict=True))
     owners = {
         one.person.id: _owner(one, after.get(one.link.record_id) or {}) for one, result in results if result.success
@@ -134,8 +134,7 @@ def _owner(one: Handover, row: Mapping[str, Any]) -> tuple[str, str, str]:
     """Id, name and e-mail address of the new owner; a queue's are not kept with the record."""
     if one.to_queue:
         return one.owner, "", ""
-    related = row.get("Owner") or {}
-    return one.owner, str(related.get("Name") or ""), str(related.get("Email") or "")
+    return one.owner, related_text(row.get("Owner"), "Name"), related_text(row.get("Owner"), "Email")
 
 
 def _told(journal: Journal, one: Handover, result: RowResult, row: Mapping[str, Any]) -> PersonOutcome:
@@ -143,7 +142,7 @@ def _told(journal: Journal, one: Handover, result: RowResult, row: Mapping[str, 
     if not result.success:
         sent = {"OwnerId": one.owner}
         return repeatable.refused(journal, person, ActivityType.CHANGE_OWNER, result.errors[0], sent)
-    shown = str((row.get("Owner") or {}).get("Name") or one.owner)
+    shown = related_text(row.get("Owner"), "Name") or one.owner
     before = link.owner_name or link.owner_id or "(not known)"
     message = f"Owner: {shown}." if link.owner_id == one.owner else f"Owner: {before} → {shown}."
     journal.entry(

@@ -28,6 +28,7 @@ from syncer.sync.connection.connect import (
     learn_organisation,
     one_line_errors,
 )
+from syncer.sync.connection.org_date import OrgDate
 from syncer.sync.context import REAL_WORLD, Context, Surroundings
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
 from syncer.sync.options import SYNC, Action, SyncOptions
@@ -158,6 +159,7 @@ def _context(run: SyncRun, options: SyncOptions, budget: timedelta | None, aroun
         actor=run.trigger,
         store=Database(),
         now=around.now,
+        believed=OrgDate(sync_user, around.database_now).believed,
         pause=wait,
         random=around.random or Random(),  # noqa: S311 - spreads tries, guards nothing
         progress=around.progress,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from syncer.models import ActivityType
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
+from syncer.sync.create.link import not_taken_in
 from syncer.sync.create.refusals import mark
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.similar import FoundAsDuplicate, similar
@@ -19,10 +20,11 @@ from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.push.failures import failure
-from syncer.sync.store import outbox, tombstones
+from syncer.sync.store import intents, outbox, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import PATIENT_TRIES, retry_busy
 from syncer.sync.store.outbox import Failure
+from syncer.sync.store.value_errors import in_halves
 
 #: Refusals because of records that are there already.
 DUPLICATES = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
@@ -66,7 +68,14 @@ def link_created(
     (normalised values, defaults, the work of its automations) is received."""
     outcomes: dict[int, PersonOutcome] = {}
 
+    def not_stored(m: Made, error: Exception) -> None:
+        outcomes[m.creation.person.id] = not_taken_in(context, m.creation.person, m.record, m.message, error)
+        intents.mark_unknown([m.creation.person.id])
+
     def write(remaining: Sequence[Made], attempt: int) -> list[Made]:
+        return in_halves(remaining, lambda some: once(some, attempt), not_stored)
+
+    def once(remaining: Sequence[Made], attempt: int) -> list[Made]:
         by_id = {m.creation.person.id: m for m in remaining}
         persons = person_state.by_ids(by_id) if attempt else {pk: m.creation.person for pk, m in by_id.items()}
         linked = {pk for pk, person in persons.items() if person.linked}  # the cycle has read and linked it meanwhile

@@ -17,7 +17,7 @@ from syncer.sync.errors import FieldsChanged, OutOfTime
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, unknown
-from syncer.sync.persons.record import Reading, RemoteRecord, parse
+from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
 from syncer.sync.push.failures import needs_fresh_fields
 from syncer.sync.store import intents
 
@@ -93,7 +93,8 @@ def _made(
         rows = all_rows(context, first_page(answer, "after"))
     except (SalesforceError, FieldsChanged, OutOfTime):
         return {}, reading
-    return {record.id: record for record in (parse(fields, row) for row in rows)}, reading
+    records, _ = parse_all(fields, rows)
+    return {record.id: record for record in records}, reading
 
 
 def _headers(context: Context, options: SyncOptions) -> dict[str, str]:
@@ -123,5 +124,10 @@ def find_by_uuid(context: Context, fields: ObjectMap, creations: Sequence[Creati
     by_uuid = {str(creation.person.uuid): creation for creation in creations}
     text = soql.select(list(fields.select), "Lead", where=soql.in_(external, list(by_uuid)))
     first, reading = context.query(text)
-    records = [parse(fields, row) for row in all_rows(context, first)]
-    return link_created(context, fields, reading, [Made(by_uuid[r.external_id], r, "Created") for r in records])
+    records, _ = parse_all(fields, all_rows(context, first))
+    return link_created(
+        context,
+        fields,
+        reading,
+        [Made(by_uuid[r.external_id], r, "Created") for r in records if r.external_id in by_uuid],
+    )

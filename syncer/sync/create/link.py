@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from syncer.salesforce.codes import EdgeCode
 from syncer.sync.context import Context
+from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import Found
 from syncer.sync.identity.decide import Decided, Linking, records_of
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import PersonOutcome, Result, being_edited, deleted, outcome, unknown
+from syncer.sync.outcomes import Code, PersonOutcome, Result, being_edited, deleted, outcome, unknown
 from syncer.sync.persons import person_state
-from syncer.sync.persons.merged import Merged
+from syncer.sync.persons.merged import Applied, Merged
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.pull.records import merge_with
+from syncer.sync.persons.record import RemoteRecord
+from syncer.sync.pull.records import merge_with, what_is_wrong
 from syncer.sync.store.intents import may_still_come_through
+from syncer.sync.store.value_errors import in_halves
 
 
 def match(
@@ -23,10 +27,12 @@ def match(
     """Decide which records are whose (``identity.decide``). Whose create may still come through is marked so; whose
     UUID is the external id of a lead that was converted gets another one: Salesforce would take the create for an
     update of that lead, and refuse it for ever."""
+    unreadable = {p.id: _unreadable(p, found) for p in persons if p.id in found.unreadable}
+    persons = [person for person in persons if person.id not in unreadable]
     still_open = [pk for pk, intent in found.intents.items() if may_still_come_through(context, intent)]
     decided = records_of(persons, found, options, actor=context.actor, still_open=still_open)
     context.store.mark_unknown(person.id for person in decided.unknown)
-    decided.unchanged |= {person.id: unknown(person) for person in decided.unknown}
+    decided.unchanged |= unreadable | {person.id: unknown(person) for person in decided.unknown}
     spent = [person for person in decided.to_create if str(person.uuid) in found.spent]
     if spent:
         anew = {person.id: person for person in context.store.give_new_uuids(context, spent)}
@@ -34,23 +40,48 @@ def match(
     return decided
 
 
+def _unreadable(person: PersonState, found: Found) -> PersonOutcome:
+    """To make a lead could be to make a second one."""
+    message = f"{found.unreadable[person.id]} It may be this person's, so nothing was made."
+    return outcome(person, Result.FAILED, message, EdgeCode.BAD_ANSWER)
+
+
 def link(context: Context, links: Mapping[str, Sequence[Linking]], found: Found) -> dict[int, PersonOutcome]:
     """Link persons with the records that are theirs (by object), merged. Return the outcome of each."""
     outcomes: dict[int, PersonOutcome] = {}
     for sobject, group in links.items():
         fields = context.maps[sobject]
+        applied: list[Applied] = []
+
+        def write(some: Sequence[Merged], fields: ObjectMap = fields, applied: list[Applied] = applied) -> list[Merged]:
+            applied.append(context.store.apply(context, fields, found.reading, some))
+            return [*applied[-1].again, *applied[-1].stale]
+
+        def not_linked(m: Merged, error: Exception) -> None:
+            outcomes[m.person.id] = not_taken_in(context, m.person, m.record, "It was not linked.", error)
+
         merged = [merge_with(context, fields, one.person, one.record, link_reason=one.reason) for one in group]
-        applied = context.store.apply(context, fields, found.reading, merged)
-        for m in applied.written:
+        busy = in_halves(merged, write, not_linked)
+        written = [m for part in applied for m in part.written]
+        for m in written:
             told = outcome(m.person, Result.LINKED, f"Linked to {sobject} {m.record.id}: {m.link_reason}")
             received = tuple(m.merge.received)
             outcomes[m.person.id] = replace(told, sfdc_type=sobject, sfdc_id=m.record.id, received=received)
-        for person in _follow(context, [m for m in applied.written if m.record.gone], found):
+        for person in _follow(context, [m for m in written if m.record.gone], found):
             became = replace(outcomes[person.id], sfdc_type=person.sfdc_type, sfdc_id=person.sfdc_id)
             outcomes[person.id] = deleted(person) if person.sfdc_is_deleted else became
-        for m in (*applied.again, *applied.stale):
+        for m in busy:
             outcomes[m.person.id] = being_edited(m.person)
     return outcomes
+
+
+def not_taken_in(
+    context: Context, person: PersonState, record: RemoteRecord, message: str, error: Exception
+) -> PersonOutcome:
+    """The record that is this person's holds something that can't be stored here: it is looked at again by its id."""
+    reason = what_is_wrong(error)
+    context.store.set_aside(context, record.object, {record.id: reason})
+    return outcome(person, Result.FAILED, f"{message} {reason}", Code.RECORD_AT_FAULT)
 
 
 def _follow(context: Context, linked: Sequence[Merged], found: Found) -> list[PersonState]:

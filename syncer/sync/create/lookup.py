@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from syncer.models import CreateIntent
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.ids import object_of
-from syncer.sync.connection.pages import all_rows, first_page
+from syncer.sync.connection.pages import Rows, all_rows, first_page
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import Found, address, askable, former_ids, intents_of, owners
 from syncer.sync.identity.decide import is_what_was_sent, may_be_of, without_former
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import RemoteRecord, parse
+from syncer.sync.persons.record import RemoteRecord, parse_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,40 @@ def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str]
     found = Found(reading, intents=intents)
     for sobject in context.maps:
         if f"linked{sobject}" in queries:
-            found.rows[sobject] = all_rows(context, first_page(answer, f"linked{sobject}"))
+            rows = all_rows(context, first_page(answer, f"linked{sobject}"))
+            found.rows[sobject] = rows
+            found.incomplete = found.incomplete or bool(rows.nameless)
     records = [
-        parse(fields, row)
+        record
         for sobject, fields in context.maps.items()
         if f"free{sobject}" in queries
-        for row in all_rows(context, first_page(answer, f"free{sobject}"))
+        for record in _readable(fields, found, all_rows(context, first_page(answer, f"free{sobject}")), wanted)
     ]
     _sort_in(context, found, records, wanted)
     return found
+
+
+def _readable(fields: ObjectMap, found: Found, rows: Rows, wanted: _Wanted) -> list[RemoteRecord]:
+    """The records in an answer. Of rows that can't be read it is kept whose they may be."""
+    records, bad = parse_all(fields, rows)
+    if rows.nameless:
+        message = f"A {fields.object} came without a readable Id."
+        found.unreadable |= {person.id: message for person in wanted.strangers}
+    by_id = {row["Id"]: row for row in rows}
+    lost = {intent.person_id for intent in wanted.lost}
+    for error in bad:
+        message = f"{fields.object} {error.record_id} {error}."
+        theirs = [p.id for p in wanted.strangers if p.id in lost or _may_be(fields, by_id[error.record_id], p)]
+        found.unreadable |= dict.fromkeys(theirs, message)
+    return records
+
+
+def _may_be(fields: ObjectMap, row: Mapping[str, Any], person: PersonState) -> bool:
+    """Whether a row may be a person's, by what can be read of it."""
+    email = row.get("Email")
+    external = row.get(fields.external_id_field) if fields.external_id_field else None
+    known = [text.strip().lower() for text in (email, external) if isinstance(text, str) and text.strip()]
+    return not known or address(person) in known or str(person.uuid) in known
 
 
 def _queries(context: Context, fields: ObjectMap, wanted: _Wanted) -> Iterable[tuple[str, str]]:

@@ -12,6 +12,7 @@ from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import soql, values
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.kinds import BadValue, kind_of
+from syncer.salesforce.texts import MadeStorable
 from syncer.sync.fields.state_country import partners
 from syncer.sync.fields.synced_objects import CONSENT_FIELDS, FOLLOWED, SYNCED
 from syncer.sync.merge import FieldRule, Value
@@ -41,10 +42,18 @@ class MappedField:
 
     def there(self, record: Mapping[str, Any]) -> Value:
         """The canonical value in a record as Salesforce answered it. Raises ``BadValue``."""
-        raw: Any = record
+        return values.from_wire(self.describe, self.raw(record))
+
+    def raw(self, record: Mapping[str, Any]) -> Any:
+        """What Salesforce answered. Raises ``BadValue`` where it did not answer at all: that is unknown, not empty."""
+        found: Any = record
         for part in self.salesforce_field.split("."):
-            raw = raw.get(part) if raw else None
-        return values.from_wire(self.describe, raw)
+            if found is None:
+                return None
+            if not isinstance(found, Mapping) or part not in found:
+                raise BadValue(self.describe, None, "is not in the answer.")
+            found = found[part]
+        return found
 
     def here(self, person: Mapping[str, Any]) -> Value:
         """The canonical value in a person's columns. Raises ``BadValue`` for what Salesforce's type can't hold."""
@@ -125,13 +134,21 @@ class ObjectMap:
 
     def there(self, record: Mapping[str, Any]) -> dict[str, Value]:
         """The record's values by person field; a value that can't be read is left out, and so not touched."""
+        return self.read(record)[0]
+
+    def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Value], frozenset[str]]:
+        """As ``there``, and which of the values were made storable: in Salesforce they are otherwise."""
         found: dict[str, Value] = {}
+        altered: set[str] = set()
         for field in self.fields:
             try:
-                found[field.person_field] = field.there(record)
+                raw = field.raw(record)
+                found[field.person_field] = values.from_wire(field.describe, raw)
             except BadValue:
                 continue
-        return found
+            if isinstance(raw, MadeStorable):
+                altered.add(field.person_field)
+        return found, frozenset(altered)
 
     def here(self, person: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, BadValue]]:
         """The person's values by field, and the fields whose value is none that Salesforce's type can hold."""

@@ -44,6 +44,8 @@ class Found:
     intents: Mapping[int, CreateIntent] = field(default_factory=dict)  # person → its create under way
     chosen: dict[str, RemoteRecord] = field(default_factory=dict)  # what somebody chose by its id
     owners: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # record id → the person linked to it
+    incomplete: bool = False  # a row without a readable Id came: what is missing may be there
+    unreadable: dict[int, str] = field(default_factory=dict)  # unlinked person → why its record may be one that came
 
 
 def persons_for(context: Context, records: Sequence[RemoteRecord]) -> PersonCandidates:

@@ -13,6 +13,7 @@ from syncer.salesforce.ids import object_of
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import askable, owners
+from syncer.sync.persons.record import related_text
 
 #: Fields by which somebody recognises a record in a list of them.
 SHOWN = {
@@ -50,9 +51,7 @@ def similar(context: Context, persons: Mapping[int, FoundAsDuplicate]) -> dict[i
         answer, _ = context.ask(requests)
     except SalesforceError:
         return {}
-    rows = [
-        (r.reference, row) for r in requests if answer[r.reference].ok for row in answer[r.reference].body["records"]
-    ]
+    rows = [(r.reference, row) for r in requests for row in answer.rows(r.reference)]
     owned = owners(context, [row["Id"] for _, row in rows])
     found: dict[int, list[dict[str, Any]]] = {}
     for sobject, row in rows:
@@ -81,7 +80,7 @@ def _shown(sobject: str, row: Mapping[str, Any]) -> dict[str, Any]:
         "object": sobject,
         "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
         "email": row.get("Email") or "",
-        "company": row.get("Company") or (row.get("Account") or {}).get("Name") or "",
+        "company": row.get("Company") or related_text(row.get("Account"), "Name"),
     }
 
 

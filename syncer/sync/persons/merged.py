@@ -45,8 +45,8 @@ class Merged:
             # What is to be sent waits already, or was refused and waits for a change: this is none.
             and bool(self.merge.to_send or self.keeps_waiting) == bool(self.person.pending)
             and self.merge.base_after_reading(link.base) == link.base
-            and (link.owner_id, link.owner_name, link.owner_email, link.account_id)
-            == (record.owner_id, record.owner_name, record.owner_email, record.account_id)
+            and link.account_id == record.account_id
+            and (not record.owner_id or (link.owner_id, link.owner_name, link.owner_email) == record.owner)
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,10 +46,18 @@ class RemoteRecord:
     external_id: str  # the person's UUID, where the organisation has the field
     created_at: datetime | None  # of a lead
     created_by: str  # of a lead: the id of a user
+    made_storable: frozenset[str] = (
+        frozenset()
+    )  # person fields whose text stands otherwise there: it can't be held here
 
     @property
     def gone(self) -> bool:
         return self.is_deleted or self.is_converted
+
+    @property
+    def owner(self) -> tuple[str, str, str]:
+        """Id, name and address."""
+        return self.owner_id, self.owner_name, self.owner_email
 
     @property
     def name(self) -> str:
@@ -86,37 +94,118 @@ class Became:
     reason: str
 
 
-def parse_stamp(text: str) -> datetime:
-    """``2026-01-02T03:04:05.000+0000`` as an aware datetime."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Where in a read a row stood that has no readable Id: among those changed between these moments (None: any)."""
+
+    after: datetime | None
+    until: datetime | None
 
 
-def parse(fields: ObjectMap, record: Mapping[str, Any]) -> RemoteRecord:
-    """A record of an answer. Raises ``KeyError`` or ``ValueError`` for one without id or stamp."""
-    names = ("MasterRecordId", "OwnerId", "AccountId", "CreatedById")
-    reference = {name: to_18(record[name]) if record.get(name) else "" for name in names}
+class BadRecord(ValueError):
+    """A row that can't be taken for a record, because what the engine itself has to know of it can't be read.
+    ``str()`` ends a sentence that begins with the record."""
+
+    def __init__(self, record_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.record_id = record_id
+
+
+#: Stamps outside of these years are nonsense.
+FIRST_YEAR, LAST_YEAR = 1990, 2999
+
+
+def parse_stamp(text: object) -> datetime:
+    """``2026-01-02T03:04:05.000+0000`` as an aware datetime. Raises ValueError for anything else."""
+    if not isinstance(text, str):
+        raise ValueError("no stamp")
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() is None or not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError("no stamp")
+    return moment.astimezone(UTC)
+
+
+def stamp_of(row: Mapping[str, Any]) -> datetime | None:
+    """When a row was changed last; None if that can't be read."""
+    try:
+        return parse_stamp(row.get("SystemModstamp"))
+    except ValueError:
+        return None
+
+
+def parse(fields: ObjectMap, row: Mapping[str, Any]) -> RemoteRecord:
+    """A record of an answer, whose Id is well formed (``salesforce.pages``). Raises BadRecord."""
+    read = _Row(row)
+    owner_id = read.reference("OwnerId")
     # A queue is no person: records that it owns have no owner's name or e-mail.
-    owner = None if is_queue(reference["OwnerId"]) else record.get("Owner")
-    contact = record.get("ConvertedContactId")
-    external = record.get(fields.external_id_field) if fields.external_id_field else None
+    owner = None if is_queue(owner_id) else row.get("Owner")
+    external = row.get(fields.external_id_field) if fields.external_id_field else None
+    values, made_storable = fields.read(row)
     return RemoteRecord(
         object=fields.object,
-        id=to_18(record["Id"]),
-        stamp=parse_stamp(record["SystemModstamp"]),
-        values=fields.there(record),
-        is_deleted=bool(record.get("IsDeleted")),
-        is_converted=bool(record.get("IsConverted")),
-        contact_id=to_18(contact) if contact else "",
-        master_id=reference["MasterRecordId"],
-        owner_id=reference["OwnerId"],
-        owner_name=_text(owner, "Name"),
-        owner_email=_text(owner, "Email"),
-        account_id=reference["AccountId"],
-        editor=_text(record.get("LastModifiedBy"), "Name"),
-        external_id=str(external or ""),
-        created_at=parse_stamp(record["CreatedDate"]) if record.get("CreatedDate") else None,
-        created_by=reference["CreatedById"],
+        id=row["Id"],
+        stamp=read.moment("SystemModstamp"),
+        values=values,
+        is_deleted=read.flag("IsDeleted"),
+        is_converted=read.flag("IsConverted"),
+        contact_id=read.reference("ConvertedContactId"),
+        master_id=read.reference("MasterRecordId"),
+        owner_id=owner_id,
+        owner_name=related_text(owner, "Name"),
+        owner_email=related_text(owner, "Email"),
+        account_id=read.reference("AccountId"),
+        editor=related_text(row.get("LastModifiedBy"), "Name"),
+        external_id=external if isinstance(external, str) else "",
+        created_at=read.moment("CreatedDate") if row.get("CreatedDate") is not None else None,
+        created_by=read.reference("CreatedById"),
+        made_storable=made_storable,
     )
+
+
+def parse_all(fields: ObjectMap, rows: Iterable[Mapping[str, Any]]) -> tuple[list[RemoteRecord], list[BadRecord]]:
+    """The records of an answer, and the rows that are none."""
+    records: list[RemoteRecord] = []
+    bad: list[BadRecord] = []
+    for row in rows:
+        try:
+            records.append(parse(fields, row))
+        except BadRecord as error:
+            bad.append(error)
+    return records, bad
+
+
+class _Row:
+    """Reads what the engine itself has to know of a row. What can't be read is unknown, and not to be guessed: a record
+    that is not known to be there, or whose it is, can't be taken in."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
+
+    def reference(self, name: str) -> str:
+        """The id in a field; empty where there is none."""
+        found = self._row.get(name)
+        if found is None or found == "":
+            return ""
+        try:
+            return to_18(found)
+        except ValueError as error:
+            raise self._bad(name) from error
+
+    def flag(self, name: str) -> bool:
+        found = self._row.get(name)
+        if found is not None and not isinstance(found, bool):
+            raise self._bad(name)
+        return found or False
+
+    def moment(self, name: str) -> datetime:
+        try:
+            return parse_stamp(self._row.get(name))
+        except ValueError as error:
+            raise self._bad(name) from error
+
+    def _bad(self, name: str) -> BadRecord:
+        what = "has no" if self._row.get(name) is None else "has no readable"
+        return BadRecord(self._row["Id"], f"{what} {name}")
 
 
 def already_merged(merged: datetime | None, read_at: datetime | None, stamp: datetime) -> bool:
@@ -125,8 +214,14 @@ def already_merged(merged: datetime | None, read_at: datetime | None, stamp: dat
     return merged == stamp and read_at is not None and read_at >= stamp + OVERLAP
 
 
-def _text(related: Any, name: str) -> str:
-    return str(related.get(name) or "") if isinstance(related, Mapping) else ""
+#: Characters of a name or address that are kept with a link. Salesforce's have at most 121.
+LONGEST_NAME = 255
+
+
+def related_text(related: Any, name: str) -> str:
+    """A text of a record that is read through a reference, as far as it is kept; empty where there is none."""
+    found = related.get(name) if isinstance(related, Mapping) else None
+    return str(found)[:LONGEST_NAME] if isinstance(found, str) else ""
 
 
 def names_agree(person: PersonState, record: RemoteRecord) -> bool:

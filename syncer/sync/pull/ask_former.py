@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from syncer.models import SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page, Subrequest
-from syncer.salesforce.ids import to_18
+from syncer.salesforce.ids import is_salesforce_id, to_18
 from syncer.sync.connection import runs
-from syncer.sync.connection.pages import first_page, pages
+from syncer.sync.connection.pages import field_errors, first_page, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.synced_objects import OBJECTS
-from syncer.sync.persons.record import Became
+from syncer.sync.persons.record import Became, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,16 @@ def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, Syn
         Subrequest("GET", soql.query_path(past.query(cursors[past.name]), past.deleted), past.reference)
         for past in questions
     ]
-    answer, _ = context.ask(requests)
+    answer, reading = context.ask(requests)
     for past in questions:
         cursor = cursors[past.name]
         if answer[past.reference].error() is not None:
             continue  # asked again by the next cycle; it stops nothing else
         done = 0
-        for page in pages(context, first_page(answer, past.reference)):
-            context.store.keep_former_ids(context, [_gone(past, row) for row in page.records])
+        for page, _ in pages(
+            context, first_page(answer, past.reference), reading, partial(_ask, context, past, cursor)
+        ):
+            context.store.keep_former_ids(context, [one for row in page.records if (one := _gone(past, row))])
             done += len(page.records)
             _move(context, cursor, page)
             if done:
@@ -90,13 +93,20 @@ def _read(context: Context, questions: Sequence[Past], cursors: Mapping[str, Syn
         _finish(context, cursor)
 
 
+def _ask(context: Context, past: Past, cursor: SyncCursor) -> tuple[Page, Reading]:
+    with field_errors():
+        return context.query(past.query(cursor), deleted=past.deleted)
+
+
 def _finish(context: Context, cursor: SyncCursor) -> None:
     cursor.read_to, cursor.resume_id = context.now(), ""
     context.store.store_cursor(context, cursor)
 
 
-def _gone(past: Past, row: Mapping[str, Any]) -> Became:
-    return Became(past.object, to_18(row["Id"]), to_18(row[past.field]), past.reason)
+def _gone(past: Past, row: Mapping[str, Any]) -> Became | None:
+    """What the record became; None if that can't be read. Nobody here is linked with it: there is nothing to lose."""
+    survivor = row.get(past.field)
+    return Became(past.object, row["Id"], to_18(survivor), past.reason) if is_salesforce_id(survivor) else None
 
 
 def _move(context: Context, cursor: SyncCursor, page: Page) -> None:

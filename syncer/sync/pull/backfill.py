@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncer.models import Backfill
+from syncer.models import Backfill, SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import field_errors, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.persons.record import Reading, RemoteRecord, parse
-from syncer.sync.pull.records import merge_with
+from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
+from syncer.sync.pull.records import Left, merge_with
 from syncer.sync.store.locking import retry_busy
+from syncer.sync.store.value_errors import in_halves
+
+#: Records that are read again because rows of a backfill had no Id.
+MOST_WITHOUT = 500
 
 
 def fill(context: Context, sobject: str) -> None:
@@ -44,24 +48,38 @@ def _job(context: Context, sobject: str) -> Backfill | None:
 
 
 def _read_all(context: Context, fields: ObjectMap, job: Backfill) -> None:
-    where = f"Id > {soql.literal(job.position)}" if job.position else None
+    def ask_anew() -> tuple[Page, Reading]:
+        where = f"Id > {soql.literal(job.position)}" if job.position else None
+        with field_errors():
+            return context.query(soql.select(list(fields.select), fields.object, where=where, order_by=["Id"]))
+
     context.next_batch()
-    with field_errors():
-        first, reading = context.query(soql.select(list(fields.select), fields.object, where=where, order_by=["Id"]))
-    done = 0
-    for page in pages(context, first):
+    done = nameless = 0
+    for page, reading in pages(context, *ask_anew(), ask_anew):
         _take_page(context, fields, reading, page, job)
         done += len(page.records)
+        nameless += len(page.nameless)
         runs.report(context, f"Filling in new {fields.object} fields", done, max(done, page.total))
         if page.next_url:
             context.next_batch()
+    if nameless:
+        _read_without(context, fields)
+
+
+def _read_without(context: Context, fields: ObjectMap) -> None:
+    """Rows came without a readable Id: the records that have not got these fields are read whole, by their ids."""
+    links = SalesforceRecord.objects.filter(
+        organisation=context.organisation, object=fields.object, hidden_since=None, person__sfdc_is_deleted=False
+    ).exclude(base__has_keys=[f.person_field for f in fields.fields if f.rule.receive])
+    ids = links.order_by("person_id").values_list("record_id", flat=True)[:MOST_WITHOUT]
+    context.store.postpone(context, fields.object, ids)
 
 
 def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page, job: Backfill) -> None:
     """Merge the new fields of a page of records, and keep how far the backfill has come."""
-    later: list[str] = []
+    left = Left()
 
-    def take(records: Sequence[RemoteRecord], attempt: int) -> list[RemoteRecord]:
+    def take(records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
         persons = context.store.by_record_ids(context, [record.id for record in records])
         pairs = [(persons[record.id], record) for record in records if record.id in persons]
         # What was hidden may have changed in any field meanwhile: it is read whole.
@@ -73,12 +91,19 @@ def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page
         ]
         applied = context.store.apply(context, fields, reading, merged)
         context.received["updated"] += len(applied.changed)
-        later.extend([*hidden, *(m.record.id for m in applied.stale)])
+        left.later.extend([*hidden, *(m.record.id for m in applied.stale)])
         return [m.record for m in applied.again]
 
-    records = [parse(fields, row) for row in page.records]
-    busy = retry_busy(records, take)
-    context.store.postpone(context, fields.object, [*later, *(record.id for record in busy)])
+    def blame(record: RemoteRecord, error: Exception) -> None:
+        left.blame(fields.object, record.id, error)
+
+    records, bad = parse_all(fields, page.records)
+    for row in bad:
+        left.blame(fields.object, row.record_id, row)
+    busy = retry_busy(records, lambda some, attempt: in_halves(some, take, blame))
+    context.store.postpone(context, fields.object, [*left.later, *(record.id for record in busy)])
+    if left.at_fault:
+        context.store.set_aside(context, fields.object, left.at_fault)
     job.records += len(records)
-    job.position = records[-1].id if records else job.position
+    job.position = page.records[-1]["Id"] if page.records else job.position
     context.store.store_backfill(context, job)

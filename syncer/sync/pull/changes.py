@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,11 @@ from syncer.models import CreateIntent, SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.sync.connection import runs
-from syncer.sync.connection.pages import pages
+from syncer.sync.connection.pages import field_errors, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.persons.record import OVERLAP, Reading, parse_stamp
+from syncer.sync.persons.record import OVERLAP, Gap, Reading, stamp_of
+from syncer.sync.pull.look_again import look_again
 from syncer.sync.pull.records import receive_records
 from syncer.sync.pull.visibility import ask_for_unseen, read_again
 from syncer.sync.store import links
@@ -34,16 +35,16 @@ class ChangeQuery:
     deleted: bool
 
 
-def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False) -> ChangeQuery:
+def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False, going_on: bool = False) -> ChangeQuery:
     """The query for what changed since the cursor; a read that was broken off goes on behind its last row.
 
     The first read leaves out what never becomes a person. Later ones ask for deleted and converted records, too; so
     does the first one for what changed since the first persons have had records.
-    ``full``: everything, whenever it changed, from the beginning.
+    ``full``: everything, whenever it changed, from the beginning. ``going_on``: this very read has taken rows already.
     """
     conditions = []
     first = cursor.read_to is None
-    if cursor.resume_stamp is not None and not full:
+    if cursor.resume_stamp is not None and (going_on or not full):
         conditions.append(soql.changed_since(None, (cursor.resume_stamp, cursor.resume_id)))
     elif cursor.read_to is not None and not full:
         conditions.append(soql.changed_since(cursor.read_to - OVERLAP, None))
@@ -66,43 +67,86 @@ def _first_known(cursor: SyncCursor) -> datetime | None:
 
 
 def receive(context: Context, sobject: str, first: Page, reading: Reading) -> None:
-    """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them.
-
-    All pages count as read when the first one was: which rows they hold was settled then, and perhaps their values.
-    """
+    """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them. A list that is
+    lost meanwhile is asked for anew behind the last row."""
     cursor = cursor_for(context, sobject)
     if cursor.reading_since is None or context.full:
-        cursor.reading_since = first.asked_at
-    done = 0
-    for page in pages(context, first):
-        postponed = receive_records(context, sobject, page.records, reading)
-        _move(context, cursor, page.records, postponed)
+        cursor.reading_since = reading.asked_at
+
+    def ask_anew() -> tuple[Page, Reading]:
+        query = change_query(context.maps[sobject], cursor, full=context.full, going_on=True)
+        with field_errors():
+            return context.query(query.soql, deleted=query.deleted)
+
+    done, sequences, gaps = 0, {reading.sequence}, _Gaps(context, cursor)
+    for page, reading_of_page in pages(context, first, reading, ask_anew):
+        sequences.add(reading_of_page.sequence)
+        left = receive_records(context, sobject, page.records, reading_of_page)
+        gaps.take(page)
+        _move(context, cursor, page.records, left.later)
         done += len(page.records)
         runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
             context.next_batch()
+    gaps.end(reading.asked_at)
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
-    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, reading))
+    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, sequences))
     context.store.store_cursor(context, cursor)
+    look_again(context, sobject)
     if context.full:
         ask_for_unseen(context, cursor, reading.sequence)
 
 
+class _Gaps:
+    """Rows without a readable Id, set aside by where they stood: behind the last row with a stamp, before the next one.
+
+    One at the end of a page is kept with the next page: the cursor stands before it until then.
+    """
+
+    def __init__(self, context: Context, cursor: SyncCursor) -> None:
+        self._context, self._sobject = context, cursor.object
+        self._after = cursor.resume_stamp or (cursor.read_to - OVERLAP if cursor.read_to else None)
+        self._open = False
+
+    def take(self, page: Page) -> None:
+        if page.nameless or self._open:
+            stood = set(page.nameless)
+            for number, row in enumerate(page.records):
+                self._open = self._open or number in stood
+                if (stamp := stamp_of(row)) is not None:
+                    self._close(stamp)
+                    self._after = stamp
+            self._open = self._open or len(page.records) in stood
+        elif page.records:
+            self._after = stamp_of(page.records[-1]) or self._after
+
+    def end(self, until: datetime) -> None:
+        """No more pages: what was changed later than they were asked for is not among them."""
+        self._close(until)
+
+    def _close(self, until: datetime) -> None:
+        if self._open:
+            self._context.store.set_gap_aside(self._context, self._sobject, Gap(self._after, until))
+        self._open = False
+
+
 def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
     """Store how far the read has come, and which records it had to leave."""
-    if rows:
-        cursor.resume_stamp, cursor.resume_id = parse_stamp(rows[-1]["SystemModstamp"]), rows[-1]["Id"]
+    for row in reversed(rows):
+        if (stamp := stamp_of(row)) is not None:
+            cursor.resume_stamp, cursor.resume_id = stamp, row["Id"]
+            break
     cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
     context.store.store_cursor(context, cursor)
 
 
-def _not_read_yet(context: Context, cursor: SyncCursor, reading: Reading) -> list[str]:
-    """The postponed records that this very read has not merged after all."""
+def _not_read_yet(context: Context, cursor: SyncCursor, sequences: Collection[int]) -> list[str]:
+    """The postponed records that this very read (its requests' numbers) has not merged after all."""
     undecided = links.undecided(context.organisation, cursor.object, UNDECIDED_A_CYCLE, may_send=context.may_send)
     waiting = list(dict.fromkeys([*cursor.postponed, *context.store.to_read(cursor.object), *undecided]))
     read = SalesforceRecord.objects.filter(
-        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence=reading.sequence
+        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence__in=sequences
     )
     done = set(read.values_list("record_id", flat=True))
     return [record_id for record_id in waiting if record_id not in done]

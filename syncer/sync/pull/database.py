@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.db import transaction
@@ -13,9 +13,9 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Applied, Merged, Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Became, Reading, RemoteRecord
+from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 from syncer.sync.pull import lifecycle, new_persons, related_names, visibility, write
-from syncer.sync.store import cursors, former_ids, intents, links, outbox, persons
+from syncer.sync.store import at_fault, cursors, former_ids, intents, links, outbox, persons
 from syncer.sync.store.locking import lock
 
 
@@ -88,6 +88,15 @@ class Database:
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         former_ids.learn(context, [*self._became, *gone])
         self._became.clear()
+
+    def set_aside(self, context: Context, sobject: str, reasons: Mapping[str, str]) -> None:
+        at_fault.set_aside(context, sobject, reasons)
+
+    def set_gap_aside(self, context: Context, sobject: str, gap: Gap) -> None:
+        at_fault.add_gap(context, sobject, gap)
+
+    def taken_in(self, context: Context, sobject: str, record_ids: Collection[str]) -> None:
+        at_fault.remove(context, sobject, record_ids)
 
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         cursors.store(context, cursor)

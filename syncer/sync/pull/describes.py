@@ -12,8 +12,9 @@ from django.db.models import Q
 
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor, SyncUser
 from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
-from syncer.salesforce.errors import Refused
+from syncer.salesforce.errors import Refused, Unavailable
 from syncer.salesforce.kinds import kind_of
 from syncer.sync.context import Context
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
@@ -216,12 +217,20 @@ def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
             raise Refused(
                 f"The sync user can't see the object {name}: {error.message}", code=error.code, fields=error.fields
             )
-        change = store_describe(
-            context.sync_user, parse_object(response.body, response.header("Last-Modified")), context.now()
-        )
-        changes.append(change)
+        try:
+            described = parse_object(response.body, response.header("Last-Modified"), asked=name)
+        except ValueError as problem:
+            if name not in known:
+                raise Unavailable(f"The answer can't be used: {problem}.", code=EdgeCode.BAD_ANSWER) from None
+            context.note(f"{name}: the list of fields can't be read ({problem}); the one that was read last is used.")
+            continue
+        changes.append(change := store_describe(context.sync_user, described, context.now()))
         for sentence in change.sentences(first=name not in known):
             context.note(sentence)
+        if described.unreadable:
+            context.note(
+                f"{name}: described in a form that can't be read, and not synced: {_named(described.unreadable)}."
+            )
     if any(changes):
         context.load_maps()
     return [change for change in changes if change]

@@ -23,6 +23,7 @@ from syncer.sync.store import activity, cursors, former_ids, links, outbox, pers
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock
+from syncer.sync.store.value_errors import is_race
 
 UNSEEN = ", to a contact that the sync user can't see."
 
@@ -203,7 +204,10 @@ def _become_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) 
         return []
     try:
         return _link_to_contacts(context, reading, pairs)
-    except IntegrityError:  # somebody has linked a contact meanwhile: the next try finds whose it is
+    except IntegrityError as error:
+        if not is_race(error):
+            raise
+        # Somebody has linked a contact meanwhile: the next try finds whose it is.
         if len(pairs) == 1:
             return [pairs[0][1]]
     return [record for pair in pairs for record in _become_contacts(context, reading, [pair])]

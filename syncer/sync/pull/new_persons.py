@@ -19,15 +19,18 @@ from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.store import links, persons, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import LinkRow
+from syncer.sync.store.value_errors import is_race
 
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """A person made from a record; ``bad`` are the values that can't be stored here."""
+    """A person made from a record; ``bad`` are the values that can't be stored here, ``altered`` the fields whose
+    values can't be stored quite as they are."""
 
     record: RemoteRecord
     columns: Mapping[str, Any]
     bad: Mapping[str, BadValue]
+    altered: frozenset[str]
 
 
 def create_persons(
@@ -37,7 +40,9 @@ def create_persons(
     Person to SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
     try:
         return _insert(context, fields, reading, records), []
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_race(error):
+            raise
         if len(records) == 1:
             return 0, list(records)
     made = [create_persons(context, fields, reading, [record]) for record in records]
@@ -74,7 +79,8 @@ def _new_person(fields: ObjectMap, record: RemoteRecord) -> NewPerson:
             columns |= received_columns(columns, fields, {field.person_field: value})
         except BadValue as error:
             bad[field.person_field] = error
-    return NewPerson(record, columns, bad)
+    received = {field.person_field for field in fields.fields if field.rule.receive}
+    return NewPerson(record, columns, bad, (record.made_storable & received) - bad.keys())
 
 
 def _link_row(context: Context, fields: ObjectMap, reading: Reading, person_id: int, one: NewPerson) -> LinkRow:
@@ -118,6 +124,8 @@ def _log(journal: Journal, person_id: int, one: NewPerson) -> None:
         actor="Salesforce",
         detail={"source": "Salesforce", "object": record.object, "id": record.id},
     )
+    for field in sorted(one.altered):
+        journal.made_storable(person_id, record.name, field, record.values[field])
     for field, error in one.bad.items():
         journal.not_stored(person_id, record.name, field, record.values[field], error)
 

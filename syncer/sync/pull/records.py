@@ -11,14 +11,17 @@ from typing import Any
 
 from syncer.models import SalesforceRecord
 from syncer.sync.context import Context
+from syncer.sync.errors import ManyAtFault
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import persons_for
 from syncer.sync.identity.decide import Sorted, base_of_create, sort_page
 from syncer.sync.merge import Merge, merge
 from syncer.sync.persons.merged import Merged, Pair
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Reading, RemoteRecord, already_merged, parse, parse_stamp
+from syncer.sync.persons.record import BadRecord, Reading, RemoteRecord, already_merged, parse_all, stamp_of
+from syncer.sync.store import at_fault
 from syncer.sync.store.locking import retry_busy
+from syncer.sync.store.value_errors import in_halves
 
 
 @dataclass(slots=True)
@@ -32,27 +35,71 @@ class Taken:
     later: list[str] = field(default_factory=list)
 
 
+#: Records of one page that may be at fault each by itself.
+MOST_AT_FAULT = 20
+
+
+@dataclass(slots=True)
+class Left:
+    """What could not be merged of a page: ``later``, the ids of records that have to be read again; and those that were
+    set aside, each because of itself, with the reason."""
+
+    later: list[str] = field(default_factory=list)
+    at_fault: dict[str, str] = field(default_factory=dict)
+
+    def blame(self, sobject: str, record_id: str, error: Exception) -> None:
+        """A record is at fault. Raises ManyAtFault when there are so many that it is not the records."""
+        self.at_fault[record_id] = reason = what_is_wrong(error)
+        if len(self.at_fault) > MOST_AT_FAULT:
+            raise ManyAtFault(sobject, MOST_AT_FAULT, reason)
+
+
 def receive_records(
     context: Context, sobject: str, rows: Sequence[dict[str, Any]], reading: Reading, *, by_value: bool = False
-) -> list[str]:
-    """Merge one page of records. Return the ids of those that could not be merged now and have to be read again.
+) -> Left:
+    """Merge one page of records. Return what was left of it; what is at fault is set aside already.
 
-    ``by_value``: also records whose stamp says that they were merged before.
+    ``by_value``: also records whose stamp says that they were merged before. Raises ManyAtFault.
     """
     fields = context.maps[sobject]
     fresh = rows if by_value or context.full else _not_merged_yet(context, rows)
-    later: list[str] = []
+    left = Left()
     context.received["unchanged"] += len(rows)
 
-    def take(records: Sequence[RemoteRecord], attempt: int) -> list[RemoteRecord]:
+    def take(records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
         taken = _take(context, fields, reading, records)
         context.count_received(updated=taken.updated, created=taken.created)
-        later.extend(taken.later)
+        left.later.extend(taken.later)
         return taken.again
 
-    busy = retry_busy([parse(fields, row) for row in fresh], take)
+    def blame(record: RemoteRecord, error: Exception) -> None:
+        left.blame(sobject, record.id, error)
+
+    records, bad = parse_all(fields, fresh)
+    for row in bad:
+        left.blame(sobject, row.record_id, row)
+    busy = retry_busy(records, lambda some, attempt: in_halves(some, take, blame))
     context.converting |= {record.contact_id for record in busy if record.is_converted}
-    return [*later, *(record.id for record in busy)]
+    left.later += [record.id for record in busy]
+    _settle_aside(context, sobject, rows, left)
+    return left
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Why a record can't be taken in, as a sentence."""
+    if isinstance(error, BadRecord):
+        return f"It {error}."
+    first_line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    return f"A value of it can't be stored ({type(error).__name__}: {first_line})."
+
+
+def _settle_aside(context: Context, sobject: str, rows: Sequence[dict[str, Any]], left: Left) -> None:
+    """Keep what is at fault, and forget that about records that are not any more."""
+    if left.at_fault:
+        context.store.set_aside(context, sobject, left.at_fault)
+    waiting = at_fault.known(context, sobject) if rows else frozenset()
+    if mended := waiting & {row["Id"] for row in rows} - left.at_fault.keys() - set(left.later):
+        context.store.taken_in(context, sobject, mended)
 
 
 def _not_merged_yet(context: Context, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,8 +121,10 @@ def _not_merged_yet(context: Context, rows: Sequence[dict[str, Any]]) -> list[di
         link = links.get(row["Id"])
         known = link is not None and link["hidden_since"] is None
         if link is not None and known and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
-            stamp = parse_stamp(row["SystemModstamp"])
-            if row.get("IsDeleted") or already_merged(link["system_modstamp"], link["read_at"], stamp):
+            stamp = stamp_of(row)
+            if stamp is not None and (
+                row.get("IsDeleted") or already_merged(link["system_modstamp"], link["read_at"], stamp)
+            ):
                 continue
         fresh.append(row)
     return fresh

@@ -8,6 +8,7 @@ history: what the records are called now comes with the records.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -17,7 +18,6 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page
 from syncer.salesforce.errors import Recovery, Refused, policy_for
-from syncer.salesforce.ids import to_18
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import first_page
 from syncer.sync.context import Context
@@ -26,17 +26,22 @@ from syncer.sync.fields.synced_objects import ACCOUNT, CONTACT, FOLLOWED, OBJECT
 from syncer.sync.merge import Value
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Merged
-from syncer.sync.persons.record import OVERLAP, Reading, parse, parse_stamp
+from syncer.sync.persons.record import OVERLAP, Reading, parse, related_text, stamp_of
 from syncer.sync.pull import describes
-from syncer.sync.pull.records import merge_with
+from syncer.sync.pull.records import Left, merge_with
 from syncer.sync.store import bulk_sql, cursors, links
 from syncer.sync.store.locking import retry_busy
+from syncer.sync.store.value_errors import in_halves
 
 #: Pages of 2,000 rows that one cycle reads of each object. A nightly job that touches 500,000 accounts is spread over
 #: many cycles, so that it uses up neither the day's API calls nor the time of the records.
 PAGES_A_CYCLE = 10
 #: Persons in one transaction.
 BATCH = 2000
+#: Changes are read again for so long in which a row came without an Id.
+HELD_FOR = timedelta(hours=24)
+#: Stands for the stamp of an account that has none that can be read.
+NO_STAMP = "2000-01-01T00:00:00.000+0000"
 
 
 def queries(context: Context, objects: Iterable[str]) -> dict[str, str]:
@@ -82,7 +87,7 @@ def take_access(context: Context, answer: Answer, asked: Iterable[str]) -> list[
     return describes.take_related(context, seen)
 
 
-def begin(context: Context, answer: Answer, asked: Iterable[str]) -> dict[str, Page]:
+def begin(context: Context, answer: Answer, reading: Reading, asked: Iterable[str]) -> dict[str, Page]:
     """The first pages of the objects whose changes are to be followed now, before any record is merged; an object that
     was never read is followed from now on. What Salesforce refuses of it stops nothing else."""
     pages = {}
@@ -95,7 +100,7 @@ def begin(context: Context, answer: Answer, asked: Iterable[str]) -> dict[str, P
             continue
         cursor = cursors.cursor_for(context, name)
         if cursor.read_to is None:
-            cursor.read_to = answer.asked_at
+            cursor.read_to = reading.asked_at
             context.store.store_cursor(context, cursor)
             if name == ACCOUNT.object and cursors.cursor_for(context, CONTACT.name).read_to is not None:
                 # The contacts were read before their accounts were followed: the filling in tells which they are.
@@ -111,18 +116,24 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
     cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list that was opened
     before a long read of records."""
     cursor = cursors.cursor_for(context, name)
-    cursor.reading_since = cursor.reading_since or first.asked_at
-    page, done = first, 0
+    cursor.reading_since = cursor.reading_since or reading.asked_at
+    page, done, whole = first, 0, True
     for number in range(1, PAGES_A_CYCLE + 1):
+        whole = whole and not page.nameless
         if page.records:
             renamed = _APPLY[name](context, page.records, reading)
-            last = page.records[-1]
-            cursor.resume_stamp, cursor.resume_id = parse_stamp(last["SystemModstamp"]), last["Id"]
+            last = next((row for row in reversed(page.records) if stamp_of(row)), None)
+            if last is not None:
+                cursor.resume_stamp, cursor.resume_id = stamp_of(last), last["Id"]
             done += len(page.records)
             if renamed or page.next_url:
                 runs.report(context, f"Following {name}s", done, max(done, page.total))
         if not page.next_url:
-            cursor.read_to, cursor.reading_since = cursor.reading_since, None
+            if whole or _held_long_enough(cursor):
+                cursor.read_to = cursor.reading_since
+            else:
+                context.note(f"Of the {name}s that changed, one came without a readable Id: they are read again.")
+            cursor.reading_since = None
             cursor.resume_stamp, cursor.resume_id = None, ""
         context.store.store_cursor(context, cursor)
         if not page.next_url:
@@ -138,6 +149,12 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
             return
 
 
+def _held_long_enough(cursor: SyncCursor) -> bool:
+    """A row without an Id is asked for again with those that changed since; not for ever."""
+    since, read_to = cursor.reading_since, cursor.read_to
+    return since is None or read_to is None or since - read_to > HELD_FOR
+
+
 # -- accounts ---------------------------------------------------------------------------------------------------------
 
 
@@ -147,7 +164,8 @@ def _apply_accounts(context: Context, rows: Sequence[Mapping[str, Any]], reading
     fields = _from_accounts(context)
     if not fields.fields:
         return 0
-    accounts = {to_18(row["Id"]): row for row in rows}
+    # An account without a readable stamp is as good as any other: what counts is its name now.
+    accounts = {row["Id"]: row if stamp_of(row) else {**row, "SystemModstamp": NO_STAMP} for row in rows}
     received = {key: fields.there({ACCOUNT.relationship: row}) for key, row in accounts.items()}
     ids = bulk_sql.matching(
         SalesforceRecord,
@@ -172,18 +190,27 @@ def _receive_from_accounts(
     person_ids: Iterable[int],
 ) -> None:
     """One batch of persons."""
-    later: list[str] = []
+    left = Left()
 
-    def take(ids: Sequence[int], attempt: int) -> list[int]:
+    def take(ids: Sequence[int]) -> list[int]:
         applied = context.store.apply(context, fields, reading, _merged(context, fields, accounts, ids))
         context.received["updated"] += len(applied.changed)
-        later.extend(m.record.id for m in applied.stale)
+        left.later.extend(m.record.id for m in applied.stale)
         return [m.person.id for m in applied.again]
 
-    busy = retry_busy(person_ids, take)
-    if busy:
-        later += [person.link.record_id for person in person_state.by_ids(busy).values() if person.link]
-    context.store.postpone(context, CONTACT.name, later)
+    def blame(person_id: int, error: Exception) -> None:
+        for record_id in _records_of([person_id]):
+            left.blame(CONTACT.name, record_id, error)
+
+    busy = retry_busy(person_ids, lambda ids, attempt: in_halves(ids, take, blame))
+    context.store.postpone(context, CONTACT.name, [*left.later, *_records_of(busy)])
+    if left.at_fault:
+        context.store.set_aside(context, CONTACT.name, left.at_fault)
+
+
+def _records_of(person_ids: Collection[int]) -> list[str]:
+    links = SalesforceRecord.objects.filter(person_id__in=person_ids) if person_ids else SalesforceRecord.objects.none()
+    return list(links.values_list("record_id", flat=True))
 
 
 #: A value agreed last is not the account's, which is in column {0}.
@@ -235,7 +262,7 @@ def _merged(
 
 def _apply_users(context: Context, rows: Sequence[Mapping[str, Any]], reading: Reading) -> int:
     """The names and addresses of users, for the records that they own. Return to how many they are new."""
-    users = [(to_18(row["Id"]), str(row["Name"] or ""), str(row["Email"] or "")) for row in rows]
+    users = [(row["Id"], related_text(row, "Name"), related_text(row, "Email")) for row in rows]
     return context.store.rename_owners(context, users, reading)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from syncer.models import ActivityType, SalesforceRecord, SyncCursor
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
-from syncer.salesforce.ids import to_18
-from syncer.sync.connection.pages import all_rows, field_errors
+from syncer.sync.connection.pages import Rows, all_rows, field_errors
 from syncer.sync.context import Context
 from syncer.sync.merge import merge
 from syncer.sync.persons import person_state
@@ -36,15 +34,19 @@ def _take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> tuple[lis
     """Merge these records, and hide those that are not answered. Return the ids of those that can't be merged now, and
     how many were hidden."""
     rows, reading = ask_for(context, sobject, ids)
-    remaining = receive_records(context, sobject, rows, reading)
-    missing = set(ids) - {to_18(row["Id"]) for row in rows}
+    remaining = receive_records(context, sobject, rows, reading).later
+    missing = set(ids) - {row["Id"] for row in rows}
     if not missing:
         return remaining, 0
+    if rows.nameless:  # it may be any of them
+        context.store.set_aside(context, sobject, dict.fromkeys(missing, "It came without a readable Id."))
+        return remaining, 0
+    context.store.taken_in(context, sobject, missing)
     unseen = person_state.by_record_ids(context.organisation, missing).values()
     return remaining, hide(context, reading, [p.id for p in unseen])
 
 
-def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[dict[str, Any]], Reading]:
+def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[Rows, Reading]:
     """Read records by id, deleted ones included. What is not answered is not visible, or was deleted for good."""
     fields = context.maps[sobject]
     with field_errors():

@@ -26,6 +26,7 @@ from syncer.sync.store.activity import Journal, shown
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.links import LinkRow
 from syncer.sync.store.locking import lock, read_since
+from syncer.sync.store.value_errors import is_race
 
 Also = Callable[[Sequence[Merged]], None]
 
@@ -37,7 +38,9 @@ def write_merged(
     that are written. When one of the records, or of the persons, got another link meanwhile, one by one."""
     try:
         return _write_batch(context, fields, reading, merged, also)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_race(error):
+            raise
         if len(merged) == 1:
             return Applied([], set(), list(merged), [])
     single = [write_merged(context, fields, reading, [m], also=also) for m in merged]
@@ -124,6 +127,8 @@ def _log_values(m: Merged, received: dict[str, Value], journal: Journal) -> None
     for decision in m.merge.decisions:
         if decision.outcome is Outcome.RECEIVE and decision.field in received:
             journal.received(person.id, person.name, decision, m.record.editor_name)
+            if decision.field in m.record.made_storable:
+                journal.made_storable(person.id, person.name, decision.field, decision.there)
     for decision in m.merge.conflicts:
         journal.conflict(person.id, person.name, decision)
     for decision in m.merge.decisions:
@@ -146,6 +151,7 @@ def _link_row(context: Context, m: Merged, reading: Reading, written: bool) -> L
     received_at = now if m.merge.received or not same_record else (link.received_at if link else None)
     if m.partial and link is not None:
         return _partial_row(m, link, reading, base, received_at)
+    owner_id, owner_name, owner_email = _owner(m)
     return LinkRow(
         person_id=m.person.id,
         object=record.object,
@@ -154,15 +160,23 @@ def _link_row(context: Context, m: Merged, reading: Reading, written: bool) -> L
         system_modstamp=record.stamp,
         read_at=reading.asked_at,
         read_sequence=reading.sequence,
-        owner_id=record.owner_id,
-        owner_name=record.owner_name,
-        owner_email=record.owner_email,
+        owner_id=owner_id,
+        owner_name=owner_name,
+        owner_email=owner_email,
         account_id=record.account_id,
         received_at=received_at,
         sent_at=sent_at,
         undecided=None if m.undecided is None else m.undecided + written,
         awaits_sending=m.merge.waits,
     )
+
+
+def _owner(m: Merged) -> tuple[str, str, str]:
+    """Whose the record is. Every record has an owner: one that is not told is not known, and stays who it was."""
+    link, record = m.person.link, m.record
+    if link is not None and link.record_id == record.id and not record.owner_id:
+        return link.owner_id, link.owner_name, link.owner_email
+    return record.owner
 
 
 def _partial_row(

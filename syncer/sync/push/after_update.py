@@ -13,6 +13,7 @@ from typing import Any
 from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
+from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
@@ -20,6 +21,7 @@ from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import SETTLED_AFTER, Reading
+from syncer.sync.pull.records import what_is_wrong
 from syncer.sync.push.failures import failed_outcome, failure, labels
 from syncer.sync.push.sending import Held, Sending, Sent
 from syncer.sync.store import links, outbox, persons
@@ -27,6 +29,7 @@ from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import AgreedRow
 from syncer.sync.store.locking import PATIENT_TRIES, lock, read_since, retry_busy
 from syncer.sync.store.outbox import Failure
+from syncer.sync.store.value_errors import in_halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,40 @@ class Batch:
 
 
 def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent]) -> dict[int, PersonOutcome]:
-    """Store the results. A person that is being edited right now is loaded again and the result recorded then."""
+    """Store the results. A person that is being edited right now is loaded again and the result recorded then. One
+    result that can't be stored stands in the way of no other."""
     outcomes: dict[int, PersonOutcome] = {}
 
+    def not_stored(s: Sent, error: Exception) -> None:
+        outcomes[s.sending.person.id] = _fail_to_store(context, fields, s, error)
+
     def write(remaining: Sequence[Sent], attempt: int) -> list[Sent]:
-        now = _loaded_again(remaining) if attempt else remaining
-        batch, busy = _record_once(context, fields, reading, now, attempt)
-        outcomes.update(batch.outcomes)
-        return busy
+        def once(some: Sequence[Sent]) -> list[Sent]:
+            batch, busy = _record_once(context, fields, reading, some, attempt)
+            outcomes.update(batch.outcomes)
+            return busy
+
+        return in_halves(_loaded_again(remaining) if attempt else remaining, once, not_stored)
 
     busy = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
     message = "The person is being edited right now, so what came of it is found out by the next cycle."
     return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, Code.BUSY) for s in busy}
+
+
+def _fail_to_store(context: Context, fields: ObjectMap, s: Sent, error: Exception) -> PersonOutcome:
+    """What Salesforce has made of an update can't be stored here. The record is looked at again by its id."""
+    person, link = s.sending.person, s.sending.person.link
+    assert link is not None  # prepare() lets nobody else through
+    refusal = RowError(Code.VALUE_NOT_STORED, what_is_wrong(error))
+    journal = Journal(context)
+    with agreeing_writes():
+        context.fence()
+        found = failure(context, fields, person, (refusal,), s.sending.values, journal)
+        outbox.fail(context.claim, [found])
+        journal.write()
+    context.sent["failed"] += 1
+    context.store.set_aside(context, link.object, {link.record_id: refusal.message})
+    return failed_outcome(person, found)
 
 
 def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:
@@ -254,12 +279,13 @@ def _fate_of_value(fields: ObjectMap, s: Sent, name: str, here: Value, journal: 
     assert link is not None  # prepare() lets nobody else through
     rule = next(r for r in fields.rules if r.field == name)
     agreed = link.base.get(name)
-    was = s.before[name] if s.before is not None else agreed
-    there = s.after[name] if s.after is not None else value
+    was_seen = s.before is not None and name in s.before
+    was = s.before[name] if s.before is not None and was_seen else agreed
+    there = s.after.get(name, value) if s.after is not None else value
     if name in person.in_doubt and same(rule, was, person.in_doubt[name]):
         journal.doubt(person.id, person.name, name, person.in_doubt[name])
         was = agreed
-    elif s.before is None:
+    elif not was_seen:
         journal.doubt(person.id, person.name, name, value, "What it had before could not be read.")
     unedited_here = same(rule, here, value)
     edited_there = not same(rule, was, agreed) and not same(rule, was, value)
@@ -279,7 +305,7 @@ def _log_sent(s: Sent, link: Link, journal: Journal) -> None:
     if not s.sending.values:
         return
     person = s.sending.person
-    seen = s.sending.values if s.after is None else s.after
+    seen = {**s.sending.values, **(s.after or {})}
     changes = {name: [link.base.get(name), seen[name]] for name in s.sending.values}
     for name, (old, new) in changes.items():
         journal.sent(person.id, name, old, new)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from syncer.salesforce.errors import Recovery
-from syncer.salesforce.ids import to_18
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
@@ -40,10 +39,11 @@ def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> di
         part = ids[start : start + visibility.IDS_A_QUERY]
         found, reading = visibility.ask_for(context, fields.object, part)
         records.receive_records(context, fields.object, found, reading, by_value=True)
-        answered = {to_18(row["Id"]) for row in found}
-        visibility.hide(context, reading, [by_record[i].sending.person.id for i in part if i not in answered])
+        answered = {row["Id"] for row in found}
+        if not found.nameless:  # otherwise it may be any of those that are missing
+            visibility.hide(context, reading, [by_record[i].sending.person.id for i in part if i not in answered])
         rows += found
-    alive = {to_18(row["Id"]) for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
+    alive = {row["Id"] for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
     after = person_state.by_ids(s.sending.person.id for s in missing)
     outbox.go_on(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
     outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}

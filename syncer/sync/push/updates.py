@@ -8,6 +8,7 @@ Salesforce normalised, and our own echo, are known at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from syncer.models import PendingState
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
+from syncer.salesforce.kinds import BadValue
 from syncer.sync.connection import runs
 from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
@@ -23,7 +25,7 @@ from syncer.sync.fields.object_map import MappedField, ObjectMap
 from syncer.sync.merge import Merge, Value
 from syncer.sync.outcomes import Outcomes, PersonOutcome, busy
 from syncer.sync.persons import person_state
-from syncer.sync.persons.record import Reading, parse_stamp
+from syncer.sync.persons.record import Reading, stamp_of
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.push import missing_records, refused_fields
 from syncer.sync.push.after_update import record
@@ -198,7 +200,8 @@ def _call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> tupl
     mapped = [f for f in fields.fields if f.person_field in names]
     outbox.mark_in_doubt(context.claim, [(s.person.id, dict(s.values)) for s in batch])
     answer, reading = context.ask(_requests(context, fields, mapped, batch), safe=False)
-    if answer["before"].ok and answer["before"].body.get("nextRecordsUrl"):
+    before = answer["before"].page
+    if before is not None and before.next_url:
         context.short_pages = True
     return reading, _results(context, fields, mapped, batch, answer)
 
@@ -223,7 +226,9 @@ def _requests(
 def _results(
     context: Context, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
 ) -> list[Sent]:
-    before = _records(answer["before"].body["records"] if answer["before"].ok else [])
+    first = answer["before"].page
+    before = _records(first.records if first else [])
+    all_seen = first is not None and not first.nameless
     try:
         after = _records(all_rows(context, first_page(answer, "after")))
     except (SalesforceError, FieldsChanged, OutOfTime):
@@ -236,8 +241,8 @@ def _results(
         record_id = sending.person.link.record_id if sending.person.link else ""
         seen = [rows.get(record_id) for rows in (before, after)]
         values = [_values(mapped, row, sending.values) if row else None for row in seen]
-        stamps = [parse_stamp(row["SystemModstamp"]) if row else None for row in seen]
-        gone = missing_records.may_be_gone(context, result.errors, seen[0] is None and answer["before"].ok)
+        stamps = [stamp_of(row) if row else None for row in seen]
+        gone = missing_records.may_be_gone(context, result.errors, seen[0] is None and all_seen)
         sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], missing=gone))
     return sent
 
@@ -247,7 +252,13 @@ def _records(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _values(mapped: Sequence[MappedField], row: Mapping[str, Any], wanted: Mapping[str, Value]) -> dict[str, Value]:
-    return {f.person_field: f.there(row) for f in mapped if f.person_field in wanted}
+    """What can't be read is left out: it is unknown."""
+    found: dict[str, Value] = {}
+    for field in mapped:
+        if field.person_field in wanted:
+            with suppress(BadValue):
+                found[field.person_field] = field.there(row)
+    return found
 
 
 def _nothing_sent(sending: Sending) -> Sent:

@@ -11,6 +11,7 @@ from typing import Any
 
 from syncer.models import ActivityLogEntry, ActivityStatus, ActivityType, BeforeImage, Conflict
 from syncer.salesforce.kinds import BadValue
+from syncer.salesforce.texts import REPLACEMENT
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.merge import Decision, Value
@@ -87,6 +88,19 @@ class Journal:
             name,
             ActivityType.SYNC_FAILED,
             str(error),
+            field=field,
+            code=Code.VALUE_NOT_STORED,
+            detail={"value": value, "source": "Salesforce"},
+        )
+
+    def made_storable(self, person_id: int, name: str, field: str, value: Value) -> None:
+        """A value that came from Salesforce, and of which not every character can be stored."""
+        self.entry(
+            person_id,
+            name,
+            ActivityType.SYNC_FAILED,
+            f"{label(field)}: it holds characters that can't be stored, such as half of an emoji; {REPLACEMENT} stands "
+            "for each of them here. It counts as equal, and is not sent back.",
             field=field,
             code=Code.VALUE_NOT_STORED,
             detail={"value": value, "source": "Salesforce"},

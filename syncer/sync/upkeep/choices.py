@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,24 +81,29 @@ def read_directory(
         answer = org.composite(
             [Subrequest("GET", soql.query_path(text), name) for name, text in QUERIES.items()], safe=True
         )
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, Sequence[Mapping[str, Any]]] = {}
     told = Directory()
     for name in QUERIES:
         response = answer[name]
         if (error := response.error()) is not None:
             told.missing.append(f"{name}: {error.message}")
-        found[name] = list(response.body["records"]) if response.ok else []
-    told.users = [Choice(row["Id"], row["Name"], row.get("Email") or "") for row in found["users"]]
-    told.queues = [Choice(row["Id"], row["Name"]) for row in found["queues"]]
+        found[name] = answer.rows(name)
+    told.users = [Choice(row["Id"], _name(row), str(row.get("Email") or "")) for row in found["users"]]
+    told.queues = [Choice(row["Id"], _name(row)) for row in found["queues"]]
     statuses: dict[str, list[Mapping[str, Any]]] = {}
     for row in found["statuses"]:
-        statuses.setdefault(row["CampaignId"], []).append(row)
+        if isinstance(row.get("CampaignId"), str) and row.get("Label"):
+            statuses.setdefault(row["CampaignId"], []).append(row)
     told.campaigns = [
         CampaignChoice(
             row["Id"],
-            row["Name"],
-            tuple(s["Label"] for s in sorted(statuses.get(row["Id"], ()), key=lambda s: not s["IsDefault"])),
+            _name(row),
+            tuple(str(s["Label"]) for s in sorted(statuses.get(row["Id"], ()), key=lambda s: not s.get("IsDefault"))),
         )
         for row in found["campaigns"]
     ]
     return told
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return str(row.get("Name") or row["Id"])

@@ -11,13 +11,14 @@ from django.utils import timezone
 from syncer.models import SalesforceRecord
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
+from syncer.salesforce.codes import EdgeCode
 from syncer.sync.connection.connect import active_sync_user, check_ready, connect, one_line_errors
 from syncer.sync.context import OpenSession, default_session
 from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.merge import Value
 from syncer.sync.outcomes import Code
-from syncer.sync.persons.record import parse
+from syncer.sync.persons.record import BadRecord, parse
 
 #: Seconds that a page waits for Salesforce.
 PATIENCE = (5.0, 10.0)
@@ -42,7 +43,10 @@ def read_record(record: SalesforceRecord, open_session: OpenSession = default_se
         page = org.query(text, deleted=True)
     if not page.records:
         raise CannotSync(f"{record.object} {record.record_id} is not visible to the sync user.", Code.NOT_VISIBLE)
-    found = parse(fields, page.records[0])
+    try:
+        found = parse(fields, page.records[0])
+    except BadRecord as error:
+        raise CannotSync(f"{record.object} {record.record_id} {error}.", EdgeCode.BAD_ANSWER) from None
     if found.gone:
         what = "deleted" if found.is_deleted else "converted"
         raise CannotSync(f"{record.object} {record.record_id} was {what}; the next cycle follows it.", Code.GONE)

@@ -29,7 +29,8 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, OrganisationInfo
-from syncer.salesforce.errors import ConfigurationError
+from syncer.salesforce.codes import EdgeCode
+from syncer.salesforce.errors import ConfigurationError, Unavailable
 from syncer.sync.connection import runs
 from syncer.sync.connection.connect import active_sync_user, connect, one_line_errors
 from syncer.sync.connection.lease import Lease, acquire
@@ -213,7 +214,10 @@ def _addresses(context: Context, sobject: str, ids: Sequence[str]) -> dict[str, 
     if sobject == SfdcType.LEAD:
         where = soql.and_(where, soql.equals("IsConverted", False))
     first, _ = context.query(soql.select(["Id", "Email"], sobject, where))
-    return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in all_rows(context, first)}
+    rows = all_rows(context, first)
+    if rows.nameless:  # whoever is not answered is let go
+        raise Unavailable(f"A {sobject} came without a readable Id.", code=EdgeCode.BAD_ANSWER)
+    return {str(row["Id"]): str(row.get("Email") or "").strip().lower() for row in rows}
 
 
 def _agrees(link: SalesforceRecord, addresses: Mapping[str, str]) -> bool:
