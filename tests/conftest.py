@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from syncer.models import ActivityLogEntry, Person, SyncRun, SyncUser
+from syncer.models import ActivityLogEntry, Person, SalesforceRecord, SyncRun, SyncUser
 from tests.support import tables
 from tests.support.salesforce import ORIGIN, Sandbox, Time
 
@@ -20,6 +21,27 @@ def each_table_is_written_by_one_file() -> Iterator[None]:
     tables.violations.clear()
     yield
     assert not tables.violations, "\n".join(dict.fromkeys(tables.violations))
+
+
+@pytest.fixture(autouse=True)
+def a_command_quiets_its_own_process_only() -> Iterator[None]:
+    """Commands lower what the log tells, for the rest of their process; here that is the next test's, too."""
+    level = logging.getLogger("syncer").level
+    yield
+    logging.getLogger("syncer").setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def emptying_the_database_buries_no_record(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test of its own transactions all tables are emptied, on SQLite by DELETE: the trigger then remembers each
+    record as deleted here, after its own table was emptied, or before, as it happens. So the records go first."""
+    mark = request.node.get_closest_marker("django_db")
+    if not (mark and mark.kwargs.get("transaction")):
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    yield
+    SalesforceRecord.objects.all()._raw_delete(SalesforceRecord.objects.db)
 
 
 @pytest.fixture

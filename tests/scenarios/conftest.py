@@ -6,7 +6,6 @@ mounted in the application: it opens its ordinary session. Only the time is hand
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -65,7 +64,7 @@ def salesforce(organisation: Callable[[], SalesforceSide]) -> Iterator[Salesforc
 def time(salesforce: SalesforceSide, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Everybody's time; it moves only when a story, or a pause of the application, moves it."""
     assert isinstance(salesforce.time, Clock)
-    put_around(Surroundings(pause=salesforce.time.pass_), monkeypatch)
+    put_around(Surroundings(pause=salesforce.time.pass_, database_now=salesforce.time), monkeypatch)
     return salesforce.time
 
 
@@ -150,7 +149,7 @@ def quiet(time: Clock, cycle: Callable[..., SyncRun]) -> Callable[[], None]:
 @pytest.fixture
 def runsync(here: HereSide, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Printed]]:
     """``manage.py runsync`` with these arguments."""
-    on_term, level = signal.getsignal(signal.SIGTERM), logging.getLogger("syncer").level
+    on_term = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: str, stdout: Any = None) -> Printed:
         capsys.readouterr()
@@ -164,7 +163,6 @@ def runsync(here: HereSide, capsys: pytest.CaptureFixture[str]) -> Iterator[Call
 
     yield run
     signal.signal(signal.SIGTERM, on_term)
-    logging.getLogger("syncer").setLevel(level)
 
 
 @pytest.fixture
