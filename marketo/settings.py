@@ -194,6 +194,9 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 
+# Salesforce allows 900 custom fields on leads and 900 others on contacts; a new person's form has them all, and a
+# multi-select sends a value for each choice.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 SESSION_COOKIE_AGE = 12 * 60 * 60  # a working day
 
 # --- Transport and browser -------------------------------------------------------------------------------------------

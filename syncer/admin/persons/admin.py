@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from syncer.admin.actions import decisions, offers, progress
 from syncer.admin.actions.page import for_one, for_selected
-from syncer.admin.persons import duplicates
+from syncer.admin.persons import delete_selected, duplicates
 from syncer.admin.persons.filters import DuplicateFilter, ReasonFilter, SfdcTypeFilter, StateFilter
 from syncer.admin.persons.form import PersonForm, person_form
 from syncer.admin.persons.panel import panel_context
@@ -42,7 +42,7 @@ class PersonAdmin(CalmAdmin):
     sortable_by = ()
     change_form_template = "syncer/person.html"
     delete_confirmation_template = "syncer/delete_person.html"
-    delete_selected_confirmation_template = "syncer/delete_persons.html"
+    actions = (delete_selected.delete_selected,)
 
     # -- the list ------------------------------------------------------------------------------------------------------
 
@@ -136,6 +136,7 @@ class PersonAdmin(CalmAdmin):
             path("sync/<int:run_id>/beside/", view(progress.beside), name="syncer_person_sync_beside"),
             path("selected/<str:name>/<str:action>/", view(for_selected), name="syncer_person_choose_selected"),
             *offers.urls(view),
+            path("delete/<str:name>/", view(delete_selected.deleted), name="syncer_person_delete_selected"),
             path("<int:person_id>/link/", view(decisions.link), name="syncer_person_link"),
             path("<int:person_id>/new-lead/", view(decisions.create_anyway), name="syncer_person_create_anyway"),
             path("<int:person_id>/do/<str:action>/", view(for_one), name="syncer_person_choose"),

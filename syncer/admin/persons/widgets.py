@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.core.validators import EmailValidator
 
 from syncer.admin.persons import state_country
 from syncer.admin.persons.values import FormValue
@@ -38,6 +40,24 @@ class TimeInput(forms.TextInput):
     input_type = "time"
 
 
+class ValidAddress(EmailValidator):
+    """As everywhere, and with letters of any script before the @, as real exports have them. What Salesforce does not
+    take it refuses."""
+
+    user_regex = re.compile(
+        r"^[-!#$%&'*+/=?^_`{}|~0-9A-Z\u0080-\U0010ffff]+(\.[-!#$%&'*+/=?^_`{}|~0-9A-Z\u0080-\U0010ffff]+)*\Z"
+        r'|^"([\001-\010\013\014\016-\037!#-\[\]-\177]|\\[\001-\011\013\014\016-\177])*"\Z',
+        re.IGNORECASE,
+    )
+
+
+class AddressField(forms.EmailField):
+    """Browsers take ASCII only in fields of type *email*."""
+
+    widget = forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false"})
+    default_validators = [ValidAddress()]
+
+
 def form_field(value: FormValue, current: Any) -> forms.Field:
     """The form field; ``current`` is the value to show, which a select keeps although Salesforce no longer lists it."""
     field = FORM_KINDS[value.kind].field(value, current)
@@ -66,7 +86,7 @@ def _several_lines(value: FormValue, current: Any) -> forms.Field:
 
 
 def _email(value: FormValue, current: Any) -> forms.Field:
-    return forms.EmailField(max_length=_length(value))
+    return AddressField(max_length=_length(value))
 
 
 def _boolean(value: FormValue, current: Any) -> forms.Field:
@@ -162,9 +182,11 @@ FORM_KINDS = {
 def _choices(value: FormValue, kept: list[Any]) -> list[tuple[str, str]]:
     """The active entries, and what the person has although it is not among them."""
     listed = value.describe.picklist if value.describe is not None else ()
-    choices = [(entry.value, entry.label) for entry in listed if entry.active]
-    known = {choice for choice, _ in choices}
-    return choices + [(str(one), f"{one} (not in Salesforce's list)") for one in kept if str(one) not in known]
+    known: dict[str, str] = {}  # describe may list a value twice
+    for entry in listed:
+        if entry.active and entry.value:
+            known.setdefault(entry.value, entry.label)
+    return [*known.items(), *((str(one), f"{one} (not in Salesforce's list)") for one in kept if str(one) not in known)]
 
 
 def _length(value: FormValue) -> int | None:

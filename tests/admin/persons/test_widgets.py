@@ -80,7 +80,7 @@ def test_a_column_is_entered_as_what_it_holds_and_by_choice_where_salesforce_has
     assert made("title") == "CharField"
     assert made("title", listed) == "ChoiceField"
     assert made("title", FieldDescribe("X", "X", "picklist")) == "CharField"
-    assert made("email", listed) == "EmailField"
+    assert made("email", listed) == "AddressField"
     assert made("street", listed) == "CharField"
     assert made("person_score", FieldDescribe("X", "X", "double")) == "IntegerField"
     assert made("unsubscribed") == "ChoiceField"
