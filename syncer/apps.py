@@ -22,14 +22,15 @@ class SyncerConfig(AppConfig):
 
 
 def _before_migrate(using: str, plan: Sequence[Any], **kwargs: Any) -> None:
-    """Remove the triggers before columns of the person change: none can go that a trigger names. Should the migration
-    fail, the next one or the next cycle puts them back."""
+    """Remove the triggers before columns of a table change that they name: no column of it can go, and SQLite can't
+    even rebuild it. Should the migration fail, the next one or the next cycle puts them back."""
     from syncer.models import triggers
 
     changed = (
         operation for migration, _ in plan if migration.app_label == "syncer" for operation in migration.operations
     )
-    if any(isinstance(operation, FieldOperation) and operation.model_name_lower == "person" for operation in changed):
+    named = {model._meta.model_name for model in triggers.NAMED}
+    if any(isinstance(operation, FieldOperation) and operation.model_name_lower in named for operation in changed):
         triggers.uninstall(connections[using])
 
 

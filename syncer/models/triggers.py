@@ -1,6 +1,11 @@
 # ruff: noqa: S608 - the names in these statements come from the models, never from people
 """Database triggers: every edit of a person, by whatever path, raises its revision and fills the outbox.
 
+A row that is replaced is an edit, too: by SQLite's ``INSERT OR REPLACE``, which sets off no other trigger, or by a
+deletion and an insertion in one transaction. What shows it is an insertion of a person that has a link. The revision
+that it had is gone with the old row, so it gets one beyond any that was counted: the time in milliseconds. Which record
+it is linked with stays.
+
 Generated from the model after each migration, because Django's ``AlterField`` on SQLite rebuilds the table and drops
 them silently, and dropped before it, because a column that a trigger names can't go. Each cycle verifies them
 first (``missing``).
@@ -15,11 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as default_connection
-from django.db import transaction
+from django.db import models, transaction
 
 from syncer.models.person import Person, Tombstone
 from syncer.models.record import PendingChange, SalesforceRecord, SyncWriting
 
+#: The models whose tables the triggers name.
+NAMED: tuple[type[models.Model], ...] = (Person, PendingChange, SalesforceRecord, Tombstone, SyncWriting)
 PERSON = Person._meta.db_table
 PENDING = PendingChange._meta.db_table
 RECORD = SalesforceRecord._meta.db_table
@@ -27,6 +34,9 @@ TOMBSTONE = Tombstone._meta.db_table
 WRITING = SyncWriting._meta.db_table
 #: How the names of all triggers begin.
 PREFIX = "syncer_"
+#: What was refused may be taken now.
+_TRY_AGAIN = f"""attempts = 0, next_attempt = NULL,
+    state = CASE {PENDING}.state WHEN 'failed' THEN 'pending' ELSE {PENDING}.state END"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,80 +59,114 @@ def _sqlite() -> list[Trigger]:
     differs = " OR ".join(f'OLD."{c}" IS NOT NEW."{c}"' for c in value_columns())
     columns = ", ".join(f'"{c}"' for c in value_columns())
     revision = f"""CREATE TRIGGER syncer_person_revision AFTER UPDATE ON {PERSON} FOR EACH ROW
+WHEN NEW.revision <= OLD.revision
 BEGIN
   UPDATE {PERSON} SET revision = OLD.revision + 1 WHERE id = NEW.id;
 END"""
     pending = f"""CREATE TRIGGER syncer_person_pending AFTER UPDATE OF {columns} ON {PERSON} FOR EACH ROW
 WHEN NOT EXISTS (SELECT 1 FROM {WRITING}) AND ({differs})
 BEGIN
-  UPDATE {PENDING} SET revision = OLD.revision + 1, attempts = 0, next_attempt = NULL,
-    state = CASE state WHEN 'failed' THEN 'pending' ELSE state END
-    WHERE person_id = NEW.id;
+  UPDATE {PENDING} SET revision = OLD.revision + 1, {_TRY_AGAIN} WHERE person_id = NEW.id;
   INSERT OR IGNORE INTO {PENDING} (person_id, revision)
     SELECT NEW.id, OLD.revision + 1 WHERE NEW.sfdc_type <> '' AND NOT NEW.sfdc_is_deleted;
+END"""
+    put_back = f"""CREATE TRIGGER syncer_person_put_back AFTER INSERT ON {PERSON} FOR EACH ROW
+WHEN EXISTS (SELECT 1 FROM {RECORD} WHERE person_id = NEW.id)
+BEGIN
+  UPDATE {PERSON} SET revision = max(NEW.revision + 1, CAST(strftime('%s', 'now') AS INTEGER) * 1000),
+    (sfdc_type, sfdc_id) = (SELECT object, record_id FROM {RECORD} WHERE person_id = NEW.id) WHERE id = NEW.id;
+  INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} WHERE id = NEW.id
+    ON CONFLICT (person_id) DO UPDATE SET revision = excluded.revision, {_TRY_AGAIN};
 END"""
     tombstone = f"""CREATE TRIGGER syncer_record_tombstone AFTER DELETE ON {RECORD} FOR EACH ROW
 WHEN NOT EXISTS (SELECT 1 FROM {WRITING})
 BEGIN
   INSERT OR REPLACE INTO {TOMBSTONE} (organisation, object, record_id, stamp)
-    VALUES (OLD.organisation, OLD.object, OLD.record_id, OLD.system_modstamp);
+    VALUES (OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at));
 END"""
     return [
         Trigger("syncer_person_revision", PERSON, (revision,)),
         Trigger("syncer_person_pending", PERSON, (pending,)),
+        Trigger("syncer_person_put_back", PERSON, (put_back,)),
         Trigger("syncer_record_tombstone", RECORD, (tombstone,)),
     ]
 
 
 def _postgresql() -> list[Trigger]:
     differs = " OR ".join(f'OLD."{c}" IS DISTINCT FROM NEW."{c}"' for c in value_columns())
-
-    def trigger(name: str, table: str, when: str, body: str, condition: str = "") -> Trigger:
-        function = (
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$\nBEGIN\n{body}\nEND $body$"
-        )
-        create = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION {name}()"
-        return Trigger(name, table, (function, create))
-
     writing = "coalesce(current_setting('syncer.writing', true), '') = '1'"
     return [
-        trigger(
+        _with_function(
             "syncer_person_revision",
             PERSON,
             "BEFORE UPDATE",
             "  NEW.revision := OLD.revision + 1;\n  RETURN NEW;",
         ),
-        trigger(
+        _with_function(
             "syncer_person_pending",
             PERSON,
             "AFTER UPDATE",
             f"""  IF {writing} THEN RETURN NULL; END IF;
-  UPDATE {PENDING} SET revision = NEW.revision, attempts = 0, next_attempt = NULL,
-    state = CASE state WHEN 'failed' THEN 'pending' ELSE state END
-    WHERE person_id = NEW.id;
+  UPDATE {PENDING} SET revision = NEW.revision, {_TRY_AGAIN} WHERE person_id = NEW.id;
   IF NOT FOUND AND NEW.sfdc_type <> '' AND NOT NEW.sfdc_is_deleted THEN
     INSERT INTO {PENDING} (person_id, revision) VALUES (NEW.id, NEW.revision)
-      ON CONFLICT (person_id) DO UPDATE SET revision = EXCLUDED.revision, attempts = 0, next_attempt = NULL,
-        state = CASE {PENDING}.state WHEN 'failed' THEN 'pending' ELSE {PENDING}.state END;
+      ON CONFLICT (person_id) DO UPDATE SET revision = EXCLUDED.revision, {_TRY_AGAIN};
   END IF;
   RETURN NULL;""",
             f"WHEN ({differs})",
         ),
-        trigger(
+        _with_function(
             "syncer_record_tombstone",
             RECORD,
             "AFTER DELETE",
             f"""  IF {writing} THEN RETURN NULL; END IF;
   INSERT INTO {TOMBSTONE} (organisation, object, record_id, stamp)
-    VALUES (OLD.organisation, OLD.object, OLD.record_id, OLD.system_modstamp)
+    VALUES (OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at))
     ON CONFLICT (organisation, record_id) DO UPDATE SET stamp = EXCLUDED.stamp, deleted_at = now();
   RETURN NULL;""",
         ),
     ]
 
 
+def _postgresql_put_back() -> list[Trigger]:
+    """What makes an insertion of a person that has a link an edit."""
+    linked = f"EXISTS (SELECT 1 FROM {RECORD} WHERE person_id = NEW.id)"
+    return [
+        _with_function(
+            "syncer_person_replaced",
+            PERSON,
+            "BEFORE INSERT",
+            f"""  IF {linked} THEN
+    NEW.revision := greatest(NEW.revision + 1, floor(extract(epoch FROM clock_timestamp()) * 1000));
+    NEW.sfdc_type := (SELECT object FROM {RECORD} WHERE person_id = NEW.id);
+    NEW.sfdc_id := (SELECT record_id FROM {RECORD} WHERE person_id = NEW.id);
+  END IF;
+  RETURN NEW;""",
+        ),
+        _with_function(
+            "syncer_person_put_back",
+            PERSON,
+            "AFTER INSERT",
+            f"""  IF {linked} THEN
+    INSERT INTO {PENDING} (person_id, revision) VALUES (NEW.id, NEW.revision)
+      ON CONFLICT (person_id) DO UPDATE SET revision = EXCLUDED.revision, {_TRY_AGAIN};
+  END IF;
+  RETURN NULL;""",
+        ),
+    ]
+
+
+def _with_function(name: str, table: str, when: str, body: str, condition: str = "") -> Trigger:
+    """A trigger of PostgreSQL, and the function that it calls."""
+    function = (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$\nBEGIN\n{body}\nEND $body$"
+    )
+    create = f"CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION {name}()"
+    return Trigger(name, table, (function, create))
+
+
 def triggers_for(connection: Any) -> list[Trigger]:
-    return _postgresql() if connection.vendor == "postgresql" else _sqlite()
+    return [*_postgresql(), *_postgresql_put_back()] if connection.vendor == "postgresql" else _sqlite()
 
 
 def missing(connection: Any = default_connection) -> list[str]:
@@ -179,7 +223,7 @@ def can_be_installed(connection: Any = default_connection) -> bool:
     older version installs its own triggers when it migrates, or with its first cycle."""
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
-        for model in (Person, PendingChange, SalesforceRecord, Tombstone, SyncWriting):
+        for model in NAMED:
             if model._meta.db_table not in tables:
                 return False
             described = connection.introspection.get_table_description(cursor, model._meta.db_table)

@@ -162,11 +162,6 @@ def test_a_restored_backup_sends_no_edit_over_a_newer_value(salesforce, here, in
 
 
 @ONLY_SQLITE
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="SQLite's INSERT OR REPLACE sets off none of the triggers, so the edit is not seen.",
-)
 def test_an_edit_by_insert_or_replace_is_sent(salesforce, here, in_sync, quiet):
     lead, kim = in_sync(City="A")
     quiet()  # the record is not read again, which would show the edit, too

@@ -133,7 +133,9 @@ def test_an_old_run_still_has_its_pages(old: Any, admin_client: Client) -> None:
 
 def test_a_column_that_a_trigger_names_can_go_and_come_back(without_triggers: Any, linked: Person) -> None:
     with without_triggers:
-        assert len(triggers.missing()) == 3  # those of this version name the column; an older one would bring its own
+        assert triggers.missing() == [
+            t.name for t in triggers.triggers_for(connection)
+        ]  # those of this version name the column; an older one would bring its own
     PendingChange.objects.all().delete()
     Person.objects.filter(pk=linked.pk).update(fax="+44 20 7946 0018")
     assert PendingChange.objects.filter(person=linked).exists()

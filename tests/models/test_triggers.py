@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from syncer.models import PendingChange, Person, SalesforceRecord, Tombstone, triggers
 from syncer.sync.store import bulk_sql
@@ -53,9 +53,41 @@ def edit_by_raw_sql(person: Person) -> None:
         cursor.execute("UPDATE syncer_person SET title = 'Buyer' WHERE id = %s", [person.pk])
 
 
+def columns_of_person() -> str:
+    return ", ".join(f'"{field.column}"' for field in Person._meta.concrete_fields)
+
+
+def edit_by_replacing(person: Person) -> None:
+    """As tools that import do: the row as it was read, with a new title."""
+    values = columns_of_person().replace('"title"', "'Buyer'")
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                f"INSERT OR REPLACE INTO syncer_person ({columns_of_person()}) SELECT {values} FROM syncer_person "  # noqa: S608
+                "WHERE id = %s",
+                [person.pk],
+            )
+            return
+        with transaction.atomic():
+            cursor.execute("CREATE TEMPORARY TABLE kept ON COMMIT DROP AS SELECT * FROM syncer_person")
+            cursor.execute("DELETE FROM syncer_person WHERE id = %s", [person.pk])
+            cursor.execute(
+                f"INSERT INTO syncer_person ({columns_of_person()}) SELECT {values} FROM kept WHERE id = %s",  # noqa: S608
+                [person.pk],
+            )
+
+
 @pytest.mark.parametrize(
     "edit",
-    [edit_by_save, edit_custom_by_save, edit_by_update, edit_by_bulk_update, edit_by_upsert, edit_by_raw_sql],
+    [
+        edit_by_replacing,
+        edit_by_save,
+        edit_custom_by_save,
+        edit_by_update,
+        edit_by_bulk_update,
+        edit_by_upsert,
+        edit_by_raw_sql,
+    ],
 )
 def test_an_edit_by_any_path_raises_the_revision_and_waits_to_be_sent(linked, edit):
     before = linked.revision
@@ -69,6 +101,24 @@ def test_an_edit_by_any_path_raises_the_revision_and_waits_to_be_sent(linked, ed
 def test_the_revision_can_not_be_lowered(linked):
     Person.objects.filter(pk=linked.pk).update(revision=0, title="Buyer")
     assert Person.objects.get(pk=linked.pk).revision == linked.revision + 1
+
+
+def test_a_row_that_is_replaced_by_defaults_stays_linked_and_its_revision_does_not_fall(linked):
+    for _ in range(3):
+        edit_by_update(linked)
+    before = Person.objects.get(pk=linked.pk).revision
+    row = "INTO syncer_person (id, last_name, created_at) VALUES (%s, 'Poe', '2026-01-01 00:00:00+00:00')"
+    with connection.cursor() as cursor, transaction.atomic():
+        if connection.vendor != "sqlite":
+            cursor.execute("DELETE FROM syncer_person WHERE id = %s", [linked.pk])
+        how = "INSERT OR REPLACE" if connection.vendor == "sqlite" else "INSERT"
+        cursor.execute(f"{how} {row}", [linked.pk])
+    now = Person.objects.get(pk=linked.pk)
+    assert (now.last_name, now.first_name, now.sfdc_type, now.sfdc_id) == ("Poe", "", "Lead", linked.sfdc_id)
+    assert now.revision > before
+    assert PendingChange.objects.get(person=now).revision == now.revision
+    edit_by_raw_sql(now)
+    assert Person.objects.get(pk=linked.pk).revision == now.revision + 1
 
 
 def test_a_write_that_changes_no_value_is_nothing_to_send(linked):
