@@ -209,7 +209,8 @@ class FormerId(models.Model):
 
 
 class Tombstone(models.Model):
-    """A person deleted here whose record stays in Salesforce: back only when the record changes after ``stamp``.
+    """A person deleted here whose record stays in Salesforce: back only when the record changes after ``stamp``, the
+    organisation's time. None: nothing was known of the record; the first reading tells how it was.
 
     Written by a database trigger when a link disappears with its person, so no path of deleting misses it.
     """

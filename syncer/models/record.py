@@ -18,7 +18,8 @@ class SalesforceRecord(models.Model):
     ``base`` holds the values that both sides last agreed on, canonical (``syncer.salesforce.values``), by person field;
     a field without a key has no base yet. ``weak_base`` is true after a conversion or a re-link, until the next merge.
     ``system_modstamp`` is the stamp of the state that was last merged, None when that is not known for certain;
-    ``read_at`` the organisation's time when that state was asked for. ``read_sequence`` orders our reads and pushes:
+    ``read_at`` the organisation's time when that state was asked for; without a stamp, the time up to which a change of
+    the record is no news (it was ours, or was seen). ``read_sequence`` orders our reads and pushes:
     an older read is never merged over a newer one.
 
     ``undecided`` is the revision of the person at which a field of that state could not be decided: nothing may be sent

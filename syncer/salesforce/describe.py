@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from requests.structures import CaseInsensitiveDict
+
 from syncer.salesforce.composite import Subrequest
 from syncer.salesforce.soql import identifier
 
@@ -18,6 +20,8 @@ from syncer.salesforce.soql import identifier
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 LONGEST_LABEL = 255
 LONGEST_DATE = 60  # characters of a Last-Modified header; an HTTP date has 29
+#: Something by API name: Salesforce takes no notice of upper and lower case in one, and an administrator may change it.
+Names = CaseInsensitiveDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class ObjectDescribe:
     updateable: bool
     queryable: bool
     deletable: bool
-    fields: dict[str, FieldDescribe]
+    fields: Names[FieldDescribe]
     last_modified: str | None = None
     unreadable: tuple[str, ...] = ()
 
@@ -121,7 +125,12 @@ class ObjectDescribe:
         """The object that `to_dict` stored."""
         fields = [FieldDescribe.from_dict(field) for field in stored["fields"]]
         known = {key: value for key, value in stored.items() if key in cls.__dataclass_fields__}
-        return cls(**known | {"fields": {field.name: field for field in fields}})
+        return cls(**known | {"fields": by_name(fields)})
+
+
+def by_name(fields: Iterable[FieldDescribe]) -> Names[FieldDescribe]:
+    """Fields by their API names."""
+    return Names((field.name, field) for field in fields)
 
 
 def describe_request(reference: str, object_name: str, if_modified_since: str | None = None) -> Subrequest:
@@ -138,7 +147,7 @@ def parse_object(body: object, last_modified: str | None = None, *, asked: str =
     name = body.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name) or (asked and name.lower() != asked.lower()):
         raise ValueError(f"it is not the describe of an object called {asked or '…'}")
-    fields: dict[str, FieldDescribe] = {}
+    fields: Names[FieldDescribe] = Names()
     unreadable: list[str] = []
     for raw in body["fields"]:
         try:

@@ -254,6 +254,8 @@ class Kind:
     empty: None | bool = None
     #: whether numbers have no decimals, whatever the describe says
     whole: bool = False
+    #: whether the canonical form of a value depends on the field's describe, not on its type alone
+    shaped: bool = False
     #: whether fields of this type and of others with it can share one field here: any text is a value of each
     free_text: bool = False
     #: whether an organisation sets the length of each such field, in characters
@@ -271,7 +273,7 @@ class Kind:
 
 _PLAIN = Kind("text")
 _TEXT = replace(_PLAIN, free_text=True)
-_NUMBER_KIND = Kind("number", _decimal, _write_number)
+_NUMBER_KIND = Kind("number", _decimal, _write_number, shaped=True)
 _REFERENCE = Kind("text", _id)
 _OPAQUE = replace(_PLAIN, receive_only=True, in_queries=False)
 _COMPOUND = Kind("compound", in_queries=False)

@@ -27,6 +27,17 @@ def from_text(field: FieldDescribe, text: object) -> Canonical:
     return _canonical(field, text, from_people=True)
 
 
+def as_of_now(field: FieldDescribe, stored: Canonical) -> Canonical:
+    """A canonical value that was stored under an earlier describe of the field, in the form that this one gives it; as
+    it is where this one can't hold it."""
+    if not isinstance(stored, str) or not kind_of(field).shaped:
+        return stored
+    try:
+        return from_text(field, stored)
+    except BadValue:
+        return stored
+
+
 def to_wire(field: FieldDescribe, canonical: Canonical) -> Wire:
     """What Salesforce's JSON gets: None for empty (but a checkbox is never null), numbers without any loss. BadValue if
     it is not canonical."""

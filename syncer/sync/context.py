@@ -22,7 +22,7 @@ from syncer.salesforce.transport import open_session
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields.object_map import ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
-from syncer.sync.persons.merged import Applied, Merged, Pair
+from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 
@@ -240,6 +240,12 @@ class Store(Protocol):
 
     def became(self, gone: Iterable[Became]) -> None:
         """Records that became others before anybody here was linked with them."""
+
+    def wait_for_somebody(self, context: Context, questions: Sequence[Question]) -> None:
+        """Persons who are not linked because their address is not theirs alone: somebody decides."""
+
+    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+        """Records whose persons were deleted here: they come back with the next change there."""
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to."""

@@ -34,7 +34,7 @@ from syncer.sync.errors import OutOfTime, WritesStopped
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan
-from syncer.sync.pull import ask_former, backfill, related_names
+from syncer.sync.pull import ask_former, backfill, questions, related_names
 from syncer.sync.pull.changes import change_query, receive
 from syncer.sync.pull.database import Database
 from syncer.sync.pull.describes import describe_requests, take_describes, with_fresh_describes
@@ -186,6 +186,7 @@ def _receive(context: Context, options: CycleOptions) -> None:
     for name, page in followed.items():
         related_names.receive(context, name, page, reading)
     ask_former.learn(context)
+    _close_questions(context, options)
     _tell_postponed(context)
     for name in options.objects:
         backfill.fill(context, name)
@@ -219,6 +220,12 @@ def _take_describes(context: Context, answer: Answer, related: Iterable[str] = (
 def _full_describe_is_due(context: Context) -> bool:
     described = list(context.sync_user.described.filter(name__in=OBJECTS).values_list("described_at", flat=True))
     return len(described) < len(OBJECTS) or min(described) < context.now() - FULL_DESCRIBE
+
+
+def _close_questions(context: Context, options: CycleOptions) -> None:
+    """Only what was read as a whole tells that an address is nobody else's."""
+    if not context.store.dry_run and set(options.objects) >= set(OBJECTS):
+        questions.close_settled(context)
 
 
 def _tell_postponed(context: Context) -> None:

@@ -1,16 +1,22 @@
 """The three-way merge: what happens to each field of a person and its record. Pure; the only place that decides it.
 
 Values are canonical (``syncer.salesforce.values``): ``None``, ``bool`` or ``str``. *Base* is what both sides last
-agreed on, *here* the person's value, *there* the record's.
+agreed on, *here* the person's value, *there* the record's. What was stored under an earlier describe, as a base is, is
+compared in the form that the describe of now gives it (``FieldRule.as_of_now``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Value = None | bool | str
+
+
+def _as_it_is(stored: Value) -> Value:
+    return stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ class FieldRule:
     boolean: bool = False  # None and False are the same value
     unfilled: bool = False  # new here, and not received for all records yet: until then it only receives
     consent: bool = False  # without a base, the opted-out value wins
+    #: a stored value in the form of the describe of now: a field's number of decimals may have changed since
+    as_of_now: Callable[[Value], Value] = dataclasses.field(default=_as_it_is, compare=False, repr=False)
 
 
 class Outcome(StrEnum):
@@ -47,7 +55,7 @@ class Decision:
     there: Value
     conflict: bool = False
     waits: bool = False  # left only because nothing is sent now: the edit is not settled
-    forget_base: bool = False  # left: what was agreed with another record means nothing for this one
+    forget_base: bool = False  # what was agreed with another record means nothing for this one
     start_anew: bool = False  # left: an edit here is from now on one against this record's value
 
     @property
@@ -101,6 +109,8 @@ class Merge:
 
         A field to be sent gets the record's value as its base: from then on it is a field changed here only, so the
         conflict is logged once, and the push needs no memory of it. A field that is left keeps the base that it had.
+        So does one that nobody has changed there, in the form in which it was stored: its digits count again when the
+        field gets its decimals back.
 
         ``of_another``: the base was agreed with another record. Of fields that were not decided now, because this one
         does not have them or the sync user can't see them, nothing is agreed any more: what they hold when they appear
@@ -109,10 +119,12 @@ class Merge:
         decided = {d.field for d in self.decisions}
         after = {name: value for name, value in base.items() if name in decided} if of_another else dict(base)
         for d in self.decisions:
-            if d.outcome is not Outcome.LEAVE or d.start_anew:
-                after[d.field] = d.there
-            elif d.forget_base:
+            if d.forget_base:
                 after.pop(d.field, None)
+            elif d.outcome is Outcome.LEAVE and not d.start_anew:
+                continue
+            elif d.outcome is Outcome.RECEIVE or d.field not in after or d.base != d.there:
+                after[d.field] = d.there
         return after
 
 
@@ -137,9 +149,9 @@ def merge(
                 _Field(
                     rule,
                     rule.field in base,
-                    base.get(rule.field),
+                    rule.as_of_now(base.get(rule.field)),
                     here.get(rule.field),
-                    there[rule.field],
+                    rule.as_of_now(there[rule.field]),
                     sending,
                     first_contact_sends and not rule.unfilled,
                 ),
@@ -152,8 +164,9 @@ def merge(
 
 
 def same(rule: FieldRule, a: Value, b: Value) -> bool:
-    """Equal as values: an unset checkbox equals an unticked one."""
-    return bool(a) == bool(b) if rule.boolean else a == b
+    """Equal as values: an unset checkbox equals an unticked one, and of a number the decimals count that the field has
+    now."""
+    return bool(a) == bool(b) if rule.boolean else rule.as_of_now(a) == rule.as_of_now(b)
 
 
 # -- one field: docs/behaviour.md 5 has the same rules as a table -----------------------------------------------------
@@ -208,11 +221,19 @@ class _Field:
 def _decide(field: _Field, weak: bool) -> Decision:
     if same(field.rule, field.here, field.there):
         return field.agree()
+    if field.rule.consent and field.here is None:
+        return _no_statement(field)
     if not field.has_base:
         return _consent(field) or _first_contact(field)
     if weak:
         return _another_record(field)
     return _three_way(field)
+
+
+def _no_statement(field: _Field) -> Decision:
+    """Opted out in Salesforce, emptied here. Empty means that nobody knows: it is never sent as *opted in*."""
+    why = "An emptied consent is no statement."
+    return field.receive(f"{why} Salesforce's value comes back.") if field.rule.receive else field.leave(why)
 
 
 def _consent(field: _Field) -> Decision | None:
@@ -271,6 +292,8 @@ def _three_way(field: _Field) -> Decision:
     if not field.edited_there:
         if rule.send:
             return field.send("Only changed here.")
+        if rule.consent and field.here is True:
+            return field.leave("Opted out here; an opt-out is never undone.")
         if field.may_receive:
             return field.receive("This field only receives: the last value is restored.", conflict=True)
         return field.leave("This field is not sent.")

@@ -37,8 +37,9 @@ class SyncOptions:
 
     ``owner``: a user (005…) or a lead queue (00G…); empty: assignment rules when a lead is made, and otherwise as it
     is. ``campaign`` (701…) and ``member_status`` (empty: the campaign's default). ``link_to``: the record that somebody
-    chose for this one person. ``create_anyway``: make a lead although similar records were found (of another person,
-    several, or under another name). ``recreate_deleted``: make a new lead for a person whose record was deleted there.
+    chose for this one person; ``same_person``: it is another person's, and the two are one. ``create_anyway``: make a
+    lead although similar records were found (of another person, several, or under another name).
+    ``recreate_deleted``: make a new lead for a person whose record was deleted there.
     ``lead_for_contact``: a contact that is to go to a queue gets a lead beside it, as in Marketo; otherwise it is
     refused. ``save_duplicate``: save although a duplicate rule warns.
     """
@@ -48,6 +49,7 @@ class SyncOptions:
     campaign: str = ""
     member_status: str = ""
     link_to: str = ""
+    same_person: bool = False
     create_anyway: bool = False
     recreate_deleted: bool = False
     lead_for_contact: bool = False

@@ -20,6 +20,7 @@ class Code(StrEnum):
 
     # A person's own
     BUSY = "BUSY"  # somebody else is at it; also of runs
+    AMBIGUOUS = "AMBIGUOUS"  # a cycle did not link a person: its address is not its alone
     SEVERAL_MATCHES = "SEVERAL_MATCHES"
     MATCH_IS_TAKEN = "MATCH_IS_TAKEN"
     CHOSEN_IS_GONE = "CHOSEN_IS_GONE"

@@ -18,7 +18,7 @@ from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Merge, Outcome, Value
 from syncer.sync.persons import person_state
-from syncer.sync.persons.merged import Applied, Merged, Pair
+from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 
@@ -165,6 +165,13 @@ class Plan:
 
     def became(self, gone: Iterable[Became]) -> None:
         """Nothing of it is told: it changes no person and no record."""
+
+    def wait_for_somebody(self, context: Context, questions: Sequence[Question]) -> None:
+        for one in questions:
+            self.add(Planned("refuse", one.person.id, one.person.name, "", "", f"Not linked: {one.message}"))
+
+    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+        """There is nothing to tell of it."""
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         """Nothing of it is told."""

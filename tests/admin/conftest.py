@@ -16,9 +16,9 @@ from django.test import Client
 from django.utils import timezone
 
 from syncer.models import Person, SalesforceRecord, SyncUser
-from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, PicklistValue
+from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, PicklistValue, by_name
 from syncer.salesforce.ids import to_18
-from syncer.sync.pull.describes import store_describe
+from syncer.sync.pull.describes import store_describes
 
 ROOT = Path(__file__).parents[2]
 ORGANISATION = to_18("00D000000000001")
@@ -66,8 +66,8 @@ def sync_user(db: None) -> SyncUser:
     )
     connection.set_secrets({"client_id": "the-client-id", "client_secret": "the-client-secret"})
     connection.save()
-    fields = {field.name: field for field in LEAD_FIELDS}
-    store_describe(connection, ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, fields), timezone.now())
+    now = ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, by_name(LEAD_FIELDS))
+    store_describes(connection, [now], timezone.now())
     return connection
 
 

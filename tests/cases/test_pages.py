@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from syncer.models import Person
-from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.pull.describes import store_describe
+from syncer.salesforce.describe import ObjectDescribe, by_name
+from syncer.sync.pull.describes import store_describes
 from tests.admin.acting import LIST
 from tests.admin.conftest import described, in_salesforce
 from tests.admin.pages import form_data
@@ -40,8 +40,9 @@ def wide(sync_user):
     standard = [described("LastName", "Last Name", "string"), described("Title", "Title", "string")]
     for name, prefix in (("Lead", "00Q"), ("Contact", "003")):
         own = [described(f"{name}_{n:03}__c", f"{name} {n}", "string", length=255, custom=True) for n in range(700)]
-        fields = {field.name: field for field in [*standard, *own]}
-        store_describe(sync_user, ObjectDescribe(name, name, prefix, True, True, True, True, fields), timezone.now())
+        fields = [*standard, *own]
+        now = ObjectDescribe(name, name, prefix, True, True, True, True, by_name(fields))
+        store_describes(sync_user, [now], timezone.now())
 
 
 def test_a_person_of_a_wide_organisation_can_be_opened_and_saved(wide, here, eva):

@@ -99,13 +99,26 @@ def test_2_2_an_incoming_record_is_linked_with_the_one_unlinked_person_of_its_ad
     assert Person.objects.count() == 1
 
 
-def test_2_2_with_several_the_most_recently_changed_is_linked(salesforce, here, cycle, time):
-    older, newer = here.add(email=KIM), here.add(email=KIM)
-    time.pass_(60)
-    here.edit(older, title="Changed last")
-    salesforce.lead(Email=KIM)
+def test_2_2_with_several_nobody_is_linked_and_somebody_decides(salesforce, here, cycle):
+    one, other = here.add(email=KIM), here.add(email=KIM)
+    lead = salesforce.lead(Email=KIM)
     cycle()
-    assert [here.again(p).sfdc_type for p in (older, newer)] == ["Lead", ""]
+    assert [here.again(p).sfdc_type for p in (one, other)] == ["", ""]
+    assert [here.waits(p) for p in (one, other)] == ["failed", "failed"]
+    assert here.person(lead).pk not in (one.pk, other.pk)
+
+
+def test_2_2_the_records_are_persons_of_their_own_and_can_be_merged_with_here(salesforce, here, cycle, eva):
+    kim = here.add(email=KIM, phone="1")
+    one, other = salesforce.lead(Email=KIM), salesforce.lead(Email=KIM, Title="Buyer")
+    cycle()
+    assert here.names() == {"Ode"}
+    assert Person.objects.count() == 3
+    answer = eva.post(reverse("admin:syncer_person_link", args=[kim.pk]), {"record": other})
+    assert answer.url == reverse("admin:syncer_person_change", args=[here.person(other).pk])
+    cycle()
+    assert (here.person(other).phone, salesforce.read(other)["Phone"], here.person(one).phone) == ("1", "1", "")
+    assert Person.objects.count() == 2
 
 
 def test_2_2_matching_is_logged_as_link_to_salesforce(salesforce, here, cycle):

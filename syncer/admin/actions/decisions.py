@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from syncer.admin.actions.permissions import require
 from syncer.admin.actions.run import carry_out_for_one
+from syncer.admin.state import duplicates
 from syncer.admin.state.person_state import pending_of
 from syncer.models import PendingChange, PendingState, Person, SalesforceRecord, SyncUser
 from syncer.salesforce.ids import is_salesforce_id, object_of, to_18
@@ -22,7 +23,9 @@ from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Code
 
 #: Refusals of a create that a record chosen by hand, or a lead made all the same, can settle.
-ABOUT_RECORDS = frozenset({"DUPLICATES_DETECTED", Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.CONTACT_AND_QUEUE})
+ABOUT_RECORDS = frozenset(
+    {"DUPLICATES_DETECTED", Code.AMBIGUOUS, Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.CONTACT_AND_QUEUE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Candidate:
     @property
     def may_be_linked(self) -> bool:
         return self.person is None and self.object in OBJECTS
+
+    @property
+    def may_be_merged(self) -> bool:
+        return self.person is not None and self.object in OBJECTS and not self.person.sfdc_is_deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,8 @@ def decision(person: Person, sync_user: SyncUser | None) -> OpenDecision | None:
     create_url = reverse("admin:syncer_person_create_anyway", args=[person.pk])
     link_url = reverse("admin:syncer_person_link", args=[person.pk])
     if person.sfdc_is_deleted:
-        return OpenDecision((), _recreate(person), create_url, link_url, deleted=True)
+        candidates = tuple(_candidates(person, {}, sync_user))
+        return OpenDecision(candidates, _recreate(person), create_url, link_url, deleted=True)
     pending = _refused_create(person)
     if pending is None:
         return None
@@ -74,16 +82,22 @@ def decision(person: Person, sync_user: SyncUser | None) -> OpenDecision | None:
 
 @require_POST
 def link(request: HttpRequest, person_id: int) -> HttpResponse:
-    """*This is the same person: link*. Only a record that the page offers."""
+    """*This is the same person*: link, or merge with whom the record belongs to. Only what the page offers."""
     require(request, Action.SYNC)
     person = _person(person_id)
     record_id = request.POST.get("record", "")
     pending = _refused_create(person)
-    offered = _candidates(person, _detail(pending), None) if pending else ()
-    if not any(one.may_be_linked and one.id == record_id for one in offered):
+    waits = pending is not None or person.sfdc_is_deleted
+    offered = _candidates(person, _detail(pending) if pending else {}, None) if waits else ()
+    chosen = next((one for one in offered if one.id == record_id), None)
+    if chosen is None or not (chosen.may_be_linked or chosen.may_be_merged):
         messages.error(request, "That record is not offered for this person (any more). Nothing was linked.")
         return HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
-    return carry_out_for_one(request, person, replace(_as_asked(pending), link_to=record_id))
+    options = replace(_as_asked(pending), link_to=record_id, same_person=chosen.person is not None)
+    answer = carry_out_for_one(request, person, options)
+    if chosen.person is not None and not Person.objects.filter(pk=person.pk).exists():
+        return HttpResponseRedirect(reverse("admin:syncer_person_change", args=[chosen.person.pk]))
+    return answer
 
 
 @require_POST
@@ -124,8 +138,13 @@ def _as_asked(pending: PendingChange | None) -> SyncOptions:
 
 
 def _candidates(person: Person, detail: Mapping[str, Any], sync_user: SyncUser | None) -> Iterable[Candidate]:
-    """The records that were found, with who is linked to each of them now."""
-    stored = _stored_candidates(detail)
+    """The records that were found, and those of other persons with the same address, with who is linked to each of
+    them now."""
+    stored = _stored_candidates(detail) | {
+        twin.sfdc_id: {"name": str(twin), "email": twin.email, "company": twin.company}
+        for twin in duplicates.others(person)
+        if twin.sfdc_type and not twin.sfdc_is_deleted
+    }
     linked = SalesforceRecord.objects.filter(record_id__in=list(stored)).exclude(person=person).select_related("person")
     owners = {record.record_id: record.person for record in linked}
     base = sync_user.instance_url.rstrip("/") if sync_user and sync_user.instance_url else ""
@@ -162,6 +181,8 @@ def _create_anyway(pending: PendingChange, detail: Mapping[str, Any]) -> str:
         )
     if pending.error_code == Code.CONTACT_AND_QUEUE:
         return ""
+    if pending.error_code == Code.AMBIGUOUS:
+        return "None of them is this person: a new lead is made, one more record with this address."
     return "None of them is this person: there will be one more record with this address."
 
 

@@ -34,6 +34,7 @@ from syncer.models import (
     SyncUser,
 )
 from syncer.sync.connection import installation
+from syncer.sync.fields.automatic import collisions
 from syncer.sync.store import outbox
 
 RUN_CYCLE = "syncer.run_cycle"
@@ -84,6 +85,8 @@ def dashboard_context(request: HttpRequest) -> dict[str, Any]:
         "writing_stopped": writing_stopped(sync_user) if sync_user else None,
         "sync_user": sync_user,
         "winners": _winners(sync_user),
+        "colliding": _colliding(sync_user) if user.has_perm("syncer.view_fieldmapping") else [],
+        "mappings_url": reverse("admin:syncer_fieldmapping_changelist"),
         "figures": _figures(request, now) if sees_persons else [],
         "reasons": _reasons() if sees_persons else [],
         "may_retry": user.has_perm(SYNC_PERSON),
@@ -99,6 +102,17 @@ def _winners(sync_user: SyncUser | None) -> str:
         return ""
     words = {"marketo": "Here", "salesforce": "Salesforce"}
     return f"leads {words[sync_user.lead_winner]}, contacts {words[sync_user.contact_winner]}"
+
+
+def _colliding(sync_user: SyncUser | None) -> list[tuple[str, str]]:
+    """Fields that do not have the place that they would have, with why: some of them, and how many more there are."""
+    if sync_user is None:
+        return []
+    mappings = list(sync_user.mappings.defer("described"))
+    told = collisions(mappings)
+    found = [(f"{m.object}.{m.salesforce_field}", told[m.pk]) for m in mappings if m.pk in told]
+    more = len(found) - REASONS
+    return found if more <= 0 else [*found[:REASONS], (f"{more:,} more", "See the list of field mappings.")]
 
 
 def _figures(request: HttpRequest, now: Any) -> list[Figure]:

@@ -59,7 +59,7 @@ def restore(conflict_id: int, actor: str) -> str:
         label = field_label(conflict.field)
         if not same(field.rule, current, kept):
             raise CannotRestore(f"{label} was changed since this conflict: it is {display.value_text(current)} now.")
-        _write(field, person, lost)
+        _write(field, person, field.rule.as_of_now(lost))
         conflict.restored_at = timezone.now()
         conflict.save(update_fields=["restored_at"])
         ActivityLogEntry.objects.create(

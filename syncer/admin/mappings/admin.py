@@ -20,10 +20,12 @@ from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.kinds import kind_of
+from syncer.sync.fields.automatic import collisions
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.store import outbox
 from syncer.sync.upkeep.change_type import take_new_type
+from syncer.sync.upkeep.choose_score import take_as_score
 
 ICONS = {
     "see": "M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8ZM8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4Z",
@@ -53,7 +55,7 @@ class FieldMappingAdmin(CalmAdmin):
     ordering = ("-object", "salesforce_field")  # leads first
     sortable_by = ()
     list_per_page = 100
-    actions = ("switch_on", "switch_off", "take_new_type")
+    actions = ("switch_on", "switch_off", "take_new_type", "take_as_score")
     form = MappingForm
     readonly_fields = ("salesforce", "object", "field_type", "picklist", "access", "here", "received", "condition")
     change_list_template = "syncer/mappings.html"
@@ -67,6 +69,14 @@ class FieldMappingAdmin(CalmAdmin):
         name = renamed.order_by("-created_at").values("salesforce_field")[:1]
         mappings: QuerySet[FieldMapping] = super().get_queryset(request)
         return mappings.select_related("sync_user").annotate(now_called=Subquery(name))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The rows know which of them collide: that takes the mappings of both objects."""
+        found = super().get_changelist_instance(request)
+        told = collisions(FieldMapping.objects.filter(sync_user__is_active=True).defer("described"))
+        for mapping in found.result_list:
+            mapping.collision = told.get(mapping.pk, "")
+        return found
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Whoever may not change them reads words in place of the controls."""
@@ -223,6 +233,11 @@ class FieldMappingAdmin(CalmAdmin):
                 display.chip("Suspended", "bad"),
                 mapping.problem,
             )
+        told = getattr(mapping, "collision", None)
+        if told is None:  # on its own page
+            told = collisions(FieldMapping.objects.filter(sync_user=mapping.sync_user_id)).get(mapping.pk)
+        if told:
+            return format_html('{} <span class="note">{}</span>', display.chip("Collides", "wait"), told)
         return display.chip("On", "good")
 
     # -- acting --------------------------------------------------------------------------------------------------------
@@ -261,6 +276,23 @@ class FieldMappingAdmin(CalmAdmin):
                 change_message="Goes on with the new type.",
             )
             told = f"{mapping}: goes on as {mapping.described['type']}; the next cycle receives it for every record."
+            self.message_user(request, told, messages.SUCCESS)
+
+    @admin.action(description="Take as the person score", permissions=["change"])
+    def take_as_score(self, request: HttpRequest, queryset: QuerySet[FieldMapping]) -> None:
+        chosen = list(queryset.order_by("pk"))
+        if len({mapping.salesforce_field.lower() for mapping in chosen}) != 1:
+            self.message_user(request, "Choose one field: it is the score of leads and contacts.", messages.ERROR)
+        elif why := take_as_score(chosen[0]):
+            self.message_user(request, f"{chosen[0]}: {why}", messages.ERROR)
+        else:
+            LogEntry.objects.log_actions(
+                user_id=request.user.pk or 0,
+                queryset=chosen,
+                action_flag=CHANGE,
+                change_message="Taken as the person score.",
+            )
+            told = f"{chosen[0].salesforce_field} is the person score; the next cycle receives it for every record."
             self.message_user(request, told, messages.SUCCESS)
 
 

@@ -11,8 +11,8 @@ from syncer.admin.ui.words import field_label
 from syncer.models import Direction, FieldMapping, SyncUser
 from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
 from syncer.salesforce.kinds import kind_of
+from syncer.sync.fields.automatic import own_key
 from syncer.sync.fields.object_map import PERSON_COLUMNS
-from syncer.sync.fields.types import lossless
 from syncer.sync.pull.describes import take_over
 
 #: What the engine itself keeps of every record.
@@ -118,15 +118,17 @@ class NewMappingForm(AnyModelForm):
 
     def _free_fields(self) -> list[FieldDescribe]:
         mapped = {m.salesforce_field for m in self._mappings if m.object == self.described.name}
-        mapped |= NEVER_MAPPED | {self.sync_user.external_id_field}
-        return [f for f in self.described.fields.values() if f.name not in mapped and kind_of(f).in_queries]
+        never = {name.lower() for name in mapped | NEVER_MAPPED | {self.sync_user.external_id_field}}
+        return [f for f in self.described.fields.values() if f.name.lower() not in never and kind_of(f).in_queries]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         described = self.described.fields.get(cleaned.get("salesforce_field") or "")
         if described is None or "person_field" in self.errors:
             return cleaned
-        person_field = cleaned["person_field"] = cleaned.get("person_field") or self._custom_key(described)
+        taken = {m.person_field.lower() for m in self._mappings if m.object == self.described.name}
+        own = own_key(self.described.name, described, self._mappings, taken)
+        person_field = cleaned["person_field"] = cleaned.get("person_field") or own
         self.instance.person_field = person_field
         take_over(self.instance, described)
         if self.instance.problem:
@@ -138,12 +140,6 @@ class NewMappingForm(AnyModelForm):
         if only_received(described):
             cleaned["direction"] = Direction.RECEIVE
         return cleaned
-
-    def _custom_key(self, described: FieldDescribe) -> str:
-        """The field's own name; with its object where the other object keeps another kind of value under it."""
-        shared = [m for m in self._mappings if m.object != self.described.name and m.person_field == described.name]
-        fits = all(lossless(FieldDescribe.from_dict(m.described), described) for m in shared if m.described)
-        return described.name if fits else f"{self.described.name}.{described.name}"
 
 
 def _option(field: FieldDescribe) -> str:

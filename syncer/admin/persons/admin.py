@@ -18,12 +18,13 @@ from django.utils.safestring import SafeString
 
 from syncer.admin.actions import decisions, offers, progress
 from syncer.admin.actions.page import for_one, for_selected
-from syncer.admin.persons import delete_selected, duplicates
+from syncer.admin.persons import delete_selected
 from syncer.admin.persons.filters import DuplicateFilter, ReasonFilter, SfdcTypeFilter, StateFilter
 from syncer.admin.persons.form import PersonForm, person_form
 from syncer.admin.persons.panel import panel_context
 from syncer.admin.persons.search import HELP, search
 from syncer.admin.persons.values import FormValue, form_values
+from syncer.admin.state import duplicates
 from syncer.admin.state.person_state import last_synced, state_chip
 from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin

@@ -59,11 +59,7 @@ def panel(person: Person, sync_user: SyncUser | None, there: There | None = None
     rows = [
         row
         for field in fields.fields
-        if (
-            row := _field_row(
-                field, known, refused=field.salesforce_field in refused, waits=field.person_field in waiting
-            )
-        )
+        if (row := _field_row(field, known, refused=field.person_field in refused, waits=field.person_field in waiting))
     ]
     return FieldPanel(
         differing=tuple(row for row in rows if row.kind != "equal"),
@@ -90,11 +86,13 @@ class _Known:
         """Without asking Salesforce: what would be decided if it still had what was last agreed."""
         values = {name: getattr(person, name) for name in PERSON_COLUMNS} | {"custom": person.custom}
         here, bad = fields.here(values)
-        base: dict[str, Value] = {} if record.weak_base else dict(record.base)
+        now = {rule.field: rule.as_of_now for rule in fields.rules}
+        agreed = {name: now[name](value) if name in now else value for name, value in record.base.items()}
+        base: dict[str, Value] = {} if record.weak_base else agreed
         values_there = there.values if there else {name: value for name, value in base.items() if name in here}
         merged = {name: value for name, value in values_there.items() if name not in bad}
         weak = there is not None and record.weak_base
-        found = merge(fields.rules, dict(record.base) if weak else base, here, merged, weak=weak, sending=sending)
+        found = merge(fields.rules, agreed if weak else base, here, merged, weak=weak, sending=sending)
         return cls(base, here, bad, values_there, {decision.field: decision for decision in found.decisions})
 
 
@@ -118,12 +116,14 @@ def _field_row(field: MappedField, known: _Known, *, refused: bool, waits: bool)
 
 
 def _refused(person: Person, fields: ObjectMap) -> tuple[frozenset[str], frozenset[str]]:
-    """The Salesforce fields that the last refusal named, and the person's fields that wait with them: all of them,
-    unless the others were sent."""
+    """The person's fields that the last refusal named, and those that wait with them: all of them, unless the others
+    were sent."""
     pending, refusal = pending_of(person), refusal_of(person)
     if pending is None or refusal is None or pending.state != PendingState.FAILED:
         return frozenset(), frozenset()
-    return frozenset(refusal.fields), frozenset(pending.held or (field.person_field for field in fields.fields))
+    return frozenset(fields.named(refusal.fields)), frozenset(
+        pending.held or (field.person_field for field in fields.fields)
+    )
 
 
 def _decided(

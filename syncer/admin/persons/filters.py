@@ -8,7 +8,7 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from syncer.admin.persons import duplicates
+from syncer.admin.state import duplicates
 from syncer.admin.state.person_state import SyncState, in_state
 from syncer.models import PendingChange, PendingState, Person, SfdcType
 

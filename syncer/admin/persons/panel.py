@@ -15,7 +15,8 @@ from django.utils.safestring import SafeString
 
 from syncer.admin.actions import permissions
 from syncer.admin.actions.decisions import decision
-from syncer.admin.persons import both_sides, duplicates, former_ids
+from syncer.admin.persons import both_sides, former_ids
+from syncer.admin.state import duplicates
 from syncer.admin.state.person_state import KINDS, record_of, state_chip, state_of
 from syncer.admin.state.why import refusal_of, why
 from syncer.admin.ui import display

@@ -6,7 +6,7 @@ Custom values are canonical (``syncer.salesforce.values``), columns as the datab
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models
@@ -54,6 +54,8 @@ _UNPLACED = [name for name in PERSON_COLUMNS if not any(name in names for names 
 GROUPS = _PLACED | {"Marketing": (*_PLACED["Marketing"], *_UNPLACED)}
 CUSTOM = "Custom fields"
 ELSEWHERE = "Other custom fields"
+
+NOT_VISIBLE = "Not visible: the contact belongs to an account that the sync user can't see."
 
 #: How the values of columns are entered, where Salesforce's field has no list to choose from; others as text.
 COLUMN_KINDS: dict[type[models.Field[Any, Any]], str] = {
@@ -160,9 +162,22 @@ def form_values(person: Person | None, sync_user: SyncUser | None) -> list[FormV
         for m in _custom_mappings(mapped.other)
         if not mapped.linked or m.person_field in kept
     ]
+    unseen = _out_of_sight(person, mapped.own)
+    found = [replace(value, note=NOT_VISIBLE) if value.key in unseen else value for value in found]
     known = {value.key for value in found}
     found += [_unmapped(key, kept[key]) for key in sorted(kept) if key not in known]
     return [value for value in found if person is not None or not value.read_only]
+
+
+def _out_of_sight(person: Person | None, own: Mapping[str, FieldMapping]) -> set[str]:
+    """The fields that are read of an account that the sync user can't see: nothing is agreed on them."""
+    record = getattr(person, "record", None)
+    if record is None or not record.account_id or record.weak_base:
+        return set()
+    of_account = {
+        key for key, m in own.items() if m.filled and SYNCED[m.object].parent_of(m.salesforce_field) is not None
+    }
+    return of_account - set(record.base)
 
 
 def _custom_mappings(mappings: Mapping[str, FieldMapping]) -> list[FieldMapping]:

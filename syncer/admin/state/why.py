@@ -29,13 +29,17 @@ from syncer.sync.outcomes import Code
 
 #: Outcomes that wait for somebody, by code: what is to be decided, and how.
 DECISIONS: dict[str, str] = {
+    Code.AMBIGUOUS: (
+        "No cycle links a person whose e-mail address is not theirs alone. Say which record is this person, or correct "
+        "one of the addresses: then the question closes by itself."
+    ),
     Code.SEVERAL_MATCHES: (
         "The application never picks one of several records, nor one under another name. Choose which one is this "
         "person, or merge them in Salesforce and run Sync Person to SFDC again."
     ),
     Code.MATCH_IS_TAKEN: (
-        "Open that person. If both are the same one, delete one of them here; otherwise correct one e-mail address, or "
-        "create a new lead anyway."
+        "If both are the same person, merge them here; otherwise correct one e-mail address, or create a new lead "
+        "anyway."
     ),
     Code.DELETED_IN_SFDC: (
         "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on, or create a new lead; "
@@ -46,7 +50,7 @@ DECISIONS: dict[str, str] = {
     ),
 }
 #: Of these, the ones in which somebody has to choose a record.
-WHICH_RECORD = frozenset({Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN})
+WHICH_RECORD = frozenset({Code.AMBIGUOUS, Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN})
 
 
 @dataclass(frozen=True, slots=True)

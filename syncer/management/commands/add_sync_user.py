@@ -23,7 +23,7 @@ from syncer.sync.errors import CannotSync
 from syncer.sync.fields.object_map import object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.outcomes import Code
-from syncer.sync.pull.describes import store_describe
+from syncer.sync.pull.describes import store_describes
 
 #: Where the secrets come from.
 VARIABLES = [need.variable for need in ENCRYPTED_NEEDS]
@@ -93,8 +93,7 @@ class Command(BaseCommand):
             sync_user.user_id = user.id
             sync_user.state, sync_user.state_reason = SyncUserState.READY, ""
             sync_user.save()
-            for described in describes:
-                store_describe(sync_user, described, timezone.now())
+            store_describes(sync_user, describes, timezone.now())
         self._signed_in_as = user.username or user.name
         return sync_user
 

@@ -20,7 +20,7 @@ from syncer.sync.fields.synced_objects import SYNCED
 from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, contact_and_queue, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
-from syncer.sync.persons.record import related_text
+from syncer.sync.persons.record import related_text, stamp_of
 from syncer.sync.store import links
 from syncer.sync.store.activity import Journal
 
@@ -100,12 +100,11 @@ def _write(context: Context, handovers: Sequence[Handover]) -> dict[int, PersonO
 
 def _requests(sobject: str, group: Sequence[Handover]) -> list[Subrequest]:
     rows = [{"Id": one.link.record_id, "OwnerId": one.owner} for one in group]
-    names = soql.select(
-        ["Id", "OwnerId", "Owner.Name", "Owner.Email"], sobject, where=soql.in_("Id", [row["Id"] for row in rows])
-    )
+    names = ["Id", "SystemModstamp", "OwnerId", "Owner.Name", "Owner.Email"]
+    after = soql.select(names, sobject, where=soql.in_("Id", [row["Id"] for row in rows]))
     return [
         writing.update(f"give{sobject}", sobject, rows),
-        Subrequest("GET", soql.query_path(names), f"after{sobject}"),
+        Subrequest("GET", soql.query_path(after), f"after{sobject}"),
     ]
 
 
@@ -118,7 +117,10 @@ def _record(
     after: dict[str, Any] = {row["Id"]: row for row in answer.rows(f"after{sobject}")}
     results = list(zip(group, writing.results(answer[f"give{sobject}"]), strict=True))
     owners = {
-        one.person.id: _owner(one, after.get(one.link.record_id) or {}) for one, result in results if result.success
+        one.person.id: (*_owner(one, row), stamp_of(row) or context.org.org_time())
+        for one, result in results
+        if result.success
+        for row in [after.get(one.link.record_id) or {}]
     }
     outcomes = {
         one.person.id: _told(journal, one, result, after.get(one.link.record_id) or {}) for one, result in results

@@ -104,7 +104,7 @@ def _match(context: Context, persons: Sequence[PersonState], found: Found, asked
     """Link persons with the records that are theirs; refusals and open questions are kept with the person."""
     matched = link.match(context, persons, found, asked)
     refusals.keep(context, list(matched.refused.values()), persons, matched.choices, asked)
-    linked = link.link(context, matched.links, found)
+    linked = link.link(context, matched.links, found) | link.merge_same(context, matched.merges, found)
     return Matched({**matched.unchanged, **matched.refused, **linked}, matched.to_create)
 
 

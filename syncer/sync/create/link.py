@@ -16,7 +16,9 @@ from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Applied, Merged
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import RemoteRecord
+from syncer.sync.pull.merge_people import merge_people
 from syncer.sync.pull.records import merge_with, what_is_wrong
+from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.intents import may_still_come_through
 from syncer.sync.store.value_errors import in_halves
 
@@ -82,6 +84,31 @@ def not_taken_in(
     reason = what_is_wrong(error)
     context.store.set_aside(context, record.object, {record.id: reason})
     return outcome(person, Result.FAILED, f"{message} {reason}", Code.RECORD_AT_FAULT)
+
+
+def merge_same(
+    context: Context, same: Sequence[tuple[PersonState, RemoteRecord]], found: Found
+) -> dict[int, PersonOutcome]:
+    """Merge persons with those whom a record belongs to, because somebody says that they are one. Return the outcome of
+    each."""
+    outcomes: dict[int, PersonOutcome] = {}
+    for person, record in same:
+        other_id, name = found.owners[record.id]
+        both = person_state.by_ids([person.id, other_id])
+        winner, loser = both.get(other_id), both.get(person.id)
+        if winner is None or loser is None or not winner.linked:
+            outcomes[person.id] = being_edited(person)
+            continue
+        former = None
+        if loser.link is not None:
+            former = FormerRow(winner.id, loser.link.object, loser.link.record_id, "merged", loser.link.organisation)
+        reason = f"{context.actor} says that they are the same person"
+        if merge_people(context, winner, loser, reason, former=former, actor=context.actor):
+            told = outcome(person, Result.LINKED, f"Merged with person {other_id} ({name}).")
+            outcomes[person.id] = replace(told, sfdc_type=record.object, sfdc_id=record.id)
+        else:
+            outcomes[person.id] = being_edited(person)
+    return outcomes
 
 
 def _follow(context: Context, linked: Sequence[Merged], found: Found) -> list[PersonState]:

@@ -76,8 +76,9 @@ def _readable(fields: ObjectMap, found: Found, rows: Rows, wanted: _Wanted) -> l
 def _may_be(fields: ObjectMap, row: Mapping[str, Any], person: PersonState) -> bool:
     """Whether a row may be a person's, by what can be read of it."""
     email = row.get("Email")
-    external = row.get(fields.external_id_field) if fields.external_id_field else None
-    known = [text.strip().lower() for text in (email, external) if isinstance(text, str) and text.strip()]
+    known = [
+        text.strip().lower() for text in (email, fields.external_id(row)) if isinstance(text, str) and text.strip()
+    ]
     return not known or address(person) in known or str(person.uuid) in known
 
 

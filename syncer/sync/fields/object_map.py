@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.db import models
 
 from syncer.models import Direction, FieldMapping, Person, SyncUser
 from syncer.salesforce import soql, values
-from syncer.salesforce.describe import FieldDescribe, ObjectDescribe
+from syncer.salesforce.describe import FieldDescribe, Names, ObjectDescribe
 from syncer.salesforce.kinds import BadValue, kind_of
 from syncer.salesforce.texts import MadeStorable
 from syncer.sync.fields.state_country import partners
-from syncer.sync.fields.synced_objects import CONSENT_FIELDS, FOLLOWED, SYNCED
+from syncer.sync.fields.synced_objects import CONSENT_FIELDS, FOLLOWED, SYNCED, Parent
 from syncer.sync.merge import FieldRule, Value
 
 PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
@@ -26,6 +27,24 @@ PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
 LONGEST_NUMBER = 18
 
 
+class NotTold(Exception):
+    """An answer does not tell a value, which is no empty one: it is left out, or the record that it is read through is
+    hidden."""
+
+
+def told(record: object, name: str) -> Any:
+    """The value that a record of an answer has under this API name, in whatever case of its letters. Raises NotTold."""
+    if not isinstance(record, Mapping):
+        raise NotTold(name)
+    if name in record:
+        return record[name]
+    wanted = name.lower()
+    for key, value in record.items():
+        if key.lower() == wanted:
+            return value
+    raise NotTold(name)
+
+
 @dataclass(frozen=True, slots=True)
 class MappedField:
     """One mapped field: where its value is on either side, and the rule of its merge."""
@@ -35,25 +54,29 @@ class MappedField:
     describe: FieldDescribe
     rule: FieldRule
     createable: bool
+    parent: Parent | None  # the record that it is received from, where that is another one
 
     @property
     def is_column(self) -> bool:
         return self.person_field in PERSON_COLUMNS
 
     def there(self, record: Mapping[str, Any]) -> Value:
-        """The canonical value in a record as Salesforce answered it. Raises ``BadValue``."""
+        """The canonical value in a record as Salesforce answered it. Raises ``BadValue`` and ``NotTold``."""
         return values.from_wire(self.describe, self.raw(record))
 
     def raw(self, record: Mapping[str, Any]) -> Any:
-        """What Salesforce answered. Raises ``BadValue`` where it did not answer at all: that is unknown, not empty."""
-        found: Any = record
-        for part in self.salesforce_field.split("."):
-            if found is None:
-                return None
-            if not isinstance(found, Mapping) or part not in found:
-                raise BadValue(self.describe, None, "is not in the answer.")
-            found = found[part]
-        return found
+        """What Salesforce answered. Raises ``NotTold`` where it did not tell it at all: that is unknown, not empty."""
+        if self.parent is None:
+            return told(record, self.salesforce_field)
+        if self.parent.is_hidden_in(record):
+            raise NotTold(self.salesforce_field)
+        related = told(record, self.parent.relationship)
+        return None if related is None else told(related, self.path_in_parent)
+
+    @property
+    def path_in_parent(self) -> str:
+        """The name of the field on the record that it is received from."""
+        return self.salesforce_field.rpartition(".")[2]
 
     def here(self, person: Mapping[str, Any]) -> Value:
         """The canonical value in a person's columns. Raises ``BadValue`` for what Salesforce's type can't hold."""
@@ -123,8 +146,8 @@ class ObjectMap:
 
     def only(self, salesforce_fields: Iterable[str]) -> ObjectMap:
         """The map of these fields alone."""
-        wanted = set(salesforce_fields)
-        fields = tuple(f for f in self.fields if f.salesforce_field in wanted)
+        wanted = {name.lower() for name in salesforce_fields}
+        fields = tuple(f for f in self.fields if f.salesforce_field.lower() in wanted)
         names = [f.salesforce_field for f in fields]
         # By its id, a parent is followed from then on.
         synced = SYNCED[self.object]
@@ -132,8 +155,14 @@ class ObjectMap:
         select = ("Id", "SystemModstamp", *dict.fromkeys(names))
         return replace(self, fields=fields, select=select)
 
+    def named(self, salesforce_fields: Iterable[str]) -> set[str]:
+        """The person fields of these fields, as an answer names them."""
+        wanted = {name.lower() for name in salesforce_fields}
+        return {f.person_field for f in self.fields if f.salesforce_field.lower() in wanted}
+
     def there(self, record: Mapping[str, Any]) -> dict[str, Value]:
-        """The record's values by person field; a value that can't be read is left out, and so not touched."""
+        """The record's values by person field; a value that can't be read or is not told is left out, and so not
+        touched."""
         return self.read(record)[0]
 
     def read(self, record: Mapping[str, Any]) -> tuple[dict[str, Value], frozenset[str]]:
@@ -144,11 +173,25 @@ class ObjectMap:
             try:
                 raw = field.raw(record)
                 found[field.person_field] = values.from_wire(field.describe, raw)
-            except BadValue:
+            except (BadValue, NotTold):
                 continue
             if isinstance(raw, MadeStorable):
                 altered.add(field.person_field)
         return found, frozenset(altered)
+
+    def out_of_sight(self, record: Mapping[str, Any]) -> frozenset[str]:
+        """The person fields that are read through a reference to a record that the sync user can't see."""
+        return frozenset(f.person_field for f in self.fields if f.parent is not None and f.parent.is_hidden_in(record))
+
+    def external_id(self, record: Mapping[str, Any]) -> str:
+        """The person's UUID on a record; empty where there is none, or it was not asked for."""
+        if self.external_id_field is None:
+            return ""
+        try:
+            found = told(record, self.external_id_field)
+        except NotTold:
+            return ""
+        return found if isinstance(found, str) else ""
 
     def here(self, person: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, BadValue]]:
         """The person's values by field, and the fields whose value is none that Salesforce's type can hold."""
@@ -191,29 +234,28 @@ def received_columns(
 def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
     """The map of an object from its stored mappings and describe."""
     stored = sync_user.described.filter(name=sobject).first()
-    known = ObjectDescribe.from_dict(stored.description).fields if stored else {}
+    known = ObjectDescribe.from_dict(stored.description).fields if stored else Names[FieldDescribe]()
     mappings = sync_user.mappings.filter(object=sobject, enabled=True, readable=True, problem="")
-    fields = tuple(_mapped_field(sync_user, mapping) for mapping in mappings)
+    fields = tuple(mapped_field(sync_user, mapping) for mapping in mappings)
     external = known.get(sync_user.external_id_field)
-    usable = bool(external and external.external_id and external.unique and external.createable)
+    usable = external is not None and external.external_id and external.unique and external.createable
     return ObjectMap(
         object=sobject,
         fields=fields,
-        select=_select(
-            sobject, fields, known, sync_user.external_id_field if external else None, unseen_objects(sync_user)
-        ),
-        external_id_field=sync_user.external_id_field if usable else None,
+        select=_select(sobject, fields, known, external.name if external else None, unseen_objects(sync_user)),
+        external_id_field=external.name if external and usable else None,
         together=partners(known, {f.salesforce_field: f.person_field for f in fields if f.rule.send}),
     )
 
 
-def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
+def mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
     describe = FieldDescribe.from_dict(mapping.described)
     return MappedField(
         person_field=mapping.person_field,
         salesforce_field=mapping.salesforce_field,
         describe=describe,
         createable=mapping.createable and mapping.direction != Direction.RECEIVE,
+        parent=SYNCED[mapping.object].parent_of(mapping.salesforce_field),
         rule=FieldRule(
             field=mapping.person_field,
             receive=mapping.direction != Direction.SEND,
@@ -223,6 +265,7 @@ def _mapped_field(sync_user: SyncUser, mapping: FieldMapping) -> MappedField:
             boolean=kind_of(describe).family == "boolean",
             unfilled=not mapping.filled,
             consent=mapping.person_field in CONSENT_FIELDS,
+            as_of_now=partial(values.as_of_now, describe),
         ),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from syncer.salesforce.describe import FieldDescribe
 
@@ -33,6 +34,11 @@ class Parent:
     def paths(self) -> tuple[str, ...]:
         """What is kept with the link, as a query of records asks for it."""
         return tuple(f"{self.relationship}.{name}" for name in self.kept)
+
+    def is_hidden_in(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record of an answer refers to one that the sync user can't see: of that, nothing is told."""
+        asked_for = self.relationship in record
+        return asked_for and record[self.relationship] is None and bool(record.get(self.reference))
 
     @property
     def read_fields(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,39 @@ from typing import Any
 from django.db.models.functions import Lower
 
 from syncer.models import CreateIntent, FormerId, Person, SalesforceRecord, Tombstone
+from syncer.salesforce import soql
+from syncer.salesforce.client import Subrequest
+from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import Reading, RemoteRecord
+from syncer.sync.persons.record import Reading, RemoteRecord, related_text
+
+#: Fields by which somebody recognises a record in a list of them.
+SHOWN = {
+    "Lead": ("Id", "FirstName", "LastName", "Email", "Phone", "Company"),
+    "Contact": ("Id", "FirstName", "LastName", "Email", "Phone", "Account.Name"),
+}
+#: E-mail addresses in one condition: some 20,000 characters of it.
+ADDRESSES_A_CALL = 200
+#: Records that one such query brings. Of fewer addresses there are fewer; one that so many have is nobody's.
+MOST_RECORDS = 2000
+
+
+@dataclass(slots=True)
+class SameAddress:
+    """Who has an e-mail address, here and in Salesforce."""
+
+    persons: int = 0  # here, whoever they are
+    unlinked: list[PersonState] = field(default_factory=list)
+    deleted: list[PersonState] = field(default_factory=list)  # whose record was deleted in Salesforce
+    records: list[dict[str, Any]] = field(default_factory=list)  # in Salesforce, as they are shown to choose from
+
+    @property
+    def the_only_one(self) -> PersonState | None:
+        """The one person who has it, if a record may be found for them."""
+        found = [*self.unlinked, *self.deleted]
+        return found[0] if self.persons == 1 == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +54,7 @@ class PersonCandidates:
     by_uuid: Mapping[str, PersonState] = field(default_factory=dict)  # by the external id that carries it
     intents: Sequence[tuple[CreateIntent, PersonState]] = ()  # whose lead is made without an external id, or was
     losers: Mapping[str, PersonState] = field(default_factory=dict)  # whose record was merged into it, by record id
-    by_email: Mapping[str, Sequence[PersonState]] = field(default_factory=dict)  # unlinked ones, last changed first
+    by_email: Mapping[str, SameAddress] = field(default_factory=dict)  # by address, in small letters
     former: frozenset[str] = frozenset()  # ids that were somebody's before
     tombstones: Mapping[str, datetime | None] = field(default_factory=dict)  # record id → its stamp when it was buried
 
@@ -60,7 +89,7 @@ def persons_for(context: Context, records: Sequence[RemoteRecord]) -> PersonCand
         by_uuid=_by_uuid(strangers),
         intents=_open_creates(),
         losers=_losers(context, present),
-        by_email=_by_email(present),
+        by_email=_by_email(context, present),
         former=former_ids(context, [record.id for record in strangers if record.gone]),
         tombstones=_tombstones(context, present),
     )
@@ -127,19 +156,81 @@ def _losers(context: Context, records: Iterable[RemoteRecord]) -> dict[str, Pers
     return {person.link.merged_into: person for person in person_state.load(persons) if person.link}
 
 
-def _by_email(records: Iterable[RemoteRecord]) -> dict[str, list[PersonState]]:
-    addresses = {record.email.lower() for record in records} - {""}
-    if not addresses:
-        return {}
-    persons = (
-        Person.objects.annotate(address=Lower("email"))
-        .filter(address__in=addresses, sfdc_type="")
-        .order_by("-updated_at", "-id")
-    )
-    found: dict[str, list[PersonState]] = {}
-    for person in person_state.load(persons):
-        found.setdefault(person.values["email"].strip().lower(), []).append(person)
+def _by_email(context: Context, records: Iterable[RemoteRecord]) -> dict[str, SameAddress]:
+    """Who has the addresses of these records: persons here and, where one of them has no record, the records there. Of
+    several, none is anybody's by its address alone."""
+    found = _persons_with(record.email for record in records)
+    wanted = [address for address, same in found.items() if same.unlinked or same.deleted]
+    for start in range(0, len(wanted), ADDRESSES_A_CALL):
+        for address, shown in _records_with(context, wanted[start : start + ADDRESSES_A_CALL]):
+            if address in found:
+                found[address].records.append(shown)
     return found
+
+
+def _persons_with(addresses: Iterable[str]) -> dict[str, SameAddress]:
+    """Who has these addresses here."""
+    forms = {form for address in addresses for form in address_forms(address)}
+    if not forms:
+        return {}
+    persons = Person.objects.annotate(address=Lower("email")).filter(address__in=forms)
+    found: dict[str, SameAddress] = {}
+    without: list[int] = []
+    for pk, email, sfdc_type, is_deleted in persons.values_list("id", "email", "sfdc_type", "sfdc_is_deleted"):
+        found.setdefault(email.strip().lower(), SameAddress()).persons += 1
+        if not sfdc_type or is_deleted:
+            without.append(pk)
+    for person in person_state.by_ids(without).values():
+        same = found[person.values["email"].strip().lower()]
+        if not person.linked:
+            same.unlinked.append(person)
+        elif person.link is not None and not person.link.merged_into:
+            same.deleted.append(person)
+    return found
+
+
+def _records_with(context: Context, addresses: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The records in Salesforce that are there under these addresses: the address of each, and what is shown of it.
+    One call; more where very many records have one of them. Raises FieldsChanged, and what the edge raises."""
+    queries = {
+        sobject: soql.select(
+            [path for path in SHOWN[sobject] if path in fields.select],
+            sobject,
+            where=soql.and_(soql.in_("Email", list(addresses)), fields.live),
+            limit=MOST_RECORDS,
+        )
+        for sobject, fields in context.maps.items()
+        if fields.field("email") is not None
+    }
+    if not queries:
+        return
+    answer, _ = context.ask([Subrequest("GET", soql.query_path(text), name) for name, text in queries.items()])
+    rows = {sobject: all_rows(context, first_page(answer, sobject)) for sobject in queries}
+    if len(addresses) > 1 and any(len(of_object) >= MOST_RECORDS for of_object in rows.values()):
+        middle = len(addresses) // 2
+        yield from _records_with(context, addresses[:middle])
+        yield from _records_with(context, addresses[middle:])
+        return
+    for sobject, of_object in rows.items():
+        for row in of_object:
+            yield str(row.get("Email") or "").lower(), shown_row(sobject, row)
+
+
+def shown_row(sobject: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a query for ``SHOWN``, to choose from."""
+    return {
+        "id": row["Id"],
+        "object": sobject,
+        "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
+        "email": row.get("Email") or "",
+        "company": row.get("Company") or related_text(row.get("Account"), "Name"),
+    }
+
+
+def address_forms(address: str) -> set[str]:
+    """An address in the forms in which a database may have it in small letters: SQLite knows those of ASCII only."""
+    small = address.strip().lower()
+    return {small, "".join(letter if letter.isascii() else letter.upper() for letter in small)} - {""}
 
 
 def _tombstones(context: Context, records: Iterable[RemoteRecord]) -> dict[str, datetime | None]:

@@ -6,6 +6,7 @@ which record is a person's, whom a Lead has to be made for, and what only a huma
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +14,18 @@ from typing import Any
 from syncer.models import CreateIntent
 from syncer.salesforce.ids import to_18
 from syncer.sync.fields.synced_objects import SYNCED
-from syncer.sync.identity.candidates import Found, PersonCandidates, address
+from syncer.sync.identity.candidates import Found, PersonCandidates, SameAddress, address
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result, contact_and_queue, outcome
-from syncer.sync.persons.merged import Pair
+from syncer.sync.persons.merged import Pair, Question
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Became, RemoteRecord, names_agree
 
 #: Fields that a create fills with the connection's defaults.
 DEFAULTED = ("last_name", "company")
+#: Records that are kept with a question.
+MOST_TO_CHOOSE_FROM = 25
 
 
 # -- a page of records ------------------------------------------------------------------------------------------------
@@ -50,6 +53,10 @@ class Sorted:
     new: list[RemoteRecord] = field(default_factory=list)  # nobody's: they make persons
     became: list[Became] = field(default_factory=list)  # others, before anybody here was linked with them
     unsettled: list[RemoteRecord] = field(default_factory=list)  # another record of this page was merged into them
+    questions: list[Question] = field(default_factory=list)  # of persons whose address is not theirs alone
+    buried: list[RemoteRecord] = field(
+        default_factory=list
+    )  # of persons deleted here, of whose state nothing was known
     later: list[str] = field(default_factory=list)  # ids of those to be read again
 
 
@@ -89,20 +96,33 @@ def sort_page(
             page.later.append(record.id)
         elif match is not None:
             page.matched.append(match)
-        elif (became := record.became()) is not None:
-            page.became.append(became)
-        elif not record.gone and not _is_buried(record, candidates):
-            page.new.append(record)
+        else:
+            _unmatched(record, candidates, page)
+    page.questions = _questions(page.new, candidates)
     return page
+
+
+def _unmatched(record: RemoteRecord, candidates: PersonCandidates, page: Sorted) -> None:
+    """A record that is nobody's: it makes a person, if it is there and was not buried with one."""
+    if (became := record.became()) is not None:
+        page.became.append(became)
+    elif record.gone:
+        return
+    elif record.id not in candidates.tombstones:
+        page.new.append(record)
+    elif (stamp := candidates.tombstones[record.id]) is None:
+        page.buried.append(record)
+    elif record.stamp > stamp:
+        page.new.append(record)
 
 
 def _match(records: Sequence[RemoteRecord], candidates: PersonCandidates, user_id: str) -> dict[str, Match]:
     """The persons that records without one belong to, by record id: by external id, by an open create, as the survivor
     of a merge, then by e-mail address.
 
-    By e-mail only where the last names agree or one of them is empty (``info@`` would join strangers); of several
-    persons the most recently changed one. A person is given to one record only, the first one. Records that are
-    converted or deleted belong to the persons that they were made for only.
+    By e-mail only where one person here and one record in Salesforce have it, and where the last names agree or one of
+    them is empty (``info@`` would join strangers). A person is given to one record only, the first one. Records that
+    are converted or deleted belong to the persons that they were made for only.
     """
     found: dict[str, Match] = {}
     taken: set[int] = set()
@@ -127,22 +147,39 @@ def _match(records: Sequence[RemoteRecord], candidates: PersonCandidates, user_i
     present = [record for record in records if not record.gone]
     for record in present:
         take(candidates.losers.get(record.id), record, "this person's record was merged into it.")
+    in_page = Counter(record.email.lower() for record in present)
     for record in present:
-        for person in candidates.by_email.get(record.email.lower(), ()):
-            if names_agree(person, record) and take(person, record, f"same e-mail address, {record.email}."):
-                break
+        same = candidates.by_email.get(record.email.lower())
+        if same is None or max(len(same.records), in_page[record.email.lower()]) > 1:
+            continue
+        person = same.the_only_one
+        if person is not None and names_agree(person, record):
+            again = "made again in Salesforce, with the " if person.linked else ""
+            take(person, record, f"{again}same e-mail address, {record.email}.")
     return found
+
+
+def _questions(records: Iterable[RemoteRecord], candidates: PersonCandidates) -> list[Question]:
+    """The persons without a record whose address one of these records has, who are not the only ones: ambiguity holds
+    up the link. The records become persons of their own, as all do."""
+    found: dict[int, Question] = {}
+    for record in records:
+        same = candidates.by_email.get(record.email.lower())
+        for person in same.unlinked if same is not None else ():
+            if same is not None and names_agree(person, record):
+                why, shown = _why_not_linked(record.email, same), same.records[:MOST_TO_CHOOSE_FROM]
+                found[person.id] = Question(person, why, shown)
+    return list(found.values())
+
+
+def _why_not_linked(address: str, same: SameAddress) -> str:
+    where = f"{len(same.records)} records in Salesforce and {same.persons} persons here have the address {address}."
+    return f"{where} Which of them are the same person?"
 
 
 def _asked_for_more(match: Match) -> bool:
     """The person is to become a member of a campaign with the lead whose answer was lost."""
     return match.made and match.person.sent_to_create is not None and bool(match.person.asked.get("campaign"))
-
-
-def _is_buried(record: RemoteRecord, candidates: PersonCandidates) -> bool:
-    """The record must not make a person: its person was deleted here, and it has not changed since."""
-    stamp = candidates.tombstones.get(record.id)
-    return stamp is not None and record.stamp <= stamp
 
 
 def without_former(records: Iterable[RemoteRecord], former: Collection[str]) -> list[RemoteRecord]:
@@ -201,6 +238,7 @@ class Decided:
     links: dict[str, list[Linking]] = field(default_factory=dict)  # by object
     to_create: list[PersonState] = field(default_factory=list)
     refused: dict[int, PersonOutcome] = field(default_factory=dict)
+    merges: list[tuple[PersonState, RemoteRecord]] = field(default_factory=list)  # with whom a record belongs to
     choices: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # person → records to choose from
     unchanged: dict[int, PersonOutcome] = field(default_factory=dict)  # answers that leave the person as it was
     unknown: list[PersonState] = field(default_factory=list)  # whose create may still come through
@@ -247,6 +285,8 @@ def _chosen(person: PersonState, asked: SyncOptions, found: Found, decided: Deci
     if record is None or record.gone:
         message = f"{asked.link_to} is deleted, converted, or not visible to the sync user. Nothing was linked."
         decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, Code.CHOSEN_IS_GONE)
+    elif owner is not None and asked.same_person and owner[0] != person.id:
+        decided.merges.append((person, record))
     elif owner is not None:
         message = f"{record.object} {record.id} belongs to person {owner[0]} ({owner[1]}). Nothing was linked."
         decided.unchanged[person.id] = outcome(person, Result.REFUSED, message, Code.MATCH_IS_TAKEN)
@@ -260,7 +300,7 @@ def _by_external_id(person: PersonState, found: Found, decided: Decided) -> bool
     if record is None:
         return False
     if record.id in found.owners:  # an upsert by it would write over that person's record
-        decided.refused[person.id] = _taken(person, record, "has this person's UUID as its external id", found)
+        decided.refused[person.id] = _taken(person, [record], "has this person's UUID as its external id", found)
         decided.choices[person.id] = shown([record], found)
     else:
         decided.link(person, record, "its external id is this person's UUID.")
@@ -318,18 +358,22 @@ def _of_address(
         return
     decided.choices[person.id] = shown(group, found)
     if not free:
-        decided.refused[person.id] = _taken(person, group[0], "has the same e-mail address", found)
+        decided.refused[person.id] = _taken(person, group, "has the same e-mail address", found)
         return
     what = f"{len(free)} {sobject.lower()}s" if len(free) > 1 else f"{sobject} {free[0].id} under another name"
     message = f"Salesforce has {what} with the address {address(person)}. Choose which one is this person."
     decided.refused[person.id] = outcome(person, Result.NEEDS_DECISION, message, Code.SEVERAL_MATCHES)
 
 
-def _taken(person: PersonState, record: RemoteRecord, why: str, found: Found) -> PersonOutcome:
+def _taken(person: PersonState, records: Sequence[RemoteRecord], why: str, found: Found) -> PersonOutcome:
+    """What was found belongs to others, who are named."""
+    told = " ".join(f"{r.object} {r.id} {why} and belongs to {_owner_of(r, found)}." for r in records)
+    return outcome(person, Result.REFUSED, f"{told} Nothing was made.", Code.MATCH_IS_TAKEN)
+
+
+def _owner_of(record: RemoteRecord, found: Found) -> str:
     other, name = found.owners.get(record.id, (None, "another person of this selection"))
-    label = f"person {other} ({name})" if other else name
-    message = f"{record.object} {record.id} {why} and belongs to {label}. Nothing was made."
-    return outcome(person, Result.REFUSED, message, Code.MATCH_IS_TAKEN)
+    return f"person {other} ({name})" if other else name
 
 
 def shown(records: Iterable[RemoteRecord], found: Found) -> list[dict[str, Any]]:

@@ -12,14 +12,8 @@ from syncer.salesforce.errors import SalesforceError
 from syncer.salesforce.ids import object_of
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
-from syncer.sync.identity.candidates import askable, owners
-from syncer.sync.persons.record import related_text
+from syncer.sync.identity.candidates import SHOWN, askable, owners, shown_row
 
-#: Fields by which somebody recognises a record in a list of them.
-SHOWN = {
-    "Lead": ("Id", "FirstName", "LastName", "Email", "Phone", "Company"),
-    "Contact": ("Id", "FirstName", "LastName", "Email", "Phone", "Account.Name"),
-}
 #: What makes two records look alike: all the fields of one of these groups are equal.
 ALIKE = ({"Email": "email"}, {"Phone": "phone"}, {"FirstName": "first_name", "LastName": "last_name"})
 #: Records shown to choose from, of each object, for all the persons of one call.
@@ -55,7 +49,7 @@ def similar(context: Context, persons: Mapping[int, FoundAsDuplicate]) -> dict[i
     owned = owners(context, [row["Id"] for _, row in rows])
     found: dict[int, list[dict[str, Any]]] = {}
     for sobject, row in rows:
-        shown = _shown(sobject, row) | {"person": owned.get(row["Id"], (None, ""))[0]}
+        shown = shown_row(sobject, row) | {"person": owned.get(row["Id"], (None, ""))[0]}
         for person_id, refused in persons.items():
             if row["Id"] in refused.named or (not refused.named and _is_like(row, refused.values)):
                 found.setdefault(person_id, []).append(shown)
@@ -72,16 +66,6 @@ def _query(fields: ObjectMap, persons: Collection[FoundAsDuplicate]) -> str | No
         return None
     where = soql.and_(soql.or_(*wanted), fields.live)
     return soql.select(known, fields.object, where=where, limit=MOST_SIMILAR)
-
-
-def _shown(sobject: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": row["Id"],
-        "object": sobject,
-        "name": " ".join(part for name in ("FirstName", "LastName") if (part := row.get(name))),
-        "email": row.get("Email") or "",
-        "company": row.get("Company") or related_text(row.get("Account"), "Name"),
-    }
 
 
 def _looks_like(known: Sequence[str], values: Mapping[str, Any]) -> str | None:

@@ -1,8 +1,11 @@
-"""A record merged with a person: what was decided, before it is written, and what came of writing it."""
+"""A record merged with a person: what was decided, before it is written, and what came of writing it. And who can't be
+merged with one before somebody has decided it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from syncer.sync.merge import Merge
 from syncer.sync.persons.person_state import PersonState
@@ -68,3 +71,13 @@ class Applied:
     changed: set[int]  # ids of persons whose values changed here
     again: list[Merged]  # the person was edited, locked or busy meanwhile: merge again
     stale: list[Merged]  # the record was sent or read by a newer request than this one: read again
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A person who may be one of several records, or one of several persons with one record: somebody has to say it.
+    ``records`` are those to choose from, as they are shown."""
+
+    person: PersonState
+    message: str
+    records: Sequence[Mapping[str, Any]]

@@ -9,6 +9,7 @@ from typing import Any
 
 from syncer.salesforce.ids import is_queue, to_18
 from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.fields.synced_objects import OWNER
 from syncer.sync.merge import Value
 from syncer.sync.persons.person_state import PersonState
 
@@ -41,7 +42,9 @@ class RemoteRecord:
     owner_id: str
     owner_name: str
     owner_email: str
+    owner_is_hidden: bool  # so that name and address are unknown, not empty
     account_id: str  # of a contact
+    out_of_sight: frozenset[str]  # person fields that are read through a reference to a record that is hidden
     editor: str
     external_id: str  # the person's UUID, where the organisation has the field
     created_at: datetime | None  # of a lead
@@ -139,7 +142,6 @@ def parse(fields: ObjectMap, row: Mapping[str, Any]) -> RemoteRecord:
     owner_id = read.reference("OwnerId")
     # A queue is no person: records that it owns have no owner's name or e-mail.
     owner = None if is_queue(owner_id) else row.get("Owner")
-    external = row.get(fields.external_id_field) if fields.external_id_field else None
     values, made_storable = fields.read(row)
     return RemoteRecord(
         object=fields.object,
@@ -153,9 +155,11 @@ def parse(fields: ObjectMap, row: Mapping[str, Any]) -> RemoteRecord:
         owner_id=owner_id,
         owner_name=related_text(owner, "Name"),
         owner_email=related_text(owner, "Email"),
+        owner_is_hidden=OWNER.is_hidden_in(row) and not is_queue(owner_id),
         account_id=read.reference("AccountId"),
+        out_of_sight=fields.out_of_sight(row),
         editor=related_text(row.get("LastModifiedBy"), "Name"),
-        external_id=external if isinstance(external, str) else "",
+        external_id=fields.external_id(row),
         created_at=read.moment("CreatedDate") if row.get("CreatedDate") is not None else None,
         created_by=read.reference("CreatedById"),
         made_storable=made_storable,

@@ -11,11 +11,11 @@ from syncer.models import Backfill, Direction, FieldMapping, SyncCursor, trigger
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons import person_state
-from syncer.sync.persons.merged import Applied, Merged, Pair
+from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
-from syncer.sync.pull import lifecycle, new_persons, related_names, visibility, write
-from syncer.sync.store import at_fault, cursors, former_ids, intents, links, outbox, persons
+from syncer.sync.pull import lifecycle, new_persons, questions, related_names, visibility, write
+from syncer.sync.store import at_fault, cursors, former_ids, intents, links, outbox, persons, tombstones
 from syncer.sync.store.locking import lock
 
 
@@ -84,6 +84,15 @@ class Database:
 
     def became(self, gone: Iterable[Became]) -> None:
         self._became += gone
+
+    def wait_for_somebody(self, context: Context, asked: Sequence[Question]) -> None:
+        questions.keep(context, asked)
+
+    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+        if records:
+            with transaction.atomic():
+                context.fence()
+                tombstones.bury(context, records)
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         former_ids.learn(context, [*self._became, *gone])

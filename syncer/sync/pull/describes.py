@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,11 +13,12 @@ from django.db.models import Q
 from syncer.models import Direction, FieldMapping, SalesforceObject, SyncCursor, SyncUser
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.codes import EdgeCode
-from syncer.salesforce.describe import FieldDescribe, ObjectDescribe, describe_request, parse_object
+from syncer.salesforce.describe import FieldDescribe, Names, ObjectDescribe, by_name, describe_request, parse_object
 from syncer.salesforce.errors import Refused, Unavailable
-from syncer.salesforce.kinds import kind_of
+from syncer.salesforce.kinds import kind_of, scale
 from syncer.sync.context import Context
 from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
+from syncer.sync.fields.automatic import wanted
 from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
 from syncer.sync.fields.types import lossless, why_not_kept
@@ -65,22 +66,27 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)[:NAMED]) + more
 
 
-def store_describe(sync_user: SyncUser, described: ObjectDescribe, at: datetime) -> SchemaChange:
-    """Keep a fresh describe and bring the mappings of its object in line with it, in one transaction."""
+def store_describes(sync_user: SyncUser, descriptions: Iterable[ObjectDescribe], at: datetime) -> list[SchemaChange]:
+    """Keep fresh describes and bring the mappings of their objects in line with them, in one transaction. All are kept
+    first: which field is mapped by itself depends on what both objects have, not on which comes first."""
+    fresh = list(descriptions)
+    changes = []
     with transaction.atomic():
-        SalesforceObject.objects.update_or_create(
-            sync_user=sync_user,
-            name=described.name,
-            defaults={
-                "description": described.to_dict(),
-                "last_modified": described.last_modified or "",
-                "described_at": at,
-            },
-        )
-        change = _bring_in_line(sync_user, described)
-        if change:
-            outbox.retry_object(described.name)
-        return change
+        for described in fresh:
+            SalesforceObject.objects.update_or_create(
+                sync_user=sync_user,
+                name=described.name,
+                defaults={
+                    "description": described.to_dict(),
+                    "last_modified": described.last_modified or "",
+                    "described_at": at,
+                },
+            )
+        for described in fresh:
+            changes.append(change := _bring_in_line(sync_user, described))
+            if change:
+                outbox.retry_object(described.name)
+    return changes
 
 
 def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChange:
@@ -89,15 +95,13 @@ def _bring_in_line(sync_user: SyncUser, described: ObjectDescribe) -> SchemaChan
     change = SchemaChange(described.name)
     unread = _is_unread(sync_user, described.name)
     visible = _visible(sync_user, described)
-    mappings = {m.salesforce_field: m for m in sync_user.mappings.filter(object=described.name)}
-    for name, mapping in mappings.items():
-        _update(mapping, visible.get(name), change, unread=unread)
-    taken = {mapping.person_field for mapping in mappings.values()}
-    for name, person_field in _wanted(sync_user, described.name, visible).items():
-        if name not in mappings and person_field not in taken:
-            taken.add(person_field)
-            new = FieldMapping(sync_user=sync_user, object=described.name, person_field=person_field, filled=unread)
-            _add(new, visible[name], change)
+    mappings = list(sync_user.mappings.all())
+    for mapping in mappings:
+        if mapping.object == described.name:
+            _update(mapping, visible.get(mapping.salesforce_field), change, unread=unread)
+    for name, person_field in wanted(sync_user, described.name, visible, mappings).items():
+        new = FieldMapping(sync_user=sync_user, object=described.name, person_field=person_field, filled=unread)
+        _add(new, visible[name], change)
     return change
 
 
@@ -107,13 +111,13 @@ def _is_unread(sync_user: SyncUser, sobject: str) -> bool:
     return not SyncCursor.objects.filter(begun, sync_user=sync_user, object=sobject).exists()
 
 
-def _visible(sync_user: SyncUser, described: ObjectDescribe) -> dict[str, FieldDescribe]:
+def _visible(sync_user: SyncUser, described: ObjectDescribe) -> Names[FieldDescribe]:
     """The fields that the sync user sees: the object's own, and those that are read of its parents."""
     unseen = unseen_objects(sync_user)
-    visible = dict(described.fields)
+    visible = described.fields.copy()
     for parent in SYNCED[described.name].parents:
         if parent.reference in described.fields and parent.object not in unseen:
-            visible |= {seen.name: seen for seen in parent.fields.values()}
+            visible.update(by_name(parent.fields.values()))
     return visible
 
 
@@ -124,8 +128,11 @@ def _update(mapping: FieldMapping, seen: FieldDescribe | None, change: SchemaCha
     if seen is None:
         mapping.readable = mapping.createable = mapping.updateable = mapping.filled = False
     else:
+        was_read_so = _shape(mapping)
         take_over(mapping, seen)
-        mapping.filled = mapping.filled or (unread and not was_readable)
+        # Values that were read while it was suspended, or with other decimals, are not what Salesforce has.
+        read_so = _shape(mapping) == was_read_so
+        mapping.filled = unread or (mapping.filled and read_so)
     if before == _told(mapping):
         return
     mapping.save()
@@ -140,14 +147,20 @@ def _update(mapping: FieldMapping, seen: FieldDescribe | None, change: SchemaCha
         change.suspended[name] = mapping.problem
 
 
-def _told(mapping: FieldMapping) -> tuple[bool, bool, bool, dict[str, Any], str]:
+def _shape(mapping: FieldMapping) -> tuple[str, int]:
+    """What decides in which form its values were read."""
+    described = FieldDescribe.from_dict(mapping.described) if mapping.described else None
+    return mapping.problem, scale(described) if described is not None and kind_of(described).shaped else 0
+
+
+def _told(mapping: FieldMapping) -> tuple[str, bool, bool, bool, dict[str, Any], str]:
     """What a describe says of a mapping's field."""
-    return mapping.readable, mapping.createable, mapping.updateable, mapping.described, mapping.problem
+    access = (mapping.readable, mapping.createable, mapping.updateable)
+    return mapping.salesforce_field, *access, mapping.described, mapping.problem
 
 
 def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> None:
     """Complete a new mapping with what the describe says of its field."""
-    mapping.salesforce_field = seen.name
     mapping.direction = Direction.RECEIVE if kind_of(seen).receive_only else Direction.TWO_WAY
     mapping.automatic = True
     take_over(mapping, seen)
@@ -157,33 +170,10 @@ def _add(mapping: FieldMapping, seen: FieldDescribe, change: SchemaChange) -> No
         change.suspended[seen.name] = mapping.problem
 
 
-def _wanted(sync_user: SyncUser, sobject: str, visible: Mapping[str, FieldDescribe]) -> dict[str, str]:
-    """The mappings that the application makes by itself: the default ones, the score, every custom field."""
-    wanted = {name: person for name, person in SYNCED[sobject].default_mapping.items() if name in visible}
-    custom = [f for f in visible.values() if _is_own_custom(f) and f.name != sync_user.external_id_field]
-    others = sync_user.mappings.exclude(object=sobject)
-    elsewhere = {m.salesforce_field: FieldDescribe.from_dict(m.described) for m in others if m.described}
-    for f in custom:
-        shared = f.name not in elsewhere or lossless(elsewhere[f.name], f)
-        wanted[f.name] = f.name if shared else f"{sobject}.{f.name}"
-    if (score := next(filter(_is_score, custom), None)) is not None:
-        wanted[score.name] = "person_score"
-    return wanted
-
-
-def _is_own_custom(seen: FieldDescribe) -> bool:
-    """Whether it is a custom field with a value of its own; the parts of a compound one are fields themselves."""
-    return seen.custom and not kind_of(seen).compound
-
-
-def _is_score(seen: FieldDescribe) -> bool:
-    return kind_of(seen).family == "number" and seen.label.strip().lower() == "lead score"
-
-
 def take_over(mapping: FieldMapping, seen: FieldDescribe) -> None:
     """What the describe says of a mapped field. A changed type suspends the mapping rather than lose data."""
     earlier = FieldDescribe.from_dict(mapping.described) if mapping.described else None
-    mapping.label = seen.label
+    mapping.salesforce_field, mapping.label = seen.name, seen.label
     mapping.readable = True
     mapping.createable = seen.createable and not seen.calculated
     mapping.updateable = seen.updateable and not seen.calculated
@@ -207,7 +197,7 @@ def describe_requests(context: Context, *, conditional: bool) -> list[Subrequest
 def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
     """Bring the mappings in line with the describes in an answer. Return what changed. An object that the sync user
     does not see at all is left out, with nothing changed here."""
-    changes = []
+    fresh = []
     known = set(context.sync_user.described.values_list("name", flat=True))
     for name in OBJECTS:
         response = answer[f"describe{name}"]
@@ -224,12 +214,15 @@ def take_describes(context: Context, answer: Answer) -> list[SchemaChange]:
                 raise Unavailable(f"The answer can't be used: {problem}.", code=EdgeCode.BAD_ANSWER) from None
             context.note(f"{name}: the list of fields can't be read ({problem}); the one that was read last is used.")
             continue
-        changes.append(change := store_describe(context.sync_user, described, context.now()))
-        for sentence in change.sentences(first=name not in known):
+        fresh.append(described)
+    changes = store_describes(context.sync_user, fresh, context.now())
+    for described, change in zip(fresh, changes, strict=True):
+        for sentence in change.sentences(first=described.name not in known):
             context.note(sentence)
         if described.unreadable:
             context.note(
-                f"{name}: described in a form that can't be read, and not synced: {_named(described.unreadable)}."
+                f"{described.name}: described in a form that can't be read, and not synced: "
+                f"{_named(described.unreadable)}."
             )
     if any(changes):
         context.load_maps()

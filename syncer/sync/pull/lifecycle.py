@@ -7,19 +7,18 @@ find it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import IntegrityError
 
 from syncer.models import ActivityType, FormerId
 from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
-from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
-from syncer.sync.store import activity, cursors, former_ids, links, outbox, persons
+from syncer.sync.pull.merge_people import merge_people
+from syncer.sync.store import cursors, former_ids, links, outbox, persons
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock
@@ -84,9 +83,7 @@ def _merge_away(context: Context, reading: Reading, merged: Sequence[Pair]) -> l
         winner = _survivor(context, record.master_id)
         if winner is None or winner.id == loser.id:
             unknown.append((loser, record))
-        elif not merge_people(
-            context, winner, loser, record, f"{record.object} {record.id} was merged into {winner.sfdc_id}"
-        ):
+        elif not _join(context, winner, loser, record, f"was merged into {winner.sfdc_id}"):
             again.append(record)
     return again + _mark_deleted(context, reading, unknown)
 
@@ -106,63 +103,11 @@ def _survivor(context: Context, record_id: str) -> PersonState | None:
     return None
 
 
-def merge_people(context: Context, winner: PersonState, loser: PersonState, record: RemoteRecord, reason: str) -> bool:
-    """Merge two persons into one, in one transaction with the loser's removal; False if one of them is busy.
-
-    The winner's values stay. Its blanks are filled from the loser in fields that do not sync with the winner's record;
-    the scores are summed. Activities, conflicts and former ids move. The loser's values stay in the log.
-    """
-    journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
-        both = {winner.id: winner.revision, loser.id: loser.revision}
-        if lock(context, both) != set(both):
-            return False
-        filled = _blanks_filled(context, winner, loser)
-        persons.take_in(context, winner.id, filled, _summed_score(winner, loser))
-        activity.move(loser.id, winner.id)
-        former_ids.move(loser.id, winner.id)
-        _keep_former_ids(context, [(winner.id, record)], "converted" if record.is_converted else "merged")
-        journal.entry(
-            winner.id,
-            winner.name,
-            ActivityType.MERGE_PEOPLE,
-            f"Merged with person {loser.id} ({loser.name}): {reason}.",
-            actor=record.editor_name,
-            detail={
-                "person": loser.id,
-                "uuid": str(loser.uuid),
-                "values": _filled(loser.values),
-                "filled": sorted(filled),
-            },
-        )
-        journal.write()
-        persons.delete(loser.id)
-    context.count_received(updated=1)
-    return True
-
-
-def _summed_score(winner: PersonState, loser: PersonState) -> int | None:
-    """The score that the winner gets; None when the loser has none to add."""
-    ours, theirs = winner.values["person_score"], loser.values["person_score"]
-    return None if theirs is None else theirs + (ours or 0)
-
-
-def _blanks_filled(context: Context, winner: PersonState, loser: PersonState) -> dict[str, Any]:
-    synced = (
-        {f.person_field for f in context.maps[winner.sfdc_type].fields} if winner.sfdc_type in context.maps else set()
-    )
-    filled = {
-        name: loser.values[name]
-        for name in PERSON_COLUMNS
-        if name not in synced
-        and name != "person_score"
-        and winner.values[name] in (None, "")
-        and loser.values[name] not in (None, "")
-    }
-    ours, theirs = winner.values["custom"], loser.values["custom"]
-    blanks = {key: value for key, value in theirs.items() if key not in synced and ours.get(key) is None}
-    return filled | ({"custom": {**ours, **blanks}} if blanks else {})
+def _join(context: Context, winner: PersonState, loser: PersonState, record: RemoteRecord, became: str) -> bool:
+    """The loser's record lives on as the winner's: so do their persons. False if one of them is busy."""
+    former = FormerRow(winner.id, record.object, record.id, "converted" if record.is_converted else "merged")
+    reason = f"{record.object} {record.id} {became}"
+    return merge_people(context, winner, loser, reason, former=former, actor=record.editor_name)
 
 
 # -- converted --------------------------------------------------------------------------------------------------------
@@ -182,8 +127,7 @@ def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> l
         for person, record in remaining:
             other = owners.get(record.contact_id)
             if other is not None and other.id != person.id:
-                reason = f"Lead {record.id} was converted to Contact {record.contact_id}"
-                if not merge_people(context, other, person, record, reason):
+                if not _join(context, other, person, record, f"was converted to Contact {record.contact_id}"):
                     again.append(record)
             elif record.contact_id in becoming:
                 joining.append((person, record))
@@ -222,7 +166,7 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
         seen = [(p, r) for p, r in ready if r.contact_id]
         contacts = {p.id: r.contact_id for p, r in seen}
         persons.become_contacts(context, contacts)
-        links.become_contacts([p.id for p, _ in ready], contacts, reading)
+        links.become_contacts({p.id: r.stamp for p, r in ready}, contacts, reading)
         _keep_former_ids(context, [(p.id, r) for p, r in seen], "converted")
         for person, record in ready:
             if record.contact_id or not (person.link and person.link.weak_base):
@@ -242,7 +186,3 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
 
 def _keep_former_ids(context: Context, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
     former_ids.write(context, [FormerRow(person_id, r.object, r.id, reason) for person_id, r in pairs])
-
-
-def _filled(values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, "", {})}

@@ -5,8 +5,8 @@ Records of linked persons are merged with them; those that are gone are followed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncer.models import SalesforceRecord
@@ -15,9 +15,9 @@ from syncer.sync.errors import ManyAtFault
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import persons_for
 from syncer.sync.identity.decide import Sorted, base_of_create, sort_page
-from syncer.sync.merge import Merge, merge
+from syncer.sync.merge import Merge, Outcome, merge
 from syncer.sync.persons.merged import Merged, Pair
-from syncer.sync.persons.person_state import PersonState
+from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import BadRecord, Reading, RemoteRecord, already_merged, parse_all, stamp_of
 from syncer.sync.store import at_fault
 from syncer.sync.store.locking import retry_busy
@@ -142,7 +142,9 @@ def _take(context: Context, fields: ObjectMap, reading: Reading, records: Sequen
     taken = Taken(again=list(page.unsettled), later=list(page.later))
     _follow(context, fields, reading, page.deleted_or_converted, taken)
     context.store.became(page.became)
+    context.store.bury(context, page.buried)
     _merge(context, fields, reading, page, taken)
+    context.store.wait_for_somebody(context, page.questions)
     made, busy = context.store.new_persons(context, fields, reading, page.new)
     taken.created += made
     taken.again += busy
@@ -184,17 +186,47 @@ def merge_with(
         here |= {name: str(error.value) for name, error in bad.items()}
         bad = {}
     link = person.link
+    if link is not None:
+        record = _with_known_owner(record, link)
+    moved = _moved_out_of_sight(record, link)
     decided: Merge = merge(
         [rule for rule in fields.rules if rule.field not in bad],
         link.base if link else base_of_create(person, record, here),
         here,
-        record.values,
+        {**record.values, **dict.fromkeys(moved)},
         weak=link is not None and (link.weak_base or link.record_id != record.id),
         sending=context.may_send if sending is None else sending,
         first_contact_sends=not filling,
     )
+    if moved:
+        decided = _no_longer_theirs(decided, moved)
     waits = bool(bad) or decided.waits
     return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=waits, partial=filling)
+
+
+def _with_known_owner(record: RemoteRecord, link: Link) -> RemoteRecord:
+    """What was known of an owner whom the sync user can't see any more."""
+    if not record.owner_is_hidden or record.owner_id != link.owner_id:
+        return record
+    return replace(record, owner_name=link.owner_name, owner_email=link.owner_email)
+
+
+def _moved_out_of_sight(record: RemoteRecord, link: Link | None) -> frozenset[str]:
+    """The fields that are read from another account than before, which the sync user can't see. While it is the same
+    account, what was read of it stands; of another one, nothing that stands here is known."""
+    moved = link is not None and link.object == record.object and link.account_id not in ("", record.account_id)
+    return record.out_of_sight if moved else frozenset()
+
+
+def _no_longer_theirs(decided: Merge, moved: Collection[str]) -> Merge:
+    """The old values are another account's: they go to the log, and nothing is agreed until the new ones are seen."""
+    why = "It belongs to another account now, which the sync user can't see."
+    return Merge(
+        tuple(
+            replace(d, reason=why, forget_base=True) if d.field in moved and d.outcome is not Outcome.LEAVE else d
+            for d in decided.decisions
+        )
+    )
 
 
 def _follow(context: Context, fields: ObjectMap, reading: Reading, pairs: Sequence[Pair], taken: Taken) -> None:
@@ -208,20 +240,21 @@ def _follow(context: Context, fields: ObjectMap, reading: Reading, pairs: Sequen
 def _last_values(
     context: Context, fields: ObjectMap, reading: Reading, pairs: Sequence[Pair], taken: Taken
 ) -> list[Pair]:
-    """Merge what was last entered on converted leads, before their persons become contacts: a conversion copies only
-    some fields. Return the pairs as they are then, without those whose person was busy.
+    """Merge what was last entered on records that are gone, before their persons go on without them: a conversion
+    copies only some fields, a merge those that somebody chose. Return the pairs as they are then, without those whose
+    person was busy.
 
-    Nothing is ever sent to the lead again. So a conflict is decided and logged now, also while nothing is sent: its
-    value would be on no record that is read later.
+    Nothing is ever sent to such a record again. So a conflict is decided and logged now, also while nothing is sent:
+    its value would be on no record that is read later.
     """
-    converted = [
+    last = [
         merge_with(context, fields, p, r, sending=True)
         for p, r in pairs
-        if r.is_converted and not r.is_deleted and p.link and p.link.object == r.object and not p.link.weak_base
+        if p.link and p.link.object == r.object and not p.link.weak_base and not p.sfdc_is_deleted
     ]
-    if not converted:
+    if not last:
         return list(pairs)
-    applied = context.store.apply(context, fields, reading, converted)
+    applied = context.store.apply(context, fields, reading, last)
     after = context.store.as_applied(context, fields, applied.written)
     busy = [m.record for m in (*applied.again, *applied.stale)]
     taken.again += busy

@@ -41,6 +41,7 @@ class Recorded:
     received: Mapping[str, Value]
     base: Mapping[str, Value]
     stamp: datetime | None
+    seen_at: datetime | None  # up to when a change of the record is no news
     was_sent: bool
     sends_again: bool
     outcome: PersonOutcome
@@ -174,20 +175,22 @@ def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:
     person, link = s.sending.person, s.sending.person.link
     if s.before is None or link is None:
         return []
-    was = {name: value for name, value in s.before.items() if value != link.base.get(name)}
-    rules = [rule for rule in fields.rules if rule.field in was]
+    before = s.before
+    rules = [r for r in fields.rules if r.field in before and not same(r, before[r.field], link.base.get(r.field))]
+    was = {rule.field: before[rule.field] for rule in rules}
     merged = merge(rules, link.base, s.sending.values, was)
     for decision in merged.conflicts:
         journal.conflict(person.id, person.name, decision)
-    for name in was:
-        if name in person.in_doubt and was[name] == person.in_doubt[name]:
+    for rule in rules:
+        name = rule.field
+        if name in person.in_doubt and same(rule, was[name], person.in_doubt[name]):
             journal.doubt(person.id, person.name, name, was[name])
     current = s.sending.current
     here, _ = fields.here(current.values)
     received = {name: value for name, value in merged.received.items() if here.get(name) == s.sending.values.get(name)}
     base = merged.base_after_reading(link.base)
     told = outcome(person, Result.FAILED, "")
-    return [Recorded(current, received, base, link.system_modstamp, False, False, told)]
+    return [Recorded(current, received, base, link.system_modstamp, None, False, False, told)]
 
 
 # -- carried out ------------------------------------------------------------------------------------------------------
@@ -243,10 +246,11 @@ def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, o
     received: dict[str, Value] = {}
     base = dict(current.link.base if current.link else link.base)
     sends_again = False
-    for decision in _restored(s.sending, link.base, here) if not overtaken else ():
+    for decision in _restored(fields, s.sending, link.base, here) if not overtaken else ():
         received[decision.field] = decision.there
         journal.received(person.id, person.name, decision, context.actor)
-        journal.conflict(person.id, person.name, decision)
+        if decision.conflict:
+            journal.conflict(person.id, person.name, decision)
     for name in s.sending.values:
         fate = _fate_of_value(fields, s, name, here.get(name), journal, overtaken=overtaken)
         if fate.is_base:
@@ -259,7 +263,9 @@ def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, o
     result = Result.UPDATED if s.sending.values else Result.UNCHANGED
     told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
     stamp = None if overtaken else _known_stamp(person, s)
-    return Recorded(current, received, base, stamp, bool(s.sending.values) and not overtaken, sends_again, told)
+    seen_at = s.after_stamp or context.org.org_time()
+    was_sent = bool(s.sending.values) and not overtaken
+    return Recorded(current, received, base, stamp, seen_at, was_sent, sends_again, told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,12 +335,13 @@ def _spelt(fields: ObjectMap, person: PersonState, name: str, value: Value) -> b
     return all(person.values[column] == text for column, text in columns.items())
 
 
-def _restored(sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]) -> list[Decision]:
-    reason = "This field only receives: the last value is restored."
-    return [
-        Decision(name, Outcome.RECEIVE, reason, True, base.get(name), here.get(name), value, conflict=True)
-        for name, value in sending.restored.items()
-    ]
+def _restored(
+    fields: ObjectMap, sending: Sending, base: Mapping[str, Value], here: Mapping[str, Value]
+) -> list[Decision]:
+    """Of the values that come back, those that still have to: why, and whether an edit is lost by it."""
+    rules = [rule for rule in fields.rules if rule.field in sending.restored and rule.field in here]
+    decided = merge(rules, base, here, base).decisions
+    return [decision for decision in decided if decision.outcome is Outcome.RECEIVE]
 
 
 def _known_stamp(person: PersonState, s: Sent) -> datetime | None:
@@ -372,7 +379,7 @@ def _agreed_rows(context: Context, reading: Reading, done: Sequence[Recorded]) -
             person_id=r.person.id,
             base=r.base,
             system_modstamp=r.stamp,
-            read_at=reading.asked_at if r.was_sent else link.read_at,
+            read_at=(reading.asked_at if r.stamp else r.seen_at) if r.was_sent else link.read_at,
             read_sequence=reading.sequence if r.was_sent else link.read_sequence,
             sent_at=context.now() if r.was_sent else link.sent_at,
         )

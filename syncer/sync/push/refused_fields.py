@@ -16,6 +16,7 @@ from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
+from syncer.sync.merge import same as is_same
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.failures import recovery
 from syncer.sync.push.sending import Held, Sending, Sent
@@ -27,7 +28,8 @@ def still_refused(
     """The values to be sent that are those refused before. Of a state and its country both have to be."""
     if not context.sync_user.hold_refused_fields:
         return {}
-    same = {name: value for name, value in person.held.items() if name in to_send and to_send[name] == value}
+    rules = {rule.field: rule for rule in fields.rules}
+    same = {n: v for n, v in person.held.items() if n in to_send and is_same(rules[n], to_send[n], v)}
     return {n: v for n, v in same.items() if (partner := fields.together.get(n)) not in to_send or partner in same}
 
 
@@ -35,8 +37,7 @@ def earlier(fields: ObjectMap, person: PersonState, waiting: Mapping[str, Value]
     """Why they are held: the stored refusals that name them."""
     if not waiting:
         return None
-    names = {f.salesforce_field for f in fields.fields if f.person_field in waiting}
-    about = tuple(error for error in person.errors if names & set(error.fields))
+    about = tuple(error for error in person.errors if not fields.named(error.fields).isdisjoint(waiting))
     return Held(
         waiting, about or person.errors or (RowError(EdgeCode.UNKNOWN, "Salesforce refused it before."),), new=False
     )
@@ -79,8 +80,7 @@ def _without_refused(context: Context, fields: ObjectMap, s: Sent) -> Sending | 
 
 def _named(fields: ObjectMap, s: Sent) -> list[set[str]]:
     """The person fields of this update that each of its errors names."""
-    names = {f.salesforce_field: f.person_field for f in fields.fields}
-    return [{names[name] for name in error.fields if name in names} & set(s.sending.values) for error in s.errors]
+    return [fields.named(error.fields) & set(s.sending.values) for error in s.errors]
 
 
 def _opt_outs(fields: ObjectMap, values: Mapping[str, Value], refused: Collection[str]) -> dict[str, Value]:

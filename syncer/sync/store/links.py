@@ -6,7 +6,7 @@ caller holds its person locked (``locking.lock``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -142,30 +142,34 @@ def mark_merged(survivors: Mapping[int, str]) -> None:
     bulk_sql.update(SalesforceRecord, ["merged_into"], [[*pair] for pair in survivors.items()], keys=("person_id",))
 
 
-def become_contacts(person_ids: Collection[int], contacts: Mapping[int, str], reading: Reading) -> None:
-    """The leads of these persons were converted, of some of them (person → contact) to a contact that is known: what
-    was agreed with the lead is a weak base. Raises IntegrityError when somebody else has linked one of the contacts."""
+def become_contacts(converted: Mapping[int, datetime], contacts: Mapping[int, str], reading: Reading) -> None:
+    """The leads of these persons were converted (person → the stamp that gave them), of some of them (person → contact)
+    to a contact that is known: what was agreed with the lead is a weak base. Raises IntegrityError when somebody else
+    has linked one of the contacts."""
     bulk_sql.update(
         SalesforceRecord,
         ["object", "record_id", "owner_id", "owner_name", "owner_email", "account_id"],
         [[person_id, "Contact", contact, "", "", "", ""] for person_id, contact in contacts.items()],
         keys=("person_id",),
     )
-    SalesforceRecord.objects.filter(person_id__in=list(person_ids)).update(
-        weak_base=True,
-        system_modstamp=None,
-        read_sequence=reading.sequence,
-        read_at=reading.asked_at,
-        hidden_since=None,
+    bulk_sql.update(
+        SalesforceRecord,
+        ["weak_base", "system_modstamp", "read_sequence", "read_at", "hidden_since"],
+        [
+            [person_id, True, None, reading.sequence, max(reading.asked_at, stamp), None]
+            for person_id, stamp in converted.items()
+        ],
+        keys=("person_id",),
     )
 
 
-def set_owners(owners: Mapping[int, tuple[str, str, str]], sequence: int) -> None:
-    """Records were given to others here (person → the owner's id, name and address). The rest of a record may have
-    changed with its owner (flows, sharing): its stamp is forgotten, so that the next cycle reads it."""
+def set_owners(owners: Mapping[int, tuple[str, str, str, datetime]], sequence: int) -> None:
+    """Records were given to others here (person → the owner's id, name and address, and the time up to which that is no
+    news). The rest of a record may have changed with its owner (flows, sharing): its stamp is forgotten, so that the
+    next cycle reads it."""
     bulk_sql.update(
         SalesforceRecord,
-        ["owner_id", "owner_name", "owner_email", "system_modstamp", "read_sequence"],
+        ["owner_id", "owner_name", "owner_email", "read_at", "system_modstamp", "read_sequence"],
         [[person_id, *owner, None, sequence] for person_id, owner in owners.items()],
         keys=("person_id",),
     )

@@ -66,7 +66,14 @@ def next_try_within(wait: timedelta, tries: int, now: datetime) -> datetime | No
 
 #: Refusals that only a person can settle: no other day and no other field list changes them.
 DECISIONS = frozenset(
-    {Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.DELETED_IN_SFDC, Code.CONTACT_AND_QUEUE, Code.NOT_VISIBLE}
+    {
+        Code.AMBIGUOUS,
+        Code.SEVERAL_MATCHES,
+        Code.MATCH_IS_TAKEN,
+        Code.DELETED_IN_SFDC,
+        Code.CONTACT_AND_QUEUE,
+        Code.NOT_VISIBLE,
+    }
 )
 
 
@@ -77,8 +84,8 @@ def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:
 
 def creates_to_repeat(now: datetime, limit: int) -> set[int]:
     """Persons who are not in Salesforce, whose create was refused and who were corrected since, or whose nightly retry
-    has come."""
-    not_there = PendingChange.objects.filter(person__sfdc_type="")
+    has come. Nobody has asked for a create of those whom a cycle could not link."""
+    not_there = PendingChange.objects.filter(person__sfdc_type="").exclude(error_code=Code.AMBIGUOUS)
     due_now = Q(next_attempt__isnull=True) | Q(next_attempt__lte=now)
     corrected = not_there.filter(due_now, state=PendingState.PENDING, claim="")
     found = set(corrected.values_list("person_id", flat=True)[:limit])
@@ -306,6 +313,25 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
         f"attempts = {_TABLE}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
         f"in_doubt = excluded.in_doubt, held = excluded.held, error_message = excluded.error_message, "
         f"error_detail = excluded.error_detail WHERE {_TABLE}.claim = '{token}'",
+    )
+
+
+def ask(questions: Iterable[Failure], now: datetime) -> set[int]:
+    """Keep what somebody has to decide about persons of whom nothing else waits. Return who they are."""
+    asked = bulk_sql.insert(
+        PendingChange,
+        ["person_id", "revision", "state", "since", "error_code", "error_message", "error_detail"],
+        [[q.person_id, 0, PendingState.FAILED, now, q.code, q.message, q.detail] for q in questions],
+        conflict="(person_id) DO NOTHING",
+        returning=["person_id"],
+    )
+    return {person_id for (person_id,) in asked}
+
+
+def ask_again(person_ids: Iterable[int]) -> None:
+    """An edit has not settled what somebody has to decide about these persons."""
+    PendingChange.objects.filter(person_id__in=list(person_ids), error_code=Code.AMBIGUOUS).update(
+        state=PendingState.FAILED
     )
 
 

@@ -83,14 +83,14 @@ def give_new_uuids(person_ids: Iterable[int]) -> None:
     bulk_sql.update(Person, ["uuid"], [[pk, uuid.uuid4()] for pk in person_ids], keys=("id",))
 
 
-def take_in(context: Context, winner_id: int, filled: Mapping[str, Any], score: int | None) -> None:
-    """What the winner of a merge takes from the loser: blanks that are filled, which both sides agree on, and a score
-    (None: as it is), which has to be sent."""
+def take_in(context: Context, winner_id: int, filled: Mapping[str, Any], edits: Mapping[str, Any]) -> None:
+    """What the winner of a merge takes from the loser: blanks that are filled, which both sides agree on, and values
+    that have to be sent."""
     if filled:
         Person.objects.filter(id=winner_id).update(**filled)
-    if score is not None:
+    if edits:
         with to_be_sent():
-            Person.objects.filter(id=winner_id).update(person_score=score, updated_at=context.now())
+            Person.objects.filter(id=winner_id).update(**edits, updated_at=context.now())
 
 
 def delete(person_id: int) -> None:

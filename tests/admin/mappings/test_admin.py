@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from syncer.models import FieldMapping, PendingChange, Person, SyncUser
-from syncer.salesforce.describe import ObjectDescribe
-from syncer.sync.pull.describes import store_describe
+from syncer.salesforce.describe import ObjectDescribe, by_name
+from syncer.sync.pull.describes import store_describes
 from tests.admin.conftest import LEAD_FIELDS, connected, described
 from tests.admin.pages import form_data, words
 
@@ -42,8 +42,8 @@ def more_fields(sync_user: SyncUser) -> SyncUser:
 
 
 def describe(sync_user: SyncUser, name: str, fields: list[Any]) -> None:
-    known = {field.name: field for field in fields}
-    store_describe(sync_user, ObjectDescribe(name, name, "00Q", True, True, True, True, known), timezone.now())
+    now = ObjectDescribe(name, name, "00Q", True, True, True, True, by_name(fields))
+    store_describes(sync_user, [now], timezone.now())
 
 
 def rows(client: Client) -> tuple[dict[str, Any], dict[str, str]]:

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from syncer.models import FieldMapping, Person, SyncUser
-from syncer.salesforce.describe import ObjectDescribe, PicklistValue
-from syncer.sync.pull.describes import store_describe
+from syncer.salesforce.describe import ObjectDescribe, PicklistValue, by_name
+from syncer.sync.pull.describes import store_describes
 from tests.admin.conftest import LEAD_FIELDS, described, in_salesforce
 from tests.admin.pages import form_data, words
 
@@ -34,8 +34,9 @@ PLACES = [
 
 @pytest.fixture
 def lists(sync_user: SyncUser) -> SyncUser:
-    fields = {field.name: field for field in [*LEAD_FIELDS, *PLACES]}
-    store_describe(sync_user, ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, fields), timezone.now())
+    fields = [*LEAD_FIELDS, *PLACES]
+    now = ObjectDescribe("Lead", "Lead", "00Q", True, True, True, True, by_name(fields))
+    store_describes(sync_user, [now], timezone.now())
     return sync_user
 
 

@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from syncer.admin.persons import duplicates
 from syncer.admin.persons.former_ids import sentences
+from syncer.admin.state import duplicates
 from syncer.admin.state.person_state import SyncState, in_state, state_of
 from syncer.admin.state.why import why
 from syncer.models import ActivityLogEntry, FormerId, PendingChange, Person, SalesforceRecord, SyncUser, SyncUserState

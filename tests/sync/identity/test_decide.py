@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from syncer.models import CreateIntent
 from syncer.sync.fields.object_map import PERSON_COLUMNS
-from syncer.sync.identity.candidates import Found, PersonCandidates
+from syncer.sync.identity.candidates import Found, PersonCandidates, SameAddress
 from syncer.sync.identity.decide import Sorted, records_of, sort_page
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import Result
@@ -37,7 +38,9 @@ def record(number: int = 1, **more: Any) -> RemoteRecord:
         "owner_id": "",
         "owner_name": "",
         "owner_email": "",
+        "owner_is_hidden": False,
         "account_id": "",
+        "out_of_sight": frozenset(),
         "editor": "",
         "external_id": "",
         "created_at": NOW,
@@ -105,6 +108,15 @@ def intent(of: PersonState, **sent: Any) -> tuple[CreateIntent, PersonState]:
     return asked, of
 
 
+KIMS = "kim@example.com"
+
+
+def same(*unlinked: PersonState, deleted: Sequence[PersonState] = (), others: int = 0, records: int = 1) -> Any:
+    """Who has an address: these persons and others with a record, and so many records."""
+    persons = len(unlinked) + len(deleted) + others
+    return {KIMS: SameAddress(persons, list(unlinked), list(deleted), [{"id": str(n)} for n in range(records)])}
+
+
 # -- a page of records ------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +167,7 @@ def test_a_person_deleted_here_comes_back_only_when_its_record_has_changed_since
 def test_by_its_external_id_before_its_address():
     by_uuid, by_email = person(1), person(2, values={"email": "kim@example.com"})
     lead = record(external_id=str(by_uuid.uuid), values={"email": "kim@example.com"})
-    page = sort(lead, by_uuid={lead.external_id: by_uuid}, by_email={"kim@example.com": [by_email]})
+    page = sort(lead, by_uuid={lead.external_id: by_uuid}, by_email=same(by_email))
     assert [(m.person, m.made) for m in page.matched] == [(by_uuid, True)]
 
 
@@ -201,17 +213,37 @@ def test_who_is_to_become_a_member_of_a_campaign_is_left_to_the_repetition_of_th
 
 @pytest.mark.parametrize(("name", "joins"), [("Ode", True), ("ODE", True), ("", True), ("Other", False)])
 def test_by_address_only_under_the_same_last_name_or_without_one(name, joins):
-    lead = record(values={"email": "info@example.com", "last_name": name})
-    page = sort(lead, by_email={"info@example.com": [person()]})
-    assert (bool(page.matched), bool(page.new)) == (joins, not joins)
+    page = sort(record(values={"email": KIMS, "last_name": name}), by_email=same(person()))
+    assert (bool(page.matched), bool(page.new), bool(page.questions)) == (joins, not joins, False)
 
 
-def test_a_person_is_given_to_one_record_only():
-    owner = person()
-    first, second = (record(n, values={"email": "kim@example.com"}) for n in (1, 2))
-    page = sort(first, second, by_email={"kim@example.com": [owner]})
-    assert [m.record for m in page.matched] == [first]
-    assert page.new == [second]
+def test_a_lead_that_is_made_again_is_that_of_the_one_person_whose_record_was_deleted():
+    gone = replace(linked_to(record(2)), sfdc_is_deleted=True)
+    [match] = sort(record(values={"email": KIMS}), by_email=same(deleted=[gone])).matched
+    assert (match.person, match.reason) == (gone, f"made again in Salesforce, with the same e-mail address, {KIMS}.")
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        same(person(1), person(2)),
+        same(person(1), others=1),
+        same(person(1), records=2),
+        same(person(1), deleted=[person(2)]),
+    ],
+    ids=["two without a record", "one with a record", "two records", "one who was deleted there"],
+)
+def test_nobody_is_picked_by_an_address_that_is_not_theirs_alone(who):
+    lead = record(values={"email": KIMS})
+    page = sort(lead, by_email=who)
+    assert (page.matched, page.new) == ([], [lead])  # a person of its own
+    assert [question.person for question in page.questions] == who[KIMS].unlinked
+
+
+def test_two_records_of_one_page_are_two_records():
+    first, second = (record(n, values={"email": KIMS}) for n in (1, 2))
+    page = sort(first, second, by_email=same(person()))
+    assert (page.matched, page.new, len(page.questions)) == ([], [first, second], 1)
 
 
 # -- persons who are not in Salesforce yet ----------------------------------------------------------------------------
@@ -234,7 +266,7 @@ def test_who_is_found_nowhere_gets_a_lead():
 
 def test_one_free_record_with_the_address_is_the_persons():
     lead = record(values={"email": "kim@example.com"})
-    [link] = decide(KIM, found(by_email={"kim@example.com": [lead]})).links["Lead"]
+    [link] = decide(KIM, found(by_email={KIMS: [lead]})).links["Lead"]
     assert (link.person, link.record) == (KIM, lead)
 
 
@@ -259,7 +291,7 @@ def test_somebody_may_say_that_a_lead_is_made_anyway():
 
 def test_a_record_of_another_person_makes_nothing():
     lead = record(values={"email": "kim@example.com"})
-    decided = decide(KIM, found(by_email={"kim@example.com": [lead]}, owners={lead.id: (7, "Kim Two")}))
+    decided = decide(KIM, found(by_email={KIMS: [lead]}, owners={lead.id: (7, "Kim Two")}))
     assert decided.refused[1].code == "MATCH_IS_TAKEN"
     assert "person 7 (Kim Two)" in decided.refused[1].message
 
@@ -279,7 +311,7 @@ def test_two_persons_of_a_selection_with_one_address_get_one_lead():
 
 def test_a_contact_can_not_go_to_a_queue():
     contact = record(object="Contact", values={"email": "kim@example.com"})
-    what = found(by_email={"kim@example.com": [contact]})
+    what = found(by_email={KIMS: [contact]})
     queue = "00G000000000001AAA"
     assert decide(KIM, what, owner=queue).refused[1].code == "CONTACT_AND_QUEUE"
     assert decide(KIM, what, owner=queue, lead_for_contact=True).to_create == [KIM]

@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 
 from syncer.admin.ui.paginator import MOST
 from syncer.models import Person
+from syncer.sync.identity.candidates import address_forms
 
 #: Others shown on a person's page.
 SHOWN = 10
@@ -47,7 +48,8 @@ def possible(persons: QuerySet[Person]) -> QuerySet[Person]:
 
 
 def _by_address(addresses: Iterable[str]) -> QuerySet[Person]:
-    return Person.objects.annotate(address=Lower("email")).filter(address__in=list(addresses))
+    forms = {form for address in addresses for form in address_forms(address)}
+    return Person.objects.annotate(address=Lower("email")).filter(address__in=forms)
 
 
 def _shared_addresses() -> list[str]:
