@@ -262,7 +262,7 @@ def test_a_lead_made_anew_is_not_taken_for_the_deleted_one(sandbox, cycle, sync_
 def test_a_lead_converted_after_the_first_read_was_broken_off_becomes_the_contact(sandbox, cycle):
     leads = [sandbox.lead(LastName=f"No. {number}", Notes__c="Keen") for number in range(2)]
     sandbox.control("POST", "limits", page=1)
-    sandbox.fault("/query/01g", "status", status=404, code="INVALID_QUERY_LOCATOR")
+    sandbox.fault("/query/01g", "status", status=500, code="UNKNOWN_EXCEPTION", times=5)
     with pytest.raises(CannotSync):
         cycle()
     known = Person.objects.get()
