@@ -195,6 +195,7 @@ class FormerId(models.Model):
     object = models.CharField(max_length=10, choices=SfdcType)
     record_id = models.CharField("former SFDC id", max_length=18)
     reason = models.CharField(max_length=40)
+    read_sequence = models.BigIntegerField(default=0, db_default=0)  # what was asked for before is older than this
     since = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -219,6 +220,7 @@ class Tombstone(models.Model):
     object = models.CharField(max_length=10)
     record_id = models.CharField(max_length=18)
     stamp = models.DateTimeField(null=True)
+    read_sequence = models.BigIntegerField(default=0, db_default=0)  # that of the link
     deleted_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -158,6 +158,9 @@ class CreateIntent(models.Model):
     object = models.CharField(max_length=10, default="Lead")
     state = models.CharField(max_length=10, choices=IntentState, default=IntentState.OPEN)
     asked_at = models.DateTimeField(null=True)
+    claim = models.CharField(
+        max_length=40, default="", db_default="", help_text="The worker that asks; another one may take over."
+    )
     external_id = models.BooleanField("guaranteed by an external id", default=True)
     values_sent = models.JSONField(default=dict)
     options = models.JSONField(default=dict, blank=True, help_text="How the create was asked for (owner, campaign).")

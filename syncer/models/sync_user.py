@@ -154,6 +154,9 @@ class SalesforceObject(models.Model):
     description = models.JSONField(default=dict)
     last_modified = models.CharField("Last-Modified of the describe", max_length=60, blank=True)
     described_at = models.DateTimeField(default=timezone.now)
+    records_a_call = models.PositiveIntegerField(
+        "records at a time", null=True, help_text="So many are sent at once, because Salesforce refused more."
+    )
 
     class Meta:
         constraints = [

@@ -81,8 +81,10 @@ END"""
     tombstone = f"""CREATE TRIGGER syncer_record_tombstone AFTER DELETE ON {RECORD} FOR EACH ROW
 WHEN NOT EXISTS (SELECT 1 FROM {WRITING})
 BEGIN
-  INSERT OR REPLACE INTO {TOMBSTONE} (organisation, object, record_id, stamp)
-    VALUES (OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at));
+  INSERT OR REPLACE INTO {TOMBSTONE} (organisation, object, record_id, stamp, read_sequence)
+    VALUES (
+      OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at), OLD.read_sequence
+    );
 END"""
     return [
         Trigger("syncer_person_revision", PERSON, (revision,)),
@@ -120,9 +122,12 @@ def _postgresql() -> list[Trigger]:
             RECORD,
             "AFTER DELETE",
             f"""  IF {writing} THEN RETURN NULL; END IF;
-  INSERT INTO {TOMBSTONE} (organisation, object, record_id, stamp)
-    VALUES (OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at))
-    ON CONFLICT (organisation, record_id) DO UPDATE SET stamp = EXCLUDED.stamp, deleted_at = now();
+  INSERT INTO {TOMBSTONE} (organisation, object, record_id, stamp, read_sequence)
+    VALUES (
+      OLD.organisation, OLD.object, OLD.record_id, coalesce(OLD.system_modstamp, OLD.read_at), OLD.read_sequence
+    )
+    ON CONFLICT (organisation, record_id)
+      DO UPDATE SET stamp = EXCLUDED.stamp, read_sequence = EXCLUDED.read_sequence, deleted_at = now();
   RETURN NULL;""",
         ),
     ]

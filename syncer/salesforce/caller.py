@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
@@ -24,8 +25,9 @@ from syncer.salesforce import answers, faults, signin, texts
 from syncer.salesforce.clock import OrgClock, backoff
 from syncer.salesforce.errors import SalesforceError, Unavailable, Unreachable, one_line
 from syncer.salesforce.signin import SignIn
-from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, host_and_port
+from syncer.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, base_of, check_url, guard, host_and_port
 from syncer.salesforce.usage import DailyUsage, parse_usage
+from syncer.salesforce.validity import Clock, Validity, uptime
 from syncer.salesforce.ways import Credentials
 
 logger = logging.getLogger(__name__)
@@ -50,8 +52,9 @@ class Timing:
     """How long a call is waited for, how often it is tried, by which clock, and how much of an answer is read.
 
     ``timeout``: seconds for connecting, and between two pieces of an answer. ``attempts``: tries of a call in all;
-    ``sleep`` waits between them, ``random`` spreads them (None: a new one for each caller). ``monotonic``: in seconds.
-    ``most_bytes``: of one answer, unpacked.
+    ``sleep`` waits between them, ``random`` spreads them (None: a new one for each caller). ``monotonic``: in seconds,
+    also while the machine sleeps. ``clocks``: others by which it shows that this process stood still. ``most_bytes``:
+    of one answer, unpacked.
     """
 
     timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
@@ -59,7 +62,8 @@ class Timing:
     sleep: Callable[[float], None] = time.sleep
     random: Random | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = uptime
+    clocks: tuple[Clock, ...] = ()
     most_bytes: int = answers.MOST_BYTES
 
 
@@ -129,6 +133,22 @@ class Caller:
         self._clock = OrgClock(timing.now, timing.monotonic)
         self._client: Salesforce | None = None
         signin.check(credentials, self._allowed_hosts)
+        self._validity: Validity | None = None
+        guard(session, lambda: self._validity.check() if self._validity else None)
+
+    def validity(self, lasts: timedelta) -> Validity:
+        """A time that begins now, by every clock there is."""
+        now, monotonic, told = self._timing.now, self._timing.monotonic, self._clock.told
+        return Validity([lambda: now().timestamp(), monotonic, told, *self._timing.clocks], lasts)
+
+    @contextmanager
+    def only_while(self, validity: Validity) -> Iterator[None]:
+        """Requests made inside leave, at every try, only while this lasts. They raise TooLate."""
+        self._validity = validity
+        try:
+            yield
+        finally:
+            self._validity = None
 
     @property
     def base_path(self) -> str:

@@ -79,7 +79,8 @@ class Org(Caller):
         to a query is no page; what is still refused at the end stands in the answer. A used-up daily limit raises
         RequestLimitExceeded.
         safe=False: sent once. Only what certainly did nothing is sent again; whatever may have been carried out
-        raises OutcomeUnknown. Rows with ``@{`` in them travel in a call of their own (see `must_travel_alone`).
+        raises OutcomeUnknown. Rows with ``@{`` in them travel in a call of their own (see `must_travel_alone`), behind
+        the one with what they are to come after.
         """
         messages.check(subrequests)
         if not safe:
@@ -91,17 +92,24 @@ class Org(Caller):
             subrequests = [replace(r, headers={**r.headers, **SMALL_PAGES}) if r.query else r for r in subrequests]
         responses: dict[str, Subresponse] = {}
         asked_at: list[datetime] = []
-        for alone, group in messages.groups(subrequests):
+        wrote = False
+        for alone, whole_group in messages.groups(subrequests):
+            left_out = [r for r in whole_group if r.only_after in responses and not responses[r.only_after].ok]
+            responses |= {request.reference: messages.halted(request) for request in left_out}
+            group = [request for request in whole_group if request not in left_out]
+            if not group:
+                continue
             try:
                 answer = self._alone(group[0], safe) if alone else self._together(group, safe)
             except SalesforceError as error:
-                if safe or not responses:
+                if safe or not wrote:
                     raise
                 raise OutcomeUnknown(
                     f"The request was carried out in part, then: {error}",
                     code=error.code,
                     http_status=error.http_status,
                 ) from None
+            wrote = wrote or any(request.method != "GET" for request in group)
             responses |= answer.responses
             asked_at.append(answer.asked_at)
         return Answer(responses, min(asked_at))
@@ -245,10 +253,11 @@ class Org(Caller):
         if "" in found:  # the call as a whole was refused, in the shape of a subresponse
             whole = found[""]
             raise faults.of_answer(whole.status, whole.body, self.host, safe=safe, secrets=self._secrets())
-        errors = [refusal for part in found.values() if (refusal := part.error()) is not None]
+        refused = [refusal for part in found.values() if (refusal := part.error()) is not None]
         # Whatever all subrequests were refused for, none was carried out. Reads may be repeated anyway.
+        errors = [refusal for refusal in refused if refusal.code != messages.HALTED] or refused
         decides = any if safe else all
-        if len(errors) == len(found) or safe:
+        if len(refused) == len(found) or safe:
             if errors and decides(error.code == "INVALID_SESSION_ID" for error in errors):
                 raise SessionExpired("Session expired or invalid")
             if errors and decides(faults.is_daily_limit(error) for error in errors):

@@ -21,6 +21,10 @@ class OrgClock:
         self._monotonic = monotonic
         self._seen: tuple[datetime, float] | None = None
 
+    def told(self) -> float | None:
+        """The last date that an answer had, in seconds; None before the first one."""
+        return self._seen[0].timestamp() if self._seen else None
+
     def asked_at(self, date_header: str | None, sent: float, answered: float) -> datetime:
         """When the request left, rounded down to the second, UTC; sent and answered: `monotonic` seconds.
 

@@ -13,6 +13,7 @@ class EdgeCode(StrEnum):
     SIGN_IN_REFUSED = "SIGN_IN_REFUSED"
     UNREACHABLE = "UNREACHABLE"  # no connection came about: certainly nothing was done
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"  # the request left, and no usable answer came
+    TOO_LATE = "TOO_LATE"  # it did not leave: what was decided was too old by then
     UNAVAILABLE = "UNAVAILABLE"  # a passing fault that outlasted the tries
     CONNECTION_LOST = "CONNECTION_LOST"  # the same, while something was only read
     BAD_ANSWER = "BAD_ANSWER"  # an answer that is no JSON, or not what was asked for

@@ -26,18 +26,22 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _QUERY = re.compile(r"/(?:query|queryAll)\?q=(.*)")
 _HEAVY = re.compile(r"/(?:query|queryAll|composite/sobjects)(?:[/?]|$)")
 _SUBSTITUTION = "@{"
+#: The code of a part that was not carried out because of another one.
+HALTED = "PROCESSING_HALTED"
 
 
 @dataclass(frozen=True, slots=True)
 class Subrequest:
     """One request inside a Composite call. ``path`` begins with ``/`` below ``/services/data/vXX.X`` and is already
-    percent-encoded; ``reference`` names its answer. ValueError if it can't be sent."""
+    percent-encoded; ``reference`` names its answer. ``only_after`` names a query before it without whose answer it is
+    not carried out (a collection of records of one type). ValueError if it can't be sent."""
 
     method: str
     path: str
     reference: str
     body: object | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    only_after: str = ""
 
     def __post_init__(self) -> None:
         if self.method not in _METHODS:
@@ -144,6 +148,12 @@ def check(subrequests: Sequence[Subrequest]) -> None:
         raise ValueError('A request that refers to other answers can\'t carry data with "@{".')
 
 
+def halted(request: Subrequest) -> Subresponse:
+    """The answer to a request that was not sent, because what it was to come after had failed."""
+    error = {"errorCode": HALTED, "message": f"{request.only_after} failed, so that {request.reference} was left out."}
+    return Subresponse(request.reference, 400, [error], {}, request.rows)
+
+
 def groups(subrequests: Sequence[Subrequest]) -> list[tuple[bool, list[Subrequest]]]:
     """The subrequests in the calls that they travel in: one, unless data with ``@{`` must travel alone (then True)."""
     result: list[tuple[bool, list[Subrequest]]] = []
@@ -158,6 +168,7 @@ def groups(subrequests: Sequence[Subrequest]) -> list[tuple[bool, list[Subreques
 def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
     """The JSON of the call; ``base_path`` is ``/services/data/vXX.X``."""
     entries: list[dict[str, object]] = []
+    present = {request.reference for request in subrequests}
     for request in subrequests:
         entry: dict[str, object] = {
             "method": request.method,
@@ -165,12 +176,22 @@ def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
             "referenceId": request.reference,
         }
         if request.body is not None:
-            entry["body"] = request.body
+            entry["body"] = _referring(request) if request.only_after in present else request.body
         if request.headers:
             entry["httpHeaders"] = dict(request.headers)
         entries.append(entry)
     # Not collated: a read before and a read after the writes must stay before and after them.
     return jsontext.dumps({"allOrNone": False, "collateSubrequests": False, "compositeRequest": entries})
+
+
+def _referring(request: Subrequest) -> object:
+    """The body of a collection, with the type of its records taken from the answer to a query before it: Composite
+    leaves out what refers to a part that failed ("allOrNone", Composite Request Body). The one place that knows how."""
+    if not isinstance(request.body, Mapping):
+        return request.body
+    record_type = f"@{{{request.only_after}.records[0].attributes.type}}"
+    records = [{**record, "attributes": {"type": record_type}} for record in request.body["records"]]
+    return {**request.body, "records": records}
 
 
 def parse(body: object, subrequests: Sequence[Subrequest], asked_at: datetime) -> dict[str, Subresponse]:

@@ -22,6 +22,7 @@ __all__ = [
     "SalesforceError",
     "SignInRefused",
     "TooLarge",
+    "TooLate",
     "Unavailable",
     "Unreachable",
     "explain",
@@ -73,6 +74,12 @@ class Unavailable(SalesforceError):
     """A passing fault that outlasted the retries. Nothing was changed by this call."""
 
     default_code = EdgeCode.UNAVAILABLE
+
+
+class TooLate(SalesforceError):
+    """It was not sent, because too much time had passed since it was decided. Nothing was done."""
+
+    default_code: str = EdgeCode.TOO_LATE
 
 
 class RequestLimitExceeded(SalesforceError):

@@ -218,6 +218,9 @@ POLICIES: dict[str, Policy] = {
         Recovery.RETRY_SOON, "Another record of the same request failed.", _LOCKED
     ),
     EdgeCode.UNREACHABLE: Policy(Recovery.RETRY_SOON, "Salesforce could not be reached.", _LOCKED),
+    EdgeCode.TOO_LATE: Policy(
+        Recovery.RETRY_SOON, "The computer stood still before the change could leave; nothing was sent.", _LOCKED
+    ),
     EdgeCode.OUTCOME_UNKNOWN: Policy(
         Recovery.RETRY_LATER,
         "The connection broke before Salesforce answered: the change may have been saved or not.",

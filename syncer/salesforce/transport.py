@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from syncer.salesforce.errors import ConfigurationError
+from syncer.salesforce.validity import uptime
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 60.0  # seconds between two pieces of an answer
@@ -113,7 +113,7 @@ class TimeoutAdapter(HTTPAdapter):
         connect: float = CONNECT_TIMEOUT,
         read: float = READ_TIMEOUT,
         idle: float = LONGEST_IDLE,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = uptime,
     ) -> None:
         self._timeout = (connect, read)
         self._idle = idle
@@ -157,6 +157,36 @@ class PlainLoopbackAdapter(TimeoutAdapter):
             raise ConfigurationError("A request without encryption is for this computer only.")
         request.url = "http://" + url.removeprefix("https://")
         return super().send(request, stream, timeout, verify, cert, {})
+
+
+def guard(session: requests.Session, look: Callable[[], None]) -> None:
+    """Have ``look`` called right before each request of a session leaves, at every try; it forbids it by raising."""
+    for prefix, adapter in list(session.adapters.items()):
+        session.mount(prefix, _Guarded(adapter, look))
+
+
+class _Guarded(BaseAdapter):
+    """Nothing stands between it and the adapter that sends."""
+
+    def __init__(self, adapter: BaseAdapter, look: Callable[[], None]) -> None:
+        super().__init__()
+        self._adapter = adapter
+        self._look = look
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        self._look()
+        return self._adapter.send(request, stream, timeout, verify, cert, dict(proxies or {}))
+
+    def close(self) -> None:
+        self._adapter.close()
 
 
 def _split(url: str) -> tuple[SplitResult, str]:

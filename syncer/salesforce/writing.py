@@ -7,11 +7,12 @@ says no, so updates always say no.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.composite import Subrequest, Subresponse
-from syncer.salesforce.ids import is_salesforce_id, to_18
+from syncer.salesforce.ids import is_salesforce_id, object_of, to_18
 from syncer.salesforce.rows import RowError, RowResult, row_error
 from syncer.salesforce.soql import identifier
 
@@ -40,13 +41,16 @@ def update(
     object: str,
     rows: Sequence[Mapping[str, object]],
     headers: Mapping[str, str] = AUTO_ASSIGN_OFF,
+    *,
+    only_after: str = "",
 ) -> Subrequest:
-    """Updates by Id. ValueError if a row has none, or two rows the same (the second would be refused)."""
+    """Updates by Id; ``only_after``: not without the answer to this query (`Subrequest`). ValueError if a row has no
+    Id, or two rows the same (the second would be refused)."""
     for row in rows:
         to_18(str(row.get("Id") or ""))
     if len({to_18(str(row["Id"])) for row in rows}) < len(rows):
         raise ValueError("A record stands twice in one update.")
-    return Subrequest("PATCH", _COLLECTIONS, reference, _records(object, rows), dict(headers))
+    return Subrequest("PATCH", _COLLECTIONS, reference, _records(object, rows), dict(headers), only_after)
 
 
 def upsert(
@@ -78,6 +82,30 @@ def delete(reference: str, ids: Sequence[str]) -> Subrequest:
     _check_number(len(ids))
     listed = ",".join(to_18(record_id) for record_id in ids)
     return Subrequest("DELETE", f"{_COLLECTIONS}?allOrNone=false&ids={listed}", reference)
+
+
+def part(request: Subrequest, rows: Sequence[int]) -> Subrequest:
+    """The same write for some of its rows, by their places."""
+    if isinstance(request.body, Mapping):
+        records = request.body["records"]
+        return replace(request, body={**request.body, "records": [records[row] for row in rows]})
+    start, _, listed = request.path.rpartition("ids=")
+    ids = listed.split(",")
+    return replace(request, path=f"{start}ids={','.join(ids[row] for row in rows)}")
+
+
+def object_of_rows(request: Subrequest) -> str:
+    """The object of the rows of a write; empty for one that nobody here knows."""
+    if isinstance(request.body, Mapping):
+        return str(request.body["records"][0]["attributes"]["type"])
+    return object_of(request.path.rpartition("ids=")[2].partition(",")[0]) or ""
+
+
+def rows_of(subresponse: Subresponse) -> list[Any]:
+    """What was answered for each row; if the whole was refused, that refusal for every row."""
+    if subresponse.ok:
+        return list(subresponse.body)
+    return [{"success": False, "errors": subresponse.body}] * subresponse.rows
 
 
 def results(subresponse: Subresponse) -> list[RowResult]:

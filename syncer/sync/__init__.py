@@ -11,7 +11,7 @@ Read in this order; each file tells what it takes from the rooms below it.
 7.  ``pull.write``                 what was merged is written: a batch, one transaction
 8.  ``store.outbox``               who has something to send, and who is being sent
 9.  ``push.prepare``               what is to be sent of a person
-10. ``push.updates``               sending: read, update and read again in one request
+10. ``push.updates``               sending: read, update and read again in one request (``push.request``)
 11. ``push.after_update``          what came of it: successes become the base, refusals are kept
 12. ``create.at_most_once``        a Lead for a person, once, whatever crashes
 

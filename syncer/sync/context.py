@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import requests
@@ -19,12 +19,18 @@ from django.utils import timezone
 from syncer.models import Backfill, ReadSequence, RunKind, SyncCursor, SyncMode, SyncRun, SyncUser
 from syncer.salesforce.client import Answer, Org, Page, Subrequest
 from syncer.salesforce.transport import open_session
+from syncer.salesforce.validity import Validity, uptime
 from syncer.sync.errors import OutOfTime, ReserveReached
 from syncer.sync.fields.object_map import ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
+
+#: What was looked at before something is sent (claims, an intent) counts for so long, by whichever clock has gone
+#: furthest: no longer than a claim lasts, and so much less than ``intents.LATE_COMMIT`` that Salesforce, which ends a
+#: request after ten minutes, has ended it by then.
+SENT_WITHIN = timedelta(seconds=120)
 
 #: What is counted for each direction (``runsync --json``).
 COUNTERS = ("created", "updated", "unchanged", "failed")
@@ -58,7 +64,7 @@ class Surroundings:
     open_session: OpenSession = default_session
     now: Callable[[], datetime] = timezone.now
     pause: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = uptime
     database_now: Callable[[], datetime] = database_now
     random: random_module.Random | None = None
     progress: Progress = no_progress
@@ -110,14 +116,31 @@ class Context:
         user = self.sync_user
         return user.mode == SyncMode.TWO_WAY and not user.writes_stopped and user.restored_at is None
 
-    def ask(self, requests: Sequence[Subrequest], *, safe: bool = True) -> tuple[Answer, Reading]:
-        """One Composite call; the answer, and its place in the sequence of reads and pushes. ``safe``: it changes
-        nothing there and is repeated when it fails in passing. Raises what the edge raises, and LeaseLost."""
+    def ask(self, requests: Sequence[Subrequest]) -> tuple[Answer, Reading]:
+        """One Composite call that changes nothing there, and is repeated when it fails in passing; the answer, and its
+        place in the sequence of reads and pushes. Raises what the edge raises, and LeaseLost."""
         self.checkpoint()
         sequence = next_sequence()
-        answer = self.org.composite(list(requests), safe=safe)
+        answer = self.org.composite(list(requests), safe=True)
         self.checkpoint()
         return answer, Reading(sequence, self.believed(answer.asked_at))
+
+    def send(self, requests: Sequence[Subrequest], validity: Validity | None = None) -> tuple[Answer, Reading]:
+        """One Composite call that may change something there, made once; its place in the sequence is behind its
+        answer. ``validity``: begun before it was looked at whether this may be sent (None: now). Raises TooLate when
+        this process stood still since then and it did not leave; else as ``ask``."""
+        validity = validity or self.validity()
+        self.checkpoint()
+        first = next_sequence()
+        with self.org.only_while(validity):
+            answer = self.org.composite(list(requests), safe=False)
+        sequence = next_sequence()
+        self.checkpoint()
+        return answer, Reading(sequence, self.believed(answer.asked_at), first)
+
+    def validity(self) -> Validity:
+        """How long what is looked at from now on may be sent."""
+        return self.org.validity(SENT_WITHIN)
 
     def query(self, text: str, *, deleted: bool = False) -> tuple[Page, Reading]:
         """The first page of a query, as ``ask``. ``deleted``: deleted records are asked for, too."""
@@ -174,8 +197,18 @@ class Context:
         return {"received": dict(self.received), "sent": dict(self.sent)}
 
 
+def database_time() -> float:
+    """The database's time of day in seconds, not that of its transaction."""
+    postgresql = connection.vendor == "postgresql"
+    now = "extract(epoch FROM clock_timestamp())" if postgresql else "(julianday('now') - 2440587.5) * 86400"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {now}")
+        return float(cursor.fetchone()[0])
+
+
 def next_sequence() -> int:
-    """A new number of the application's sequence of reads and pushes; taken before the request that it stands for."""
+    """A new number of the application's sequence of reads and pushes; taken before the request that it stands for, and
+    of a push once more behind it."""
     table = ReadSequence._meta.db_table
     while True:
         with connection.cursor() as cursor:
@@ -244,7 +277,7 @@ class Store(Protocol):
     def wait_for_somebody(self, context: Context, questions: Sequence[Question]) -> None:
         """Persons who are not linked because their address is not theirs alone: somebody decides."""
 
-    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+    def bury(self, context: Context, reading: Reading, records: Sequence[RemoteRecord]) -> None:
         """Records whose persons were deleted here: they come back with the next change there."""
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:

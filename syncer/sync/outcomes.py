@@ -23,6 +23,7 @@ class Code(StrEnum):
     AMBIGUOUS = "AMBIGUOUS"  # a cycle did not link a person: its address is not its alone
     SEVERAL_MATCHES = "SEVERAL_MATCHES"
     MATCH_IS_TAKEN = "MATCH_IS_TAKEN"
+    HELD_UNSEEN = "HELD_UNSEEN"  # a record that is not to be seen has the person's external id, or was made for it
     CHOSEN_IS_GONE = "CHOSEN_IS_GONE"
     CONTACT_AND_QUEUE = "CONTACT_AND_QUEUE"
     DELETED_IN_SFDC = "DELETED_IN_SFDC"
@@ -128,6 +129,12 @@ def same_for(
 def busy(person: PersonState) -> PersonOutcome:
     """For a person in another worker's hands."""
     return outcome(person, Result.BUSY, "This person is being synced right now; try again in a moment.", Code.BUSY)
+
+
+def late(person: PersonState) -> PersonOutcome:
+    """For a person of whom nothing was sent, because it was too late for what had been decided."""
+    message = "Too much time passed before the change could leave this computer, so nothing was sent. It is tried anew."
+    return outcome(person, Result.BUSY, message, Code.BUSY)
 
 
 def being_edited(person: PersonState) -> PersonOutcome:

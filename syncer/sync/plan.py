@@ -170,7 +170,7 @@ class Plan:
         for one in questions:
             self.add(Planned("refuse", one.person.id, one.person.name, "", "", f"Not linked: {one.message}"))
 
-    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+    def bury(self, context: Context, reading: Reading, records: Sequence[RemoteRecord]) -> None:
         """There is nothing to tell of it."""
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from sandbox.inprocess import InProcessAdapter
+from sandbox.inprocess import mount
 from sandbox.org import Org
 from tests.scenarios.sides import Clock, SalesforceSide
 
@@ -32,16 +32,17 @@ def given(situation: object, told: str) -> None:
         raise NotSetUp(told)
 
 
-class Watched(InProcessAdapter):
-    """Lets something happen between the application and the organisation."""
+class Watched(requests.Session):
+    """Lets something happen between the application and its transport, for as long as that takes."""
 
     def __init__(self, org: Org, before: Sequence[Event], after: Sequence[Event]) -> None:
-        super().__init__(org)
+        super().__init__()
+        mount(self, org)
         self._before, self._after = before, after
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         _happen(self._before, request)
-        response = super().send(request, *args, **options)
+        response = super().send(request, **options)
         _happen(self._after, request)
         return response
 
@@ -61,10 +62,7 @@ class Organisation(SalesforceSide):
             raise NotSetUp(f"{method} {path}") from error
 
     def open_session(self, login_url: str) -> requests.Session:
-        session = requests.Session()
-        for prefix in ("http://", "https://"):
-            session.mount(prefix, Watched(self.org, self._before, self._after))
-        return session
+        return Watched(self.org, self._before, self._after)
 
     def once_before(self, pattern: str, do: Callable[[], object]) -> Event:
         """Do something right before the first request with this pattern gets there."""

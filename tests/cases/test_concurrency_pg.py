@@ -178,11 +178,6 @@ def test_a_cycle_does_not_wait_for_an_import(import_and_cycle):
     assert not running.is_alive()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A page that is asked for after a push has begun counts as newer, though it was answered before it.",
-)
 def test_a_page_that_was_answered_before_a_push_was_saved_is_not_merged_over_it(
     salesforce, here, in_sync, cycle, sync_person, quiet
 ):

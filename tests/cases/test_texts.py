@@ -283,7 +283,7 @@ def test_a_lead_that_is_made_and_can_not_be_stored_is_not_made_twice(
     ending()
     kim, ann = here.add(last_name="Kim", city="Bern"), here.add(last_name="Ann", city="Bern")
     changes = [{"path": "records[0].Title", "value": "Poison"}]
-    salesforce.fault("/query?q=SELECT%20Id", "change", changes=changes, times=None)
+    salesforce.fault("/queryAll?q=SELECT%20Id", "change", changes=changes, times=None)
     told = sync_person(kim, ann)
     given(salesforce.faults_struck(), "the reading after the create was changed")
     assert sorted(one.result for one in told) == ["Created", "Failed"]

@@ -102,11 +102,6 @@ def test_a_person_deleted_here_after_both_sides_edited_stays_deleted(salesforce,
 # -- a worker that was suspended --------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="A worker that sleeps before it asks for a create asks for it although another one has made it by then.",
-)
 @pytest.mark.parametrize("external_id", ["visible", "hidden"])
 def test_a_worker_suspended_before_a_create_makes_no_second_lead_and_writes_over_none(
     salesforce, here, cycle, sync_person, time, quiet, external_id

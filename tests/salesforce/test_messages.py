@@ -161,3 +161,17 @@ def test_data_that_composite_would_replace_travel_alone() -> None:
     assert [[r.reference for r in group] for _, group in composite.groups(requests)] == [["r", "a"], ["b"], ["c", "z"]]
     with pytest.raises(ValueError, match="refers to other answers"):
         composite.check([update("b", "@{r.Id}"), Subrequest("GET", "/sobjects/Lead/@{r.id}", "z")])
+
+
+def test_what_comes_after_a_query_takes_its_type_from_the_answer() -> None:
+    """So that Composite leaves it out when the query failed; it should not where the query is in another call."""
+    read = Subrequest("GET", "/query?q=x", "before")
+    update = writing.update("a", "Lead", [{"Id": ONE}, {"Id": TWO}], only_after="before")
+
+    def types(*requests: Subrequest) -> list[str]:
+        sent = json.loads(composite.payload(requests, ""))["compositeRequest"][-1]["body"]
+        return [record["attributes"]["type"] for record in sent["records"]]
+
+    assert types(read, update) == ["@{before.records[0].attributes.type}"] * 2
+    assert types(update) == ["Lead"] * 2
+    assert not update.must_travel_alone

@@ -137,6 +137,29 @@ def test_a_failure_after_a_part_was_carried_out_is_an_unknown_outcome(
         make_org(attempts=1).composite([update("a", "x"), update("b", "@{r.Id}")], safe=False)
 
 
+def test_text_that_travels_alone_is_not_sent_when_the_query_before_it_failed(server: Scripted, org: Org) -> None:
+    server.script.append(composite(("r", 400, refusal("QUERY_TIMEOUT", "too long"))))
+    after = writing.update("b", "Lead", [{"Id": ONE, "Title": "@{r.Id}"}], only_after="r")
+    answer = org.composite([READS[0], after], safe=False)
+    assert len(server.calls) == 1
+    assert [row.errors[0].code for row in writing.results(answer["b"])] == ["PROCESSING_HALTED"]
+
+
+def test_a_failure_behind_a_query_alone_is_what_it_is(server: Scripted, make_org: Callable[..., Org]) -> None:
+    limit = Say(403, refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+    server.script.extend([composite(("r", 200, {})), limit])
+    with pytest.raises(RequestLimitExceeded):
+        make_org(attempts=1).composite([READS[0], update("b", "@{r.Id}")], safe=False)
+
+
+def test_a_limit_for_which_the_query_was_refused_is_that_of_the_whole_call(server: Scripted, org: Org) -> None:
+    """It should not count the updates that were left out with it as another refusal."""
+    limit = refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    server.script.append(composite(("r", 403, limit), ("a", 400, refusal("PROCESSING_HALTED", "left out"))))
+    with pytest.raises(RequestLimitExceeded):
+        org.composite([READS[0], update("a", "x")], safe=False)
+
+
 def test_pages_follow_each_other(server: Scripted, org: Org) -> None:
     next_url = "/services/data/v62.0/queryAll/01gx-2000"
     server.script.extend([rows({"Id": ONE}, totalSize=2, done=False, nextRecordsUrl=next_url), rows({"Id": TWO})])

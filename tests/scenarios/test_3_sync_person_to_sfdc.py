@@ -414,7 +414,7 @@ def test_3_4_nothing_is_tried_again_before_it_is_known_what_became_of_it(salesfo
 def test_3_4_a_lead_whose_answer_was_lost_for_good_is_linked_by_the_cycle(salesforce, here, cycle, sync_person):
     cycle()
     kim = here.add()
-    salesforce.fault("/sobjects/Lead/Person_Id__c", "drop_after")
+    salesforce.fault("/composite/sobjects", "drop_after")
     salesforce.fault("/query/", "status", status=503, times=100)
     with suppress(CannotSync):
         sync_person(kim)

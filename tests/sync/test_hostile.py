@@ -222,7 +222,7 @@ def test_a_person_deleted_while_its_lead_is_made_does_not_come_back_with_the_nex
 ):
     cycle()
     kim = person()
-    after("PATCH", lambda: Person.objects.get(pk=kim.pk).delete())
+    after('"create"', lambda: Person.objects.get(pk=kim.pk).delete())
     told = sync_person(kim)
     assert (told.result, told.code) == (Result.REFUSED, "PERSON_DELETED")
     cycle()

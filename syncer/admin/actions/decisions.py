@@ -24,7 +24,14 @@ from syncer.sync.outcomes import Code
 
 #: Refusals of a create that a record chosen by hand, or a lead made all the same, can settle.
 ABOUT_RECORDS = frozenset(
-    {"DUPLICATES_DETECTED", Code.AMBIGUOUS, Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN, Code.CONTACT_AND_QUEUE}
+    {
+        "DUPLICATES_DETECTED",
+        Code.AMBIGUOUS,
+        Code.SEVERAL_MATCHES,
+        Code.MATCH_IS_TAKEN,
+        Code.HELD_UNSEEN,
+        Code.CONTACT_AND_QUEUE,
+    }
 )
 
 
@@ -183,6 +190,8 @@ def _create_anyway(pending: PendingChange, detail: Mapping[str, Any]) -> str:
         return ""
     if pending.error_code == Code.AMBIGUOUS:
         return "None of them is this person: a new lead is made, one more record with this address."
+    if pending.error_code == Code.HELD_UNSEEN:
+        return "The hidden record stays as it is: there will be one more for this person."
     return "None of them is this person: there will be one more record with this address."
 
 

@@ -29,12 +29,16 @@ def guarantee(sync_user: SyncUser) -> Guarantee:
     if not sync_user.described.filter(name="Lead").exists():
         return Guarantee("Not known yet", "off", "The first test or cycle looks for the external-id field.")
     if object_map(sync_user, "Lead").external_id_field:
-        text = f"Salesforce itself refuses a second lead with the same {field}: a create happens at most once."
+        text = (
+            f"Salesforce itself refuses a second lead with the same {field}: a create happens at most once, also when "
+            "a request comes late."
+        )
         return Guarantee("By external id", "good", text)
     return Guarantee(
         "By intent",
         "wait",
         f"There is no unique external-id field {field or '(none is named)'} that the sync user may fill. Each create "
         "is written down before the call, and after a broken connection nothing is tried until the lead is found, or "
-        "fifteen minutes have passed.",
+        "fifteen minutes have passed. What is left: a computer that stands still in the very instant in which a "
+        "request leaves, for longer than those minutes, can make a second lead.",
     )

@@ -41,6 +41,10 @@ DECISIONS: dict[str, str] = {
         "If both are the same person, merge them here; otherwise correct one e-mail address, or create a new lead "
         "anyway."
     ),
+    Code.HELD_UNSEEN: (
+        "Share that record (of a converted lead, its contact) with the sync user and run Sync Person to SFDC again, or "
+        "create a new lead anyway: the person gets a new UUID, and the hidden record stays as it is."
+    ),
     Code.DELETED_IN_SFDC: (
         "Nothing is made anew by itself. Undelete the record in Salesforce and the sync goes on, or create a new lead; "
         "edits made here are kept until then."

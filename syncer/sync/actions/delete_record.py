@@ -11,7 +11,7 @@ from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
 from syncer.sync.actions.receive import Received, receive
 from syncer.sync.actions.spec import ActionSpec, Asked
-from syncer.sync.context import Context
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.create.lookup import find
 from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, outcome
@@ -88,6 +88,7 @@ def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, 
 
     Return those that are free now, by id; one that is being edited is left out.
     """
+    sequence = next_sequence()
     with agreeing_writes():
         context.fence()
         free = lock(context, {p.id: p.revision for p in people})
@@ -96,7 +97,7 @@ def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, 
             for p in people
             if p.id in free and p.link
         ]
-        former_ids.write(context, rows)
+        former_ids.write(context, rows, sequence)
         links.forget(free)
         persons.unlink(free)
     return person_state.by_ids(free)

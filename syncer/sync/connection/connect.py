@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,7 +21,7 @@ from syncer.salesforce.signin import SignIn
 from syncer.salesforce.ways import COLUMN_NEEDS, Credentials
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
-from syncer.sync.context import OpenSession, default_session
+from syncer.sync.context import OpenSession, database_time, default_session
 from syncer.sync.errors import CannotSync, ReserveReached, WritesStopped
 from syncer.sync.outcomes import Code
 
@@ -99,7 +99,7 @@ def connect(sync_user: SyncUser, open_session: OpenSession = default_session, ti
             credentials_of(sync_user),
             open_session(sync_user.login_url),
             allowed_hosts=settings.SALESFORCE_ALLOWED_HOSTS,
-            timing=timing,
+            timing=replace(timing, clocks=(database_time,)),
             saved=_stored_session(sync_user),
             on_sign_in=partial(_store_session, sync_user),
             before_write=partial(_check_writing_now, sync_user),

@@ -20,6 +20,7 @@ from syncer.sync.persons.merged import Merged
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.push.failures import failure
+from syncer.sync.push.portions import PUT_OFF
 from syncer.sync.store import intents, outbox, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import PATIENT_TRIES, retry_busy
@@ -46,6 +47,7 @@ class RefusedCreate:
 
     creation: Creation
     errors: tuple[RowError, ...]
+    together: bool = False  # perhaps because of the others of the same request
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def link_created(
     retry_busy(made, write, tries=PATIENT_TRIES, pause=context.pause)
     remaining = [m for m in made if m.creation.person.id not in outcomes]
     there = person_state.by_ids(m.creation.person.id for m in remaining) if remaining else {}
-    tombstones.bury(context, [m.record for m in remaining if m.creation.person.id not in there])
+    tombstones.bury(context, [m.record for m in remaining if m.creation.person.id not in there], reading)
     return outcomes | {m.creation.person.id: _not_linked(m, there) for m in remaining}
 
 
@@ -154,9 +156,12 @@ def _log_of(context: Context, made: Mapping[int, Made]) -> Callable[[Sequence[Me
     return log
 
 
-def record_refused(context: Context, fields: ObjectMap, refused: Sequence[RefusedCreate]) -> dict[int, PersonOutcome]:
+def record_refused(
+    context: Context, fields: ObjectMap, refused: Sequence[RefusedCreate], *, put_off: bool = False
+) -> dict[int, PersonOutcome]:
     """Creates fail as a whole: the persons are marked, with Salesforce's words in their log, and the records that a
-    duplicate rule found to choose from."""
+    duplicate rule found to choose from. ``put_off``: they were refused together with others, and are tried again
+    later."""
     if not refused:
         return {}
     duplicates = {
@@ -171,12 +176,14 @@ def record_refused(context: Context, fields: ObjectMap, refused: Sequence[Refuse
     outcomes: dict[int, PersonOutcome] = {}
     for refusal in refused:
         person, values = refusal.creation.person, refusal.creation.values
-        result = failure(context, fields, person, refusal.errors, values, journal)
+        result = failure(context, fields, person, refusal.errors, values, None if put_off else journal)
+        if put_off:
+            result = replace(result, failed=False, retry_at=context.now() + PUT_OFF)
         detail = {**result.detail, "candidates": found.get(person.id, [])}
         failures.append(replace(result, failed=result.failed or result.retry_at is None, detail=detail))
         told = outcome(person, Result.FAILED, result.message)
         outcomes[person.id] = replace(told, code=result.code, remedy=result.detail.get("remedy", ""))
     persons = {r.creation.person.id: r.creation.person for r in refused}
     mark(context, failures, persons, {r.creation.person.id: r.creation.options for r in refused}, journal)
-    context.sent["failed"] += len(refused)
+    context.sent["failed"] += 0 if put_off else len(refused)
     return outcomes

@@ -1,31 +1,35 @@
 """Creates a Lead for a person at most once, whatever crashes or times out.
 
-With a unique external-id field: upsert by the person's UUID; after an unknown outcome the record is looked up by it,
-and the upsert repeated only when it is absent. Without one: an intent is stored before the call, and after an unknown
-outcome nothing is tried until the lead was found or Salesforce's clock says that the request can't come through any
-more. The intent is stored on either way, because a killed process leaves nothing else behind.
+With a unique external-id field: an insert with the person's UUID, which Salesforce takes once; after an unknown outcome
+the record is looked up by it, and the insert repeated only when it is absent. Without one: an intent is stored before
+the call, and after an unknown outcome nothing is tried until the lead was found or Salesforce's clock says that the
+request can't come through any more. The intent is stored either way, because a killed process leaves nothing else
+behind; and a process that stood still between the two does not ask any more (``salesforce.validity``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from syncer.salesforce import writing
-from syncer.salesforce.errors import OutcomeUnknown
+from syncer.salesforce.errors import OutcomeUnknown, TooLate
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.create.after_create import Creation, RefusedCreate, record_refused
-from syncer.sync.create.leads import create_in_one_call, find_by_uuid
+from syncer.sync.create.found import is_held_unseen, keep_held_unseen, take_found
+from syncer.sync.create.leads import Called, create_in_one_call, find_made
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
-from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, unknown
+from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, late, unknown
 from syncer.sync.persons.person_state import PersonState
+from syncer.sync.push.failures import needs_fresh_fields
+from syncer.sync.push.portions import Answered, by_person, in_portions
 from syncer.sync.store import intents
 from syncer.sync.store.intents import IntentRow
 
-#: Rounds of look-up and upsert for one unknown outcome before the person is left as "Outcome unknown".
+#: Rounds of look-up and insert for one unknown outcome before the person is left as "Outcome unknown".
 ROUNDS = 4
 
 
@@ -47,11 +51,9 @@ def create_leads(
             refused.append(prepared)
     yield record_refused(context, fields, refused)
     for group in groups.values():
-        for start in range(0, len(group), writing.MOST_ROWS):
-            batch = group[start : start + writing.MOST_ROWS]
-            told = _create(context, fields, batch)
-            surprised = surprised or len(told) < len(batch)
-            yield told
+        leads = _Leads(context, fields)
+        yield from in_portions(context, "Lead", group, leads, most=writing.MOST_ROWS, key=by_person)
+        surprised = surprised or leads.surprised
     if surprised:
         raise FieldsChanged
 
@@ -74,24 +76,74 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, options: S
     return Creation(person, values | used, frozenset(used), options)
 
 
-def _create(context: Context, fields: ObjectMap, creations: Sequence[Creation]) -> dict[int, PersonOutcome]:
-    external = fields.external_id_field is not None
-    rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations]
-    owned = intents.remember(context, rows, external_id=external)
-    remaining = [creation for creation in creations if creation.person.id in owned]
-    outcomes = {c.person.id: busy(c.person) for c in creations if c.person.id not in owned}
-    for round_ in range(ROUNDS):
-        if round_:
-            context.pause(min(2.0**round_, 8.0) * (0.5 + context.random.random() / 2))
-            found = find_by_uuid(context, fields, remaining)
-            outcomes |= found
-            remaining = [creation for creation in remaining if creation.person.id not in found]
-        if not remaining:
-            break
-        try:
-            return outcomes | create_in_one_call(context, fields, remaining, first=not round_)
-        except OutcomeUnknown:
-            if not external:
+class _Leads:
+    """Makes leads in portions. ``surprised``: some were refused because of a field of which the describe may be out of
+    date; nothing is written of them."""
+
+    def __init__(self, context: Context, fields: ObjectMap) -> None:
+        self.surprised = False
+        self._context, self._fields = context, fields
+        self._together: dict[int, RefusedCreate] = {}
+
+    def send(self, portion: Sequence[Creation]) -> Answered:
+        """Rounds of look-up and insert, until the outcome of all is known, or it stays unknown."""
+        context = self._context
+        external = self._fields.external_id_field is not None
+        outcomes: dict[int, PersonOutcome] = {}
+        for round_ in range(ROUNDS):
+            if round_:
+                context.pause(min(2.0**round_, 8.0) * (0.5 + context.random.random() / 2))
+                outcomes |= self._found(_without(portion, outcomes))
+            validity = context.validity()
+            remaining = self._intended(_without(portion, outcomes), outcomes)
+            if not remaining:
+                return Answered(outcomes, True, (), True)
+            try:
+                called = create_in_one_call(context, self._fields, remaining, validity, first=not round_)
+                return self._settle(called, outcomes, alone=len(remaining) == 1)
+            except TooLate:
+                if not round_:
+                    return Answered(outcomes | {c.person.id: late(c.person) for c in remaining}, False, (), True)
                 break
-    intents.mark_unknown(c.person.id for c in remaining)
-    return outcomes | {c.person.id: unknown(c.person) for c in remaining}
+            except OutcomeUnknown:
+                if not external:
+                    break
+        remaining = _without(portion, outcomes)
+        intents.mark_unknown(c.person.id for c in remaining)
+        return Answered(outcomes | {c.person.id: unknown(c.person) for c in remaining}, False, (), True)
+
+    def put_off(self, person_ids: Collection[int]) -> Outcomes:
+        return record_refused(self._context, self._fields, [self._together[pk] for pk in person_ids], put_off=True)
+
+    def _intended(self, creations: Sequence[Creation], outcomes: dict[int, PersonOutcome]) -> list[Creation]:
+        """Store the intents; the persons of others are left to them (``outcomes``)."""
+        rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations]
+        external = self._fields.external_id_field is not None
+        owned = intents.remember(self._context, rows, external_id=external)
+        outcomes |= {c.person.id: busy(c.person) for c in creations if c.person.id not in owned}
+        return [creation for creation in creations if creation.person.id in owned]
+
+    def _found(self, creations: Sequence[Creation]) -> Outcomes:
+        """After an unknown outcome: the leads that were made all the same."""
+        found = find_made(self._context, self._fields, creations)
+        return take_found(self._context, self._fields, creations, found, "Created") if found else {}
+
+    def _settle(self, called: Called, outcomes: dict[int, PersonOutcome], *, alone: bool) -> Answered:
+        """Write refusals, but of those that have to be tried once more; those leave no intent."""
+        context = self._context
+        together = {r.creation.person.id: r for r in called.refused if r.together}
+        self._together = {} if alone else together
+        settled = [r for r in called.refused if r.creation.person.id not in self._together]
+        surprising = {r.creation.person.id for r in settled if needs_fresh_fields(context, r.errors)}
+        self.surprised = self.surprised or bool(surprising)
+        intents.take_back(context, [*surprising, *self._together])
+        held = [r for r in settled if is_held_unseen(self._fields, r)]
+        final = [r for r in settled if r not in held and r.creation.person.id not in surprising]
+        outcomes |= called.outcomes
+        outcomes |= keep_held_unseen(context, self._fields, held)
+        outcomes |= record_refused(context, self._fields, final)
+        return Answered(outcomes, bool(called.outcomes), together, alone)
+
+
+def _without(creations: Sequence[Creation], settled: Container[int]) -> list[Creation]:
+    return [creation for creation in creations if creation.person.id not in settled]

@@ -27,19 +27,24 @@ def match(
     context: Context, persons: Sequence[PersonState], found: Found, options: Mapping[int, SyncOptions]
 ) -> Decided:
     """Decide which records are whose (``identity.decide``). Whose create may still come through is marked so; whose
-    UUID is the external id of a lead that was converted gets another one: Salesforce would take the create for an
-    update of that lead, and refuse it for ever."""
+    UUID is the external id of a lead that was converted, or of a record that nobody sees, gets another one: Salesforce
+    would refuse the create for ever."""
     unreadable = {p.id: _unreadable(p, found) for p in persons if p.id in found.unreadable}
     persons = [person for person in persons if person.id not in unreadable]
     still_open = [pk for pk, intent in found.intents.items() if may_still_come_through(context, intent)]
     decided = records_of(persons, found, options, actor=context.actor, still_open=still_open)
     context.store.mark_unknown(person.id for person in decided.unknown)
     decided.unchanged |= unreadable | {person.id: unknown(person) for person in decided.unknown}
-    spent = [person for person in decided.to_create if str(person.uuid) in found.spent]
+    spent = [p for p in decided.to_create if str(p.uuid) in found.spent or _is_held(p, options[p.id])]
     if spent:
         anew = {person.id: person for person in context.store.give_new_uuids(context, spent)}
         decided.to_create = [anew.get(person.id, person) for person in decided.to_create]
     return decided
+
+
+def _is_held(person: PersonState, asked: SyncOptions) -> bool:
+    """Somebody has decided to leave a hidden record with the person's UUID alone."""
+    return asked.create_anyway and person.error_code == Code.HELD_UNSEEN
 
 
 def _unreadable(person: PersonState, found: Found) -> PersonOutcome:

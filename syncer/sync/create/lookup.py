@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from syncer.models import CreateIntent
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
-from syncer.salesforce.ids import object_of
+from syncer.salesforce.errors import Refused
+from syncer.salesforce.ids import object_of, to_18
 from syncer.sync.connection.pages import Rows, all_rows, first_page
 from syncer.sync.context import Context
+from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import Found, address, askable, former_ids, intents_of, owners
 from syncer.sync.identity.decide import is_what_was_sent, may_be_of, without_former
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.persons.record import RemoteRecord, parse_all
+from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class _Wanted:
 
 def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str] = ()) -> Found:
     """Read the linked records of ``persons``, what Salesforce has under the UUID or the e-mail address of the unlinked
-    ones, and records that somebody ``chose`` by id, in one API call: at most four queries. Raises FieldsChanged."""
+    ones, and records that somebody ``chose`` by id, in one API call: at most four queries; and one more where a lead
+    under such a UUID was converted. Raises FieldsChanged."""
     strangers = [p for p in persons if not p.linked]
     intents = intents_of(strangers)
     lost = [intent for intent in intents.values() if not intent.external_id]
@@ -52,23 +55,32 @@ def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str]
         record
         for sobject, fields in context.maps.items()
         if f"free{sobject}" in queries
-        for record in _readable(fields, found, all_rows(context, first_page(answer, f"free{sobject}")), wanted)
+        for record in _readable(
+            fields,
+            found,
+            all_rows(context, first_page(answer, f"free{sobject}")),
+            strangers,
+            lost={i.person_id for i in lost},
+        )
     ]
     _sort_in(context, found, records, wanted)
     return found
 
 
-def _readable(fields: ObjectMap, found: Found, rows: Rows, wanted: _Wanted) -> list[RemoteRecord]:
-    """The records in an answer. Of rows that can't be read it is kept whose they may be."""
+def _readable(
+    fields: ObjectMap, found: Found, rows: Rows, persons: Iterable[PersonState], *, lost: Container[int] = ()
+) -> list[RemoteRecord]:
+    """The records in an answer. Of rows that can't be read it is kept whose they may be: of these persons. ``lost``:
+    whose answer to a create was lost."""
+    persons = list(persons)
     records, bad = parse_all(fields, rows)
     if rows.nameless:
         message = f"A {fields.object} came without a readable Id."
-        found.unreadable |= {person.id: message for person in wanted.strangers}
+        found.unreadable |= {person.id: message for person in persons}
     by_id = {row["Id"]: row for row in rows}
-    lost = {intent.person_id for intent in wanted.lost}
     for error in bad:
         message = f"{fields.object} {error.record_id} {error}."
-        theirs = [p.id for p in wanted.strangers if p.id in lost or _may_be(fields, by_id[error.record_id], p)]
+        theirs = [p.id for p in persons if p.id in lost or _may_be(fields, by_id[error.record_id], p)]
         found.unreadable |= dict.fromkeys(theirs, message)
     return records
 
@@ -124,16 +136,47 @@ def _like(context: Context, intent: CreateIntent) -> str:
     )
 
 
-def _sort_in(context: Context, found: Found, records: Sequence[RemoteRecord], wanted: _Wanted) -> None:
-    """What the records are to the strangers, ready to be looked up. A record that is gone and was somebody's before is
-    nobody's candidate; the external id of a converted one is spent."""
+def under_uuids(
+    context: Context, fields: ObjectMap, persons: Iterable[PersonState], rows: Rows, reading: Reading
+) -> Found:
+    """What stands under the UUIDs of these persons, of an answer to a query for them."""
+    found = Found(reading)
+    candidates = _by_uuid(context, found, _readable(fields, found, rows, persons))
+    found.owners = owners(context, [record.id for record in candidates])
+    return found
+
+
+def _by_uuid(context: Context, found: Found, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
+    """Sort records in by the UUIDs that they carry. Return the candidates: a record that is gone and was somebody's
+    before is nobody's; the external id of a converted one is spent. A living record goes before one that is gone."""
     former = former_ids(context, [record.id for record in records if record.gone])
     candidates = without_former(records, former)
     found.spent = {r.external_id for r in records if r.is_converted and r.id in former}
-    found.chosen = {record.id: record for record in candidates if record.id in wanted.chosen}
     for record in sorted(candidates, key=lambda record: not record.gone):
         if record.external_id:
             found.by_uuid[record.external_id] = record
+    converted = [r for r in found.by_uuid.values() if r.is_converted and not r.is_deleted]
+    found.unseen = _with_unseen_contacts(context, converted) if converted else set()
+    return candidates
+
+
+def _with_unseen_contacts(context: Context, leads: Sequence[RemoteRecord]) -> set[str]:
+    """The converted leads whose contacts the sync user does not see."""
+    contacts = {lead.contact_id for lead in leads if lead.contact_id}
+    text = soql.select(["Id"], "Contact", where=soql.in_("Id", sorted(contacts))) if contacts else ""
+    try:
+        rows = all_rows(context, context.query(text, deleted=True)[0]) if text else []
+    except (Refused, FieldsChanged):  # not even the object
+        rows = []
+    seen = {to_18(row["Id"]) for row in rows}
+    return {lead.id for lead in leads if lead.contact_id not in seen}
+
+
+def _sort_in(context: Context, found: Found, records: Sequence[RemoteRecord], wanted: _Wanted) -> None:
+    """What the records are to the strangers, ready to be looked up."""
+    candidates = _by_uuid(context, found, records)
+    found.chosen = {record.id: record for record in candidates if record.id in wanted.chosen}
+    for record in candidates:
         if record.email and not record.gone:
             found.by_email.setdefault(record.email.lower(), []).append(record)
     for intent in wanted.lost:

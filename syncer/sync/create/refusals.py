@@ -61,7 +61,8 @@ def mark(
         context.fence()
         free = lock(context, {pk: persons[pk].revision for pk in ids})
         outbox.fail(context.claim, [failure for failure in failures if failure.person_id in free])
-        intents.forget(ids)
+        intents.forget(free)
+        intents.take_back(context, ids)
         outbox.remember_options({pk: options[pk].of_create() for pk in free})
         journal.write()
     edited = [replace(failure, failed=False, retry_at=None) for failure in failures if failure.person_id not in free]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from syncer.sync.context import Context
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord, related_text
+from syncer.sync.store.intents import may_still_come_through
 
 #: Fields by which somebody recognises a record in a list of them.
 SHOWN = {
@@ -55,8 +56,10 @@ class PersonCandidates:
     intents: Sequence[tuple[CreateIntent, PersonState]] = ()  # whose lead is made without an external id, or was
     losers: Mapping[str, PersonState] = field(default_factory=dict)  # whose record was merged into it, by record id
     by_email: Mapping[str, SameAddress] = field(default_factory=dict)  # by address, in small letters
+    creating: frozenset[int] = frozenset()  # of these, whose create may still come through
     former: frozenset[str] = frozenset()  # ids that were somebody's before
     tombstones: Mapping[str, datetime | None] = field(default_factory=dict)  # record id → its stamp when it was buried
+    outdated: frozenset[str] = frozenset()  # ids of rows that are older than what is known of them
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class Found:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     by_uuid: dict[str, RemoteRecord] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)  # external ids of converted leads that were persons' records
+    unseen: set[str] = field(default_factory=set)  # converted leads whose contacts the sync user does not see
     by_email: dict[str, list[RemoteRecord]] = field(default_factory=dict)
     by_intent: dict[int, list[RemoteRecord]] = field(default_factory=dict)  # person → leads like the one it sent
     intents: Mapping[int, CreateIntent] = field(default_factory=dict)  # person → its create under way
@@ -77,22 +81,50 @@ class Found:
     unreadable: dict[int, str] = field(default_factory=dict)  # unlinked person → why its record may be one that came
 
 
-def persons_for(context: Context, records: Sequence[RemoteRecord]) -> PersonCandidates:
+class Outdated(Exception):
+    """A record has become another one, or its person was deleted, since it was read: it is nobody's as it was."""
+
+
+def persons_for(context: Context, records: Sequence[RemoteRecord], reading: Reading) -> PersonCandidates:
     """Load whom a page of records may belong to."""
     linked = context.store.by_record_ids(context, [record.id for record in records])
     strangers = [record for record in records if record.id not in linked]
     if not strangers:
         return PersonCandidates(linked)
     present = [record for record in strangers if not record.gone]
+    by_email = _by_email(context, present)
     return PersonCandidates(
         linked=linked,
         by_uuid=_by_uuid(strangers),
         intents=_open_creates(),
         losers=_losers(context, present),
-        by_email=_by_email(context, present),
+        by_email=by_email,
+        creating=_creating(context, [person for same in by_email.values() for person in same.unlinked]),
         former=former_ids(context, [record.id for record in strangers if record.gone]),
         tombstones=_tombstones(context, present),
+        outdated=_outdated(context, [record.id for record in strangers], reading),
     )
+
+
+def check_still_theirs(context: Context, record_ids: Sequence[str], reading: Reading) -> None:
+    """Raises Outdated when one of these records, with which persons have just been linked in this transaction, is not
+    what was read. Before, another worker that gives such a link away might not have committed yet; a link is unique,
+    so that now it has."""
+    if record_ids and _outdated(context, record_ids, reading):
+        raise Outdated
+
+
+def _outdated(context: Context, record_ids: Collection[str], reading: Reading) -> frozenset[str]:
+    """Which of these ids were somebody's, and given up (converted, merged, deleted here) by what was read or sent after
+    this reading had begun: the rows may show them as they were before."""
+    newer = {
+        "organisation": context.organisation,
+        "record_id__in": list(record_ids),
+        "read_sequence__gt": reading.begun,
+    }
+    were = FormerId.objects.filter(**newer).values_list("record_id", flat=True)
+    buried = Tombstone.objects.filter(**newer).values_list("record_id", flat=True)
+    return frozenset({*were, *buried})
 
 
 def former_ids(context: Context, record_ids: Iterable[str]) -> frozenset[str]:
@@ -145,6 +177,13 @@ def _open_creates() -> list[tuple[CreateIntent, PersonState]]:
         return []
     persons = person_state.by_ids(intent.person_id for intent in intents)
     return [(intent, persons[intent.person_id]) for intent in intents if intent.person_id in persons]
+
+
+def _creating(context: Context, persons: Iterable[PersonState]) -> frozenset[int]:
+    """Whose lead was asked for and may still be made."""
+    asked = [person for person in persons if person.sent_to_create is not None]
+    intents = intents_of(asked) if asked else {}
+    return frozenset(pk for pk, intent in intents.items() if may_still_come_through(context, intent))
 
 
 def _losers(context: Context, records: Iterable[RemoteRecord]) -> dict[str, PersonState]:

@@ -34,12 +34,13 @@ MOST_TO_CHOOSE_FROM = 25
 @dataclass(frozen=True, slots=True)
 class Match:
     """A record that nobody was linked with, whose it is, and why. ``made``: for this person, by a create whose answer
-    was lost."""
+    was lost. ``waits``: this person's create may still come through, so that it is linked with nothing else."""
 
     person: PersonState
     record: RemoteRecord
     reason: str
     made: bool = False
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ def sort_page(
     for record in records:
         if record.id in candidates.linked:
             continue
-        if record.id in converting:
+        if record.id in converting or record.id in candidates.outdated:
             page.later.append(record.id)
         elif record.id in survivors and not record.gone:
             page.unsettled.append(record)
@@ -92,7 +93,7 @@ def sort_page(
     matches = _match(strangers, candidates, user_id)
     for record in strangers:
         match = matches.get(record.id)
-        if match is not None and creates_follow and _asked_for_more(match):
+        if match is not None and (match.waits or (creates_follow and _asked_for_more(match))):
             page.later.append(record.id)
         elif match is not None:
             page.matched.append(match)
@@ -130,7 +131,7 @@ def _match(records: Sequence[RemoteRecord], candidates: PersonCandidates, user_i
     def take(person: PersonState | None, record: RemoteRecord, reason: str, *, made: bool = False) -> bool:
         if person is None or person.id in taken or record.id in found:
             return False
-        found[record.id] = Match(person, record, reason, made)
+        found[record.id] = Match(person, record, reason, made, waits=person.id in candidates.creating and not made)
         taken.add(person.id)
         return True
 
@@ -262,14 +263,17 @@ def records_of(
     address, Contacts before Leads.
 
     A record of another person makes nothing. Several free ones, or one under another last name, are a person's
-    decision (``create_anyway`` is one). ``still_open``: persons whose create may still come through.
+    decision (``create_anyway`` is one). ``still_open``: persons whose create may still come through; they are linked
+    with nothing else until it can't.
     """
     decided = Decided()
     for person in persons:
         asked = options[person.id]
-        if asked.link_to:
+        if asked.link_to and _is_elsewhere(person, asked, found, still_open):
+            decided.unknown.append(person)
+        elif asked.link_to:
             _chosen(person, asked, found, decided, actor)
-        elif _by_external_id(person, found, decided) or _by_open_create(person, found, decided, still_open):
+        elif by_external_id(person, asked, found, decided) or _by_open_create(person, found, decided, still_open):
             continue
         elif asked.create_anyway:
             decided.to_create.append(person)
@@ -294,14 +298,28 @@ def _chosen(person: PersonState, asked: SyncOptions, found: Found, decided: Deci
         decided.link(person, record, f"chosen by {actor}.")
 
 
-def _by_external_id(person: PersonState, found: Found, decided: Decided) -> bool:
+def _is_elsewhere(person: PersonState, asked: SyncOptions, found: Found, still_open: Collection[int]) -> bool:
+    """Whether the record that was chosen is not the one that a create under way may make, or has made."""
+    made = {r.id for r in (found.by_uuid.get(str(person.uuid)), *found.by_intent.get(person.id, ())) if r is not None}
+    return person.id in still_open and to_18(asked.link_to) not in made
+
+
+def by_external_id(person: PersonState, asked: SyncOptions, found: Found, decided: Decided) -> bool:
     """The record that carries the person's UUID; whether there is one."""
     record = found.by_uuid.get(str(person.uuid))
     if record is None:
         return False
-    if record.id in found.owners:  # an upsert by it would write over that person's record
+    if record.id in found.owners:
         decided.refused[person.id] = _taken(person, [record], "has this person's UUID as its external id", found)
         decided.choices[person.id] = shown([record], found)
+    elif record.id in found.unseen and asked.create_anyway:
+        found.spent.add(record.external_id)
+        return False
+    elif record.id in found.unseen:
+        message = f"Lead {record.id} was made for this person, and converted to a contact that the sync user can't see."
+        decided.refused[person.id] = outcome(
+            person, Result.NEEDS_DECISION, f"{message} Nothing was made.", Code.HELD_UNSEEN
+        )
     else:
         decided.link(person, record, "its external id is this person's UUID.")
     return True
@@ -309,10 +327,15 @@ def _by_external_id(person: PersonState, found: Found, decided: Decided) -> bool
 
 def _by_open_create(person: PersonState, found: Found, decided: Decided, still_open: Collection[int]) -> bool:
     """The lead that a create without an external id has made; whether that, or that it may come through yet, settles
-    what becomes of the person now."""
+    what becomes of the person now. With an external id it can be asked for again at once, unless there is another
+    record that the person may be linked with later."""
     intent = found.intents.get(person.id)
-    if intent is None or intent.external_id:
+    if intent is None:
         return False
+    if intent.external_id:
+        waits = person.id in still_open and bool(found.by_email.get(address(person)))
+        decided.unknown += [person] if waits else []
+        return waits
     made = [r for r in found.by_intent.get(person.id, []) if r.id not in found.owners and r.id not in decided.taken]
     if len(made) == 1:
         decided.link(person, made[0], "it was made for this person; the answer had been lost.")

@@ -23,10 +23,18 @@ SETTLED_AFTER = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One request that read records: its place in the application's sequence, and the organisation's time then."""
+    """One request that read records: its place in the application's sequence, and the organisation's time then.
+
+    A request that sends takes its place again behind its answer (``sequence``): what was asked for before that may show
+    the record as it was before. Who had read it since the request was made is told by its first place (``begun``)."""
 
     sequence: int
     asked_at: datetime
+    first: int | None = None  # of a request that sends
+
+    @property
+    def begun(self) -> int:
+        return self.sequence if self.first is None else self.first
 
 
 @dataclass(frozen=True, slots=True)

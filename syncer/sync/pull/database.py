@@ -88,11 +88,11 @@ class Database:
     def wait_for_somebody(self, context: Context, asked: Sequence[Question]) -> None:
         questions.keep(context, asked)
 
-    def bury(self, context: Context, records: Sequence[RemoteRecord]) -> None:
+    def bury(self, context: Context, reading: Reading, records: Sequence[RemoteRecord]) -> None:
         if records:
             with transaction.atomic():
                 context.fence()
-                tombstones.bury(context, records)
+                tombstones.bury(context, records, reading)
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
         former_ids.learn(context, [*self._became, *gone])

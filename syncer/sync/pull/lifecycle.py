@@ -12,7 +12,7 @@ from django.db import IntegrityError
 
 from syncer.models import ActivityType, FormerId
 from syncer.models.triggers import agreeing_writes
-from syncer.sync.context import Context
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
@@ -158,7 +158,7 @@ def _become_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) 
 
 
 def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
-    journal = Journal(context)
+    journal, sequence = Journal(context), next_sequence()
     with agreeing_writes():
         context.fence()
         free = lock(context, {p.id: p.revision for p, _ in pairs})
@@ -167,7 +167,7 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
         contacts = {p.id: r.contact_id for p, r in seen}
         persons.become_contacts(context, contacts)
         links.become_contacts({p.id: r.stamp for p, r in ready}, contacts, reading)
-        _keep_former_ids(context, [(p.id, r) for p, r in seen], "converted")
+        _keep_former_ids(context, [(p.id, r) for p, r in seen], "converted", sequence)
         for person, record in ready:
             if record.contact_id or not (person.link and person.link.weak_base):
                 now = f": now Contact {record.contact_id}." if record.contact_id else UNSEEN
@@ -184,5 +184,5 @@ def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair])
     return [r for p, r in pairs if p.id not in free]
 
 
-def _keep_former_ids(context: Context, pairs: Sequence[tuple[int, RemoteRecord]], reason: str) -> None:
-    former_ids.write(context, [FormerRow(person_id, r.object, r.id, reason) for person_id, r in pairs])
+def _keep_former_ids(context: Context, pairs: Sequence[tuple[int, RemoteRecord]], reason: str, sequence: int) -> None:
+    former_ids.write(context, [FormerRow(person_id, r.object, r.id, reason) for person_id, r in pairs], sequence)

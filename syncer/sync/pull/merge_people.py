@@ -14,7 +14,7 @@ from typing import Any
 from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
-from syncer.sync.context import Context
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.automatic import SCORE
 from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap, received_columns
 from syncer.sync.fields.synced_objects import CONSENT_FIELDS
@@ -39,7 +39,7 @@ def merge_people(
     that do not sync with the winner's record; the scores are summed. Activities, conflicts and former ids move. The
     loser's values stay in the log.
     """
-    journal = Journal(context)
+    journal, sequence = Journal(context), next_sequence()
     with agreeing_writes():
         context.fence()
         both = {winner.id: winner.revision, loser.id: loser.revision}
@@ -51,7 +51,7 @@ def merge_people(
         persons.take_in(context, winner.id, filled, edits | _summed_score(winner, loser))
         activity.move(loser.id, winner.id)
         former_ids.move(loser.id, winner.id)
-        former_ids.write(context, [former] if former else [])
+        former_ids.write(context, [former] if former else [], sequence)
         _log_merge(journal, winner, loser, f"{reason}.", sorted(filled), actor)
         _log_values(journal, winner, loser, decided)
         journal.write()

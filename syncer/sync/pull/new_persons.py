@@ -14,6 +14,7 @@ from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap, received_columns
+from syncer.sync.identity.candidates import Outdated, check_still_theirs
 from syncer.sync.merge import Value
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.store import links, persons, tombstones
@@ -37,11 +38,12 @@ def create_persons(
     context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]
 ) -> tuple[int, list[RemoteRecord]]:
     """Make persons of a batch. Return how many, and the records that have got one from somebody else meanwhile (Sync
-    Person to SFDC): they are matched again. One by one then, so that one record stands in no other's way."""
+    Person to SFDC), or have become others: they are matched again. One by one then, so that one record stands in no
+    other's way."""
     try:
         return _insert(context, fields, reading, records), []
-    except IntegrityError as error:
-        if not is_race(error):
+    except (IntegrityError, Outdated) as error:
+        if isinstance(error, IntegrityError) and not is_race(error):
             raise
         if len(records) == 1:
             return 0, list(records)
@@ -60,6 +62,7 @@ def _insert(context: Context, fields: ObjectMap, reading: Reading, records: Sequ
         rows = [(key, one.columns, one.record.object, one.record.id) for key, one in new.items()]
         inserted = [(pk, new[key]) for pk, key in persons.insert(context, rows)]
         links.insert(context, [_link_row(context, fields, reading, pk, one) for pk, one in inserted])
+        check_still_theirs(context, [record.id for record in records], reading)
         for pk, one in inserted:
             _log(journal, pk, one)
         tombstones.remove(context, [record.id for record in records])

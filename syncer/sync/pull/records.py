@@ -134,7 +134,7 @@ def _take(context: Context, fields: ObjectMap, reading: Reading, records: Sequen
     """Sort records by what they are to the persons as they are now, and act on each kind."""
     page = sort_page(
         records,
-        persons_for(context, records),
+        persons_for(context, records, reading),
         user_id=context.sync_user.user_id,
         converting=context.converting,
         creates_follow=context.may_send,
@@ -142,7 +142,7 @@ def _take(context: Context, fields: ObjectMap, reading: Reading, records: Sequen
     taken = Taken(again=list(page.unsettled), later=list(page.later))
     _follow(context, fields, reading, page.deleted_or_converted, taken)
     context.store.became(page.became)
-    context.store.bury(context, page.buried)
+    context.store.bury(context, reading, page.buried)
     _merge(context, fields, reading, page, taken)
     context.store.wait_for_somebody(context, page.questions)
     made, busy = context.store.new_persons(context, fields, reading, page.new)

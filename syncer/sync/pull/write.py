@@ -15,8 +15,9 @@ from django.db import IntegrityError
 from syncer.models import ActivityType
 from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
-from syncer.sync.context import Context
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.object_map import ObjectMap, received_columns
+from syncer.sync.identity.candidates import Outdated, check_still_theirs
 from syncer.sync.merge import Outcome, Value, same
 from syncer.sync.persons.merged import Applied, Merged
 from syncer.sync.persons.person_state import Link
@@ -35,11 +36,12 @@ def write_merged(
     context: Context, fields: ObjectMap, reading: Reading, merged: Sequence[Merged], *, also: Also | None = None
 ) -> Applied:
     """Write persons, links, log and outbox for merged records; ``also`` runs in the same transaction, with those
-    that are written. When one of the records, or of the persons, got another link meanwhile, one by one."""
+    that are written. When one of the records, or of the persons, got another link meanwhile, or a record became
+    another one, one by one."""
     try:
         return _write_batch(context, fields, reading, merged, also)
-    except IntegrityError as error:
-        if not is_race(error):
+    except (IntegrityError, Outdated) as error:
+        if isinstance(error, IntegrityError) and not is_race(error):
             raise
         if len(merged) == 1:
             return Applied([], set(), list(merged), [])
@@ -56,6 +58,8 @@ def _write_batch(
     context: Context, fields: ObjectMap, reading: Reading, merged: Sequence[Merged], also: Also | None
 ) -> Applied:
     journal = Journal(context)
+    former = {m.person.id: row for m in merged if (row := _former_row(m)) is not None}
+    sequence = next_sequence() if former else 0
     with agreeing_writes():
         context.fence()
         free = lock(context, {m.person.id: m.person.revision for m in merged})
@@ -63,8 +67,9 @@ def _write_batch(
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
         changed, written = _write_persons(context, fields, ready, journal)
         links.write(context, [_link_row(context, m, reading, m.person.id in written) for m in ready])
+        check_still_theirs(context, [m.record.id for m in ready if _is_linked_anew(m)], reading)
         intents.forget(m.person.id for m in ready if not m.person.linked)
-        former_ids.write(context, [row for m in ready if (row := _former_row(m)) is not None])
+        former_ids.write(context, [former[m.person.id] for m in ready if m.person.id in former], sequence)
         for m in ready:
             _log_link(m, journal)
         _write_outbox(ready)
@@ -203,6 +208,10 @@ def _partial_row(
         undecided=m.undecided if link.undecided is None else link.undecided,
         awaits_sending=m.merge.waits or link.awaits_sending,
     )
+
+
+def _is_linked_anew(m: Merged) -> bool:
+    return m.person.link is None or m.person.link.record_id != m.record.id
 
 
 def _former_row(m: Merged) -> FormerRow | None:

@@ -23,6 +23,7 @@ from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import SETTLED_AFTER, Reading
 from syncer.sync.pull.records import what_is_wrong
 from syncer.sync.push.failures import failed_outcome, failure, labels
+from syncer.sync.push.portions import PUT_OFF
 from syncer.sync.push.sending import Held, Sending, Sent
 from syncer.sync.store import links, outbox, persons
 from syncer.sync.store.activity import Journal
@@ -117,7 +118,7 @@ def _record_once(
     with agreeing_writes():
         context.fence()
         free = lock(context, {s.sending.current.id: s.sending.current.revision for s in sent})
-        overtaken = read_since(free, reading.sequence)
+        overtaken = read_since(free, reading.begun)
         if not edited:
             free -= overtaken  # loaded again first, with what the newer read has made the base
         for s in sent:
@@ -161,12 +162,13 @@ def _take_refusal(
     if not overtaken:  # else the newer read has seen what the record holds
         batch.noticed += _notice(fields, s, journal)
     before = s.sending.held or Held({}, (), new=False)
-    found = failure(
-        context, fields, person, (*s.errors, *before.errors), {**before.values, **s.sending.values}, journal
-    )
+    errors, values = (*s.errors, *before.errors), {**before.values, **s.sending.values}
+    found = failure(context, fields, person, errors, values, None if s.put_off else journal)
+    if s.put_off:
+        found = replace(found, failed=False, retry_at=context.now() + PUT_OFF)
     batch.failures.append(replace(found, held=before.values))
     batch.outcomes[person.id] = failed_outcome(person, found)
-    batch.failed += 1
+    batch.failed += not s.put_off
 
 
 def _notice(fields: ObjectMap, s: Sent, journal: Journal) -> list[Recorded]:

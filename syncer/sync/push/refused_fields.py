@@ -89,8 +89,8 @@ def _opt_outs(fields: ObjectMap, values: Mapping[str, Value], refused: Collectio
     return {name: value for name, value in values.items() if name in consent and value is True}
 
 
-def together(whole: Sent, rest: Sent) -> Sent:
+def whole_and_rest(whole: Sent, rest: Sent) -> Sent:
     """What came of the update and of its repetition without the refused fields."""
     if rest.errors:
-        return replace(whole, errors=(*rest.errors, *whole.errors))
+        return replace(whole, errors=(*rest.errors, *whole.errors), put_off=rest.put_off)
     return rest

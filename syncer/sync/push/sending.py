@@ -56,3 +56,5 @@ class Sent:
     after: Mapping[str, Value] | None
     after_stamp: datetime | None
     missing: bool = False  # refused, and the record may not be what it was
+    together: bool = False  # refused, perhaps because of the others of the same request
+    put_off: bool = False  # and not to be tried with fewer of them now

@@ -1,43 +1,33 @@
-"""Sending: what waits in the outbox goes to Salesforce, hundreds of records in one Composite request.
-
-The request reads the fields to be sent, updates them, and reads them again. What *before* shows beyond the base was
-edited by somebody meanwhile: a conflict like any other. What *after* shows becomes the base, so that values which
-Salesforce normalised, and our own echo, are known at once.
-"""
+"""Sending: what waits in the outbox goes to Salesforce, hundreds of records in one Composite request (``request``), or
+as many as Salesforce takes at a time (``portions``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from syncer.models import PendingState
-from syncer.salesforce import soql, writing
-from syncer.salesforce.client import Answer, Subrequest
-from syncer.salesforce.errors import OutcomeUnknown, SalesforceError
-from syncer.salesforce.kinds import BadValue
+from syncer.salesforce.errors import OutcomeUnknown, TooLate
 from syncer.sync.connection import runs
-from syncer.sync.connection.pages import all_rows, first_page
 from syncer.sync.context import Context
-from syncer.sync.errors import FieldsChanged, OutOfTime
-from syncer.sync.fields.object_map import MappedField, ObjectMap
-from syncer.sync.merge import Merge, Value
-from syncer.sync.outcomes import Outcomes, PersonOutcome, busy
+from syncer.sync.errors import FieldsChanged
+from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.merge import Merge
+from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, late
 from syncer.sync.persons import person_state
-from syncer.sync.persons.record import Reading, stamp_of
+from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan, Planned
 from syncer.sync.push import missing_records, refused_fields
 from syncer.sync.push.after_update import record
 from syncer.sync.push.failures import LONGEST_WAIT, TRIES_IN_A_CYCLE, needs_fresh_fields
+from syncer.sync.push.portions import Answered, by_person, in_portions
 from syncer.sync.push.prepare import prepare, sendable, why_not_now
+from syncer.sync.push.request import records_a_call, update
 from syncer.sync.push.sending import Sending, Sent
 from syncer.sync.store import outbox
+from syncer.sync.store.call_sizes import RECORDS_A_CALL
 
-#: Records in one Composite request: three collections of 200 between two queries (at most five of them in all).
-RECORDS_A_CALL = 3 * writing.MOST_ROWS
-#: Fields of a wide record, and characters of a long text: Salesforce answers fewer of those in one page.
-MANY_FIELDS, LONG_TEXT = 100, 255
 #: Passes over the outbox in one cycle, for what failed in passing.
 PASSES = 6
 #: Passes in a row with a request whose outcome stayed unknown, after which the cycle gives up.
@@ -133,132 +123,84 @@ def send(context: Context, claimed: Iterable[int], *, retry: bool = True) -> Ite
     """
     persons, surprised = person_state.by_ids(claimed), False
     for sobject, fields in context.maps.items():
-        batch = []
+        batch, quiet = [], []
         for person in persons.values():
             if person.link is None or person.link.object != sobject:
                 continue
             planned = prepare(context, fields, person, retry=retry)
-            if isinstance(planned, Sending):
+            if not isinstance(planned, Sending):
+                yield {person.id: planned}
+            elif planned.values:
                 batch.append(planned)
             else:
-                yield {person.id: planned}
-        while batch:
-            size = _records_a_call(context, fields, batch)
-            told = _send_batch(context, fields, batch[:size])
-            surprised = surprised or len(told) < len(batch[:size])
-            yield told
-            batch = batch[size:]
+                quiet.append(_nothing_sent(planned))
+        yield record(context, fields, context.no_reading(), quiet) if quiet else {}
+        most = records_a_call(context, fields, batch)
+        updates = _Updates(context, fields)
+        yield from in_portions(context, sobject, batch, updates, most=most, key=by_person)
+        rest = _Rest(context, fields, {pk: whole for pk, (whole, _) in updates.in_parts.items()})
+        parts = [part for _, part in updates.in_parts.values()]
+        yield from in_portions(context, sobject, parts, rest, most=most, key=by_person)
+        surprised = surprised or updates.surprised
     if surprised:
         raise FieldsChanged
 
 
-def _records_a_call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> int:
-    """What *before* does not show is not noticed, so its rows have to come in one page. Salesforce shortens the pages
-    of wide records, and of those with several long texts, to no less than 200 rows ("Changing the Batch Size in
-    Queries", SOAP API Developer Guide)."""
-    names = {name for sending in batch[:RECORDS_A_CALL] for name in sending.values}
-    sent = [f for f in fields.fields if f.person_field in names]
-    long_texts = sum(f.describe.length > LONG_TEXT for f in sent)
-    wide = context.short_pages or len(sent) > MANY_FIELDS or long_texts > 1
-    return writing.MOST_ROWS if wide else RECORDS_A_CALL
+class _Updates:
+    """Sends updates of one object. ``surprised``: some were refused because of a field of which the describe may be out
+    of date; nothing is written of them. ``in_parts``: refused ones of which a part can be sent, by person."""
+
+    def __init__(self, context: Context, fields: ObjectMap) -> None:
+        self.surprised = False
+        self.in_parts: dict[int, tuple[Sent, Sending]] = {}
+        self._context, self._fields = context, fields
+        self._together: dict[int, Sent] = {}
+
+    def send(self, portion: Sequence[Sending]) -> Answered:
+        """One request, and what came of it."""
+        context = self._context
+        validity = context.validity()
+        # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value
+        # would go over the new one.
+        owned = outbox.renew(context.claim, [sending.person.id for sending in portion])
+        outcomes = {s.person.id: busy(s.person) for s in portion if s.person.id not in owned}
+        batch = [s for s in portion if s.person.id in owned]
+        try:
+            reading, results = update(context, self._fields, batch, validity)
+        except TooLate:
+            return Answered(outcomes | {s.person.id: late(s.person) for s in batch}, False, (), True)
+        together = {s.sending.person.id: s for s in results if s.together}
+        alone = len(results) == 1
+        self._together = {} if alone else together
+        settled = [s for s in results if s.sending.person.id not in self._together]
+        outcomes |= self._write(reading, settled)
+        return Answered(outcomes, any(not s.errors for s in results), together, alone)
+
+    def put_off(self, person_ids: Collection[int]) -> Outcomes:
+        return self._write(self._context.no_reading(), [replace(self._together[pk], put_off=True) for pk in person_ids])
+
+    def _write(self, reading: Reading, results: Sequence[Sent]) -> dict[int, PersonOutcome]:
+        """Write what came of updates, but of those that have to be tried once more."""
+        context, fields = self._context, self._fields
+        surprising = [s for s in results if needs_fresh_fields(context, s.errors)]
+        self.surprised = self.surprised or bool(surprising)
+        parts = refused_fields.in_parts(context, fields, [s for s in results if not s.put_off])
+        self.in_parts |= {s.sending.person.id: (s, part) for s, part in parts.items()}
+        left = [s for s in results if s not in surprising and s not in parts]
+        outcomes = record(context, fields, reading, [s for s in left if not s.missing])
+        return outcomes | missing_records.find_out(context, fields, [s for s in left if s.missing])
 
 
-def _send_batch(context: Context, fields: ObjectMap, planned: Sequence[Sending]) -> dict[int, PersonOutcome]:
-    """One request, what came of it, and a second one for what was refused only in part. Who has no outcome was refused
-    because of a field of which the describe may be out of date."""
-    # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value would
-    # go over the new one.
-    owned = outbox.renew(context.claim, [sending.person.id for sending in planned])
-    batch = [sending for sending in planned if sending.person.id in owned]
-    reading, results = _call(context, fields, [sending for sending in batch if sending.values])
-    missing = [s for s in results if s.missing]
-    in_parts = refused_fields.in_parts(context, fields, results)
-    surprised = [s for s in results if needs_fresh_fields(context, s.errors)]
-    told = [s for s in results if not s.missing and s not in surprised and s not in in_parts]
-    quiet = [_nothing_sent(sending) for sending in batch if not sending.values]
-    outcomes = {s.person.id: busy(s.person) for s in planned if s.person.id not in owned}
-    outcomes |= record(context, fields, reading, [*told, *quiet])
-    outcomes |= missing_records.find_out(context, fields, missing)
-    outcomes |= _send_parts(context, fields, in_parts)
-    return outcomes
+class _Rest(_Updates):
+    """Sends what is left of refused updates (``wholes``, by person) without the fields that Salesforce named."""
 
+    def __init__(self, context: Context, fields: ObjectMap, wholes: Mapping[int, Sent]) -> None:
+        super().__init__(context, fields)
+        self._wholes = wholes
 
-def _send_parts(context: Context, fields: ObjectMap, in_parts: Mapping[Sent, Sending]) -> dict[int, PersonOutcome]:
-    """Refused updates again, without the fields that Salesforce named."""
-    if not in_parts:
-        return {}
-    reading, rest = _call(context, fields, list(in_parts.values()))
-    both = [refused_fields.together(*pair) for pair in zip(in_parts, rest, strict=True)]
-    return record(context, fields, reading, both)
-
-
-def _call(context: Context, fields: ObjectMap, batch: Sequence[Sending]) -> tuple[Reading, list[Sent]]:
-    """Read, update and read again, in one Composite request; what came of each record, in the order of the batch."""
-    if not batch:
-        return context.no_reading(), []
-    names = {name for sending in batch for name in sending.values}
-    mapped = [f for f in fields.fields if f.person_field in names]
-    outbox.mark_in_doubt(context.claim, [(s.person.id, dict(s.values)) for s in batch])
-    answer, reading = context.ask(_requests(context, fields, mapped, batch), safe=False)
-    before = answer["before"].page
-    if before is not None and before.next_url:
-        context.short_pages = True
-    return reading, _results(context, fields, mapped, batch, answer)
-
-
-def _requests(
-    context: Context, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending]
-) -> list[Subrequest]:
-    ids = [s.person.link.record_id for s in batch if s.person.link]
-    names = ["Id", "SystemModstamp", *(f.salesforce_field for f in mapped)]
-    path = soql.query_path(soql.select(names, fields.object, where=soql.in_("Id", ids)))
-    rows = [sending.body(fields) for sending in batch]
-    size = writing.MOST_ROWS
-    save = writing.ALLOW_DUPLICATES if context.save_duplicates else {}
-    headers = {**writing.AUTO_ASSIGN_OFF, **save}
-    updates = [
-        writing.update(f"update{start // size}", fields.object, rows[start : start + size], headers)
-        for start in range(0, len(rows), size)
-    ]
-    return [Subrequest("GET", path, "before"), *updates, Subrequest("GET", path, "after")]
-
-
-def _results(
-    context: Context, fields: ObjectMap, mapped: Sequence[MappedField], batch: Sequence[Sending], answer: Answer
-) -> list[Sent]:
-    first = answer["before"].page
-    before = _records(first.records if first else [])
-    all_seen = first is not None and not first.nameless
-    try:
-        after = _records(all_rows(context, first_page(answer, "after")))
-    except (SalesforceError, FieldsChanged, OutOfTime):
-        after = {}  # what was sent is the base, and the record is read again
-    results = []
-    for start in range(0, len(batch), writing.MOST_ROWS):
-        results += writing.results(answer[f"update{start // writing.MOST_ROWS}"])
-    sent = []
-    for sending, result in zip(batch, results, strict=True):
-        record_id = sending.person.link.record_id if sending.person.link else ""
-        seen = [rows.get(record_id) for rows in (before, after)]
-        values = [_values(mapped, row, sending.values) if row else None for row in seen]
-        stamps = [stamp_of(row) if row else None for row in seen]
-        gone = missing_records.may_be_gone(context, result.errors, seen[0] is None and all_seen)
-        sent.append(Sent(sending, result.errors, values[0], stamps[0], values[1], stamps[1], missing=gone))
-    return sent
-
-
-def _records(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {row["Id"]: row for row in rows}
-
-
-def _values(mapped: Sequence[MappedField], row: Mapping[str, Any], wanted: Mapping[str, Value]) -> dict[str, Value]:
-    """What can't be read is left out: it is unknown."""
-    found: dict[str, Value] = {}
-    for field in mapped:
-        if field.person_field in wanted:
-            with suppress(BadValue):
-                found[field.person_field] = field.there(row)
-    return found
+    def _write(self, reading: Reading, results: Sequence[Sent]) -> dict[int, PersonOutcome]:
+        both = [refused_fields.whole_and_rest(self._wholes[s.sending.person.id], s) for s in results]
+        return record(self._context, self._fields, reading, both)
 
 
 def _nothing_sent(sending: Sending) -> Sent:

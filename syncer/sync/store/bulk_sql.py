@@ -14,6 +14,11 @@ from typing import Any
 from django.db import connection, models
 
 
+def greatest(one: str, other: str) -> str:
+    """The greater of two values, as SQL."""
+    return f"{'GREATEST' if connection.vendor == 'postgresql' else 'MAX'}({one}, {other})"
+
+
 def insert(
     model: type[models.Model],
     columns: Sequence[str],
@@ -45,9 +50,11 @@ def update(
     rows: Sequence[Sequence[Any]],
     *,
     keys: Sequence[str],
+    growing: Sequence[str] = (),
     returning: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
     """Update ``columns`` of the rows whose ``keys`` match: each row holds the key values first, then the columns'.
+    Those that are ``growing`` never fall.
 
     Rows that don't match (edited meanwhile, deleted) are left out of what is returned. The keys are compared with
     columns of the same row: a join with another table would lose an edit that commits meanwhile on PostgreSQL.
@@ -56,7 +63,11 @@ def update(
         return []
     fields = _fields(model, [*keys, *columns])
     source, params = _source(fields, rows)
-    assignments = ", ".join(f'"{fields[i].column}" = s.c{i}' for i in range(len(keys), len(fields)))
+    values = [
+        (field, greatest(f't."{field.column}"', f"s.c{i}") if field.attname in growing else f"s.c{i}")
+        for i, field in enumerate(fields)
+    ]
+    assignments = ", ".join(f'"{field.column}" = {value}' for field, value in values[len(keys) :])
     matches = " AND ".join(f't."{fields[i].column}" = s.c{i}' for i in range(len(keys)))
     table = model._meta.db_table
     sql = f'UPDATE "{table}" AS t SET {assignments} FROM {source} AS s WHERE {matches}'  # noqa: S608

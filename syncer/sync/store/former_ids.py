@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from syncer.models import FormerId, Person, SalesforceRecord
-from syncer.sync.context import Context
+from syncer.sync.context import Context, next_sequence
 from syncer.sync.persons.record import Became
 from syncer.sync.store import bulk_sql
 
@@ -24,13 +24,16 @@ class FormerRow:
     organisation: str = ""  # empty: the connection's
 
 
-def write(context: Context, rows: Iterable[FormerRow]) -> None:
-    """Keep ids that persons have just lost."""
+def write(context: Context, rows: Iterable[FormerRow], sequence: int) -> None:
+    """Keep ids that persons have just lost. ``sequence``: a place that was taken for it, before this transaction; what
+    was asked for before may show such a record as it was."""
+    newer = bulk_sql.greatest(f"{FormerId._meta.db_table}.read_sequence", "excluded.read_sequence")
     _insert(
         context,
         rows,
         "(organisation, object, record_id) DO UPDATE SET person_id = excluded.person_id, reason = excluded.reason, "
-        "since = excluded.since",
+        f"since = excluded.since, read_sequence = {newer}",
+        sequence,
     )
 
 
@@ -47,6 +50,7 @@ def remove(row_ids: Iterable[int]) -> None:
 def learn(context: Context, gone: Iterable[Became]) -> None:
     """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found."""
     remaining = list({one.id: one for one in gone}.values())
+    sequence = next_sequence() if remaining else 0
     while remaining:  # a chain of merges is followed as far as it is known
         owners = _owners(context, {one.survivor for one in remaining})
         found = [one for one in remaining if one.survivor in owners]
@@ -61,7 +65,7 @@ def learn(context: Context, gone: Iterable[Became]) -> None:
                 for one in found
                 if owners[one.survivor] in there
             ]
-            _insert(context, rows, "(organisation, object, record_id) DO NOTHING")
+            _insert(context, rows, "(organisation, object, record_id) DO NOTHING", sequence)
         remaining = [one for one in remaining if one.survivor not in owners]
 
 
@@ -73,13 +77,21 @@ def _owners(context: Context, record_ids: Iterable[str]) -> dict[str, int]:
     return dict(were) | dict(are)
 
 
-def _insert(context: Context, rows: Iterable[FormerRow], conflict: str) -> None:
+def _insert(context: Context, rows: Iterable[FormerRow], conflict: str, sequence: int) -> None:
     now = context.now()
     bulk_sql.insert(
         FormerId,
-        ["person_id", "organisation", "object", "record_id", "reason", "since"],
+        ["person_id", "organisation", "object", "record_id", "reason", "since", "read_sequence"],
         [
-            [row.person_id, row.organisation or context.organisation, row.object, row.record_id, row.reason[:40], now]
+            [
+                row.person_id,
+                row.organisation or context.organisation,
+                row.object,
+                row.record_id,
+                row.reason[:40],
+                now,
+                sequence,
+            ]
             for row in rows
         ],
         conflict=conflict,

@@ -16,7 +16,8 @@ from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.store import bulk_sql, outbox
 
-#: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then.
+#: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then. It leaves
+#: at most ``context.SENT_WITHIN`` after its intent.
 LATE_COMMIT = timedelta(minutes=15)
 
 
@@ -31,13 +32,14 @@ class IntentRow:
 
 def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) -> set[int]:
     """Store what is about to be asked for, durable before the call: on SQLite the commit is synced to the disk, too.
-    Return the persons that may be created.
+    Return the persons that may be created. The intents are this worker's: whoever took the persons over before it could
+    ask has stored others, which it leaves alone.
 
     ``external_id``: the organisation has a field that makes the create repeatable. A claim that ran out while
     Salesforce was slow may be another worker's by now, and its create under way. Nothing is made either for a person
     that was deleted or linked meanwhile."""
     asked_at = context.org.org_time()
-    columns = ["object", "state", "asked_at", "external_id", "values_sent", "options", "created_at"]
+    columns = ["object", "state", "asked_at", "claim", "external_id", "values_sent", "options", "created_at"]
     with synced_to_disk(), transaction.atomic(durable=True):
         claimed = outbox.renew(context.claim, [row.person_id for row in rows])
         owned = set(Person.objects.filter(id__in=claimed, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
@@ -50,6 +52,7 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
                     "Lead",
                     IntentState.OPEN,
                     asked_at,
+                    context.claim,
                     external_id,
                     dict(row.values_sent),
                     dict(row.options),
@@ -64,9 +67,15 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
 
 
 def forget(person_ids: Iterable[int]) -> None:
-    """Their outcome is known: linked, refused, or certainly not carried out."""
+    """Their records are known: whoever asked for them."""
     if ids := list(person_ids):
         CreateIntent.objects.filter(person_id__in=ids).delete()
+
+
+def take_back(context: Context, person_ids: Iterable[int]) -> None:
+    """What this worker asked for was refused, or certainly not carried out."""
+    if ids := list(person_ids):
+        CreateIntent.objects.filter(person_id__in=ids, claim=context.claim).delete()
 
 
 def mark_unknown(person_ids: Iterable[int]) -> None:
@@ -76,7 +85,7 @@ def mark_unknown(person_ids: Iterable[int]) -> None:
 
 
 def may_still_come_through(context: Context, intent: CreateIntent) -> bool:
-    """Whether a create without external id may still be carried out: until Salesforce's clock says that it can't."""
+    """Whether what was asked for may still be carried out: until Salesforce's clock says that it can't."""
     return intent.asked_at is not None and context.org.org_time() <= intent.asked_at + LATE_COMMIT
 
 

@@ -1,7 +1,7 @@
 """The links of persons to their records (``SalesforceRecord``): every write of that table.
 
 A condition of a write names columns of the same row only. Where a link may have been changed by a newer request, the
-caller holds its person locked (``locking.lock``).
+caller holds its person locked (``locking.lock``). The number of the request that has read or sent last never falls.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from syncer.models import UNSETTLED, SalesforceRecord
 from syncer.models.expressions import PatchJSON
@@ -19,6 +21,8 @@ from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.persons.record import Reading
 from syncer.sync.store import bulk_sql
+
+_TABLE = SalesforceRecord._meta.db_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,22 @@ class AgreedRow:
 _COMMON = ("organisation", "merged_into", "agreed_at")
 _READ = [field.name for field in fields(LinkRow)]
 _AGREED = [field.name for field in fields(AgreedRow)]
-#: When the person has a link already, all of it is replaced. A record that was read is visible.
-_REPLACE = "(person_id) DO UPDATE SET hidden_since = NULL, " + ", ".join(
-    f"{name} = excluded.{name}" for name in (*_READ, *_COMMON) if name != "person_id"
-)
 
 
 def write(context: Context, rows: Iterable[LinkRow]) -> None:
     """Store the links of persons whose records were read; an earlier link of theirs is replaced."""
     common = [context.organisation, "", context.now()]
     bulk_sql.insert(
-        SalesforceRecord, [*_READ, *_COMMON], [[*_values(row, _READ), *common] for row in rows], conflict=_REPLACE
+        SalesforceRecord, [*_READ, *_COMMON], [[*_values(row, _READ), *common] for row in rows], conflict=_replace()
     )
+
+
+def _replace() -> str:
+    """When the person has a link already, all of it is replaced. A record that was read is visible."""
+    newer = bulk_sql.greatest(f"{_TABLE}.read_sequence", "excluded.read_sequence")
+    columns = {name: f"excluded.{name}" for name in (*_READ, *_COMMON) if name != "person_id"}
+    columns |= {"hidden_since": "NULL", "read_sequence": newer}
+    return "(person_id) DO UPDATE SET " + ", ".join(f"{name} = {value}" for name, value in columns.items())
 
 
 def insert(context: Context, rows: Iterable[LinkRow]) -> None:
@@ -88,6 +96,7 @@ def agree(context: Context, rows: Iterable[AgreedRow]) -> None:
         [*columns, "agreed_at"],
         [[*_values(row, _AGREED), now] for row in rows],
         keys=("person_id",),
+        growing=("read_sequence",),
     )
 
 
@@ -123,7 +132,7 @@ def hide(context: Context, person_ids: Iterable[int], reading: Reading) -> set[i
     )
     hidden = set(visible.values_list("person_id", flat=True))
     SalesforceRecord.objects.filter(person_id__in=hidden).update(
-        hidden_since=context.now(), read_sequence=reading.sequence
+        hidden_since=context.now(), read_sequence=_at_least(reading.sequence)
     )
     return hidden
 
@@ -132,9 +141,9 @@ def mark_deleted(person_ids: Iterable[int], sequence: int, *, read_at: datetime 
     """The records are deleted there; no state of theirs counts as merged. ``read_at``: when that was read."""
     links = SalesforceRecord.objects.filter(person_id__in=list(person_ids))
     if read_at is None:
-        links.update(system_modstamp=None, read_sequence=sequence)
+        links.update(system_modstamp=None, read_sequence=_at_least(sequence))
     else:
-        links.update(system_modstamp=None, read_sequence=sequence, read_at=read_at, hidden_since=None)
+        links.update(system_modstamp=None, read_sequence=_at_least(sequence), read_at=read_at, hidden_since=None)
 
 
 def mark_merged(survivors: Mapping[int, str]) -> None:
@@ -160,6 +169,7 @@ def become_contacts(converted: Mapping[int, datetime], contacts: Mapping[int, st
             for person_id, stamp in converted.items()
         ],
         keys=("person_id",),
+        growing=("read_sequence",),
     )
 
 
@@ -172,6 +182,7 @@ def set_owners(owners: Mapping[int, tuple[str, str, str, datetime]], sequence: i
         ["owner_id", "owner_name", "owner_email", "read_at", "system_modstamp", "read_sequence"],
         [[person_id, *owner, None, sequence] for person_id, owner in owners.items()],
         keys=("person_id",),
+        growing=("read_sequence",),
     )
 
 
@@ -210,6 +221,10 @@ def forget(person_ids: Iterable[int], *, except_in: str = "") -> None:
     if except_in:
         links = links.exclude(organisation=except_in)
     links.delete()
+
+
+def _at_least(sequence: int) -> Greatest:
+    return Greatest("read_sequence", models.Value(sequence))
 
 
 def _values(row: LinkRow | AgreedRow, names: Iterable[str]) -> list[Any]:

@@ -70,6 +70,7 @@ DECISIONS = frozenset(
         Code.AMBIGUOUS,
         Code.SEVERAL_MATCHES,
         Code.MATCH_IS_TAKEN,
+        Code.HELD_UNSEEN,
         Code.DELETED_IN_SFDC,
         Code.CONTACT_AND_QUEUE,
         Code.NOT_VISIBLE,

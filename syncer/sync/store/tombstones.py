@@ -7,17 +7,18 @@ from collections.abc import Iterable
 
 from syncer.models import Tombstone
 from syncer.sync.context import Context
-from syncer.sync.persons.record import RemoteRecord
+from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.store import bulk_sql
 
 
-def bury(context: Context, records: Iterable[RemoteRecord]) -> None:
+def bury(context: Context, records: Iterable[RemoteRecord], reading: Reading) -> None:
     """Records whose persons were deleted here before they were linked: as with others, no person comes back."""
+    newer = bulk_sql.greatest(f"{Tombstone._meta.db_table}.read_sequence", "excluded.read_sequence")
     bulk_sql.insert(
         Tombstone,
-        ["organisation", "object", "record_id", "stamp"],
-        [[context.organisation, record.object, record.id, record.stamp] for record in records],
-        conflict="(organisation, record_id) DO UPDATE SET stamp = excluded.stamp",
+        ["organisation", "object", "record_id", "stamp", "read_sequence"],
+        [[context.organisation, record.object, record.id, record.stamp, reading.sequence] for record in records],
+        conflict=f"(organisation, record_id) DO UPDATE SET stamp = excluded.stamp, read_sequence = {newer}",
     )
 
 

@@ -35,7 +35,7 @@ from syncer.sync.connection import runs
 from syncer.sync.connection.connect import active_sync_user, connect, one_line_errors
 from syncer.sync.connection.lease import Lease, acquire
 from syncer.sync.connection.pages import all_rows
-from syncer.sync.context import REAL_WORLD, Context, OpenSession, Surroundings, default_session
+from syncer.sync.context import REAL_WORLD, Context, OpenSession, Surroundings, default_session, next_sequence
 from syncer.sync.errors import CannotSync
 from syncer.sync.outcomes import Code
 from syncer.sync.pull.database import Database
@@ -246,6 +246,7 @@ def _store(
             f"No longer linked to {link.object} {link.record_id}: it {why} since the sandbox was refreshed.",
             detail={"id": link.record_id, "object": link.object, "organisation": link.organisation},
         )
+    sequence = next_sequence()
     with agreeing_writes():
         context.fence()
         links.move_to(organisation, kept)
@@ -253,6 +254,7 @@ def _store(
         former_ids.write(
             context,
             [FormerRow(ln.person_id, ln.object, ln.record_id, "sandbox refreshed", ln.organisation) for ln in let_go],
+            sequence,
         )
         persons.unlink(ids, now)
         outbox.forget(ids)

@@ -358,7 +358,7 @@ def test_out_of_time_the_rest_goes_on_in_the_background_as_the_same_run(sandbox,
 def test_out_of_time_in_a_create_makes_one_lead_in_the_end(sandbox, sync_person, cycle, kind):
     cycle()
     kim, ann = persons = [person(), person(email="ann@example.com")]
-    sandbox.fault("/sobjects/Lead/Person_Id__c", kind, nth=1, times=1)
+    sandbox.fault("/composite/sobjects", kind, nth=1, times=1)
     sandbox.fault("/query", "status", status=503, code="SERVER_UNAVAILABLE", nth=3, times=20)
     assert sync_person(*persons, budget=timedelta(seconds=5)) == []
     sandbox.control("DELETE", "faults")

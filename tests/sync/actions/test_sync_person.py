@@ -50,7 +50,7 @@ def test_a_create_runs_assignment_rules_and_an_update_does_not(sandbox, sync_per
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_lost_answer_to_the_create_never_makes_a_second_lead(sandbox, sync_person, times):
-    sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_after", nth=1, times=times)
+    sandbox.fault("/composite/sobjects", "drop_after", nth=1, times=times)
     kim = person()
     for _ in range(3):
         sync_person(kim)
@@ -60,7 +60,7 @@ def test_a_lost_answer_to_the_create_never_makes_a_second_lead(sandbox, sync_per
 
 
 def test_a_create_that_never_gets_through_is_told_and_done_the_next_time(sandbox, sync_person):
-    sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_before", nth=1, times=50)
+    sandbox.fault("/composite/sobjects", "drop_before", nth=1, times=50)
     kim = person()
     outcome = sync_person(kim)
     assert outcome.result is Result.UNKNOWN
@@ -73,8 +73,8 @@ def test_a_create_that_never_gets_through_is_told_and_done_the_next_time(sandbox
 def test_the_cycle_links_a_lead_whose_answer_was_lost_for_good(sandbox, sync_person, cycle):
     cycle()
     kim = person()
-    sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_after", nth=1, times=1)
-    sandbox.fault("/query/", "status", status=503, code="SERVER_UNAVAILABLE", nth=1, times=100)
+    sandbox.fault("/composite/sobjects", "drop_after", nth=1, times=1)
+    sandbox.fault("/queryAll/", "status", status=503, code="SERVER_UNAVAILABLE", nth=1, times=100)
     with pytest.raises(CannotSync):
         sync_person(kim)
     assert sandbox.count("Lead") == 1
@@ -319,8 +319,8 @@ def test_an_edit_here_between_a_create_whose_answer_was_lost_and_its_link_stands
     """What was sent is the base: nobody edited the title in Salesforce."""
     cycle()
     kim = person(title="Buyer")
-    sandbox.fault("/sobjects/Lead/Person_Id__c", "drop_after", times=1)
-    sandbox.fault("/query/", "status", status=503, times=100)
+    sandbox.fault("/composite/sobjects", "drop_after", times=1)
+    sandbox.fault("/queryAll/", "status", status=503, times=100)
     with pytest.raises(CannotSync):
         sync_person(kim)
     sandbox.control("DELETE", "faults")

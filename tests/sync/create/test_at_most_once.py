@@ -82,7 +82,7 @@ def test_a_create_whose_answer_was_lost_and_that_is_refused_then_is_not_asked_fo
 def test_a_create_that_is_refused_while_its_person_is_edited_is_tried_again(sandbox, sync_person, cycle, after):
     cycle()
     kim = person(company="")
-    after("PATCH", lambda: Person.objects.update(company="Acme"))
+    after('"create"', lambda: Person.objects.update(company="Acme"))
     assert sync_person(kim).result is Result.FAILED
     cycle()
     kim.refresh_from_db()
