@@ -6,6 +6,7 @@ from syncer.models.mapping import Backfill, Direction, FieldMapping
 from syncer.models.person import FormerId, Person, SfdcType, Tombstone
 from syncer.models.record import (
     UNSETTLED,
+    Claim,
     CreateIntent,
     IntentState,
     PendingChange,
@@ -18,6 +19,7 @@ from syncer.models.run import (
     DatabaseIdentity,
     Heartbeat,
     Installation,
+    PostponedRecord,
     ReadSequence,
     RunKind,
     RunPerson,
@@ -43,6 +45,7 @@ __all__ = [
     "ApiUsage",
     "Backfill",
     "BeforeImage",
+    "Claim",
     "Conflict",
     "CreateIntent",
     "DatabaseIdentity",
@@ -55,6 +58,7 @@ __all__ = [
     "PendingChange",
     "PendingState",
     "Person",
+    "PostponedRecord",
     "ReadSequence",
     "RecordAtFault",
     "RunKind",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models, router, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -24,6 +24,20 @@ class SfdcType(models.TextChoices):
 
 def _text(label: str, length: int = 255, **options: Any) -> models.CharField[str, str]:
     return models.CharField(label, max_length=length, blank=True, default="", db_default="", **options)
+
+
+class PersonQuerySet(models.QuerySet["Person"]):
+    """Persons; whoever deletes some locks them first."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As whoever edits persons, and the sync, lock them before anything that hangs on them: Django would begin with
+        that, and two who want the same rows in another order end each other."""
+        with transaction.atomic(using=self.db):
+            if connections[self.db].features.has_select_for_update:
+                mine = Person._base_manager.using(self.db).filter(pk__in=self.order_by().values("pk"))
+                for _ in mine.order_by("pk").select_for_update().values_list("pk").iterator():
+                    pass
+            return super().delete()
 
 
 class Person(models.Model):
@@ -74,6 +88,8 @@ class Person(models.Model):
     sfdc_is_deleted = models.BooleanField("deleted in Salesforce", default=False, db_default=False, editable=False)
     created_at = models.DateTimeField("created", default=timezone.now, db_default=Now(), editable=False)
     updated_at = models.DateTimeField("last changed", default=timezone.now, db_default=Now(), editable=False)
+
+    objects = PersonQuerySet.as_manager()
 
     #: Columns that are not values of the person: changing them is nothing to send to Salesforce.
     BOOKKEEPING = frozenset(
@@ -131,6 +147,13 @@ class Person(models.Model):
         finally:
             self.custom = custom
         self._remember(changed)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Lock the person first, as ``PersonQuerySet.delete`` does."""
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            type(self)._base_manager.using(using).select_for_update().filter(pk=self.pk).first()
+            return super().delete(*args, **kwargs)
 
     @property
     def full_name(self) -> str:

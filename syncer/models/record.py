@@ -83,16 +83,14 @@ class SalesforceRecord(models.Model):
 
 class PendingState(models.TextChoices):
     PENDING = "pending", "Waiting to send"
-    IN_FLIGHT = "in_flight", "Being sent"
     FAILED = "failed", "Sync error"
 
 
 class PendingChange(models.Model):
-    """The outbox: one row per person that has something to send, or whose sync is in flight.
+    """The outbox: one row per person that has something to send.
 
     A trigger on Person writes the row in the transaction of the edit and raises ``revision``; it is removed when
-    everything up to ``Person.revision`` was agreed. ``claim`` and ``claimed_until`` make one worker at a time handle a
-    person; a claim that ran out (a killed worker) can be taken over.
+    everything up to that revision was agreed. Who is at a person right now stands elsewhere (``Claim``).
     """
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="pending")
@@ -101,8 +99,6 @@ class PendingChange(models.Model):
     since = models.DateTimeField(db_default=Now())
     attempts = models.PositiveIntegerField(default=0, db_default=0)
     next_attempt = models.DateTimeField(null=True, blank=True)
-    claim = models.CharField(max_length=40, default="", db_default="", blank=True)
-    claimed_until = models.DateTimeField(null=True, blank=True)
     in_doubt = models.JSONField(
         default=dict,
         db_default={},
@@ -133,14 +129,30 @@ class PendingChange(models.Model):
             ),
             # Failures grouped by reason, on the admin's list.
             models.Index(fields=["error_code"], condition=models.Q(state="failed"), name="syncer_pending_failed"),
-            # What workers hold, and what is let go of when they died.
-            models.Index(fields=["claimed_until"], condition=~models.Q(claim=""), name="syncer_pending_claimed"),
             # The nightly retry of what was refused.
             models.Index(fields=["next_attempt"], condition=models.Q(state="failed"), name="syncer_pending_nightly"),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_state_display()}: person {self.person_id}"
+
+
+class Claim(models.Model):
+    """A person in the hands of one worker (``token``), so that no other one handles them; it ends by itself at
+    ``until``, by the database's clock, when the worker has died.
+
+    Only workers write this table, never a transaction in which somebody edits a person: so neither waits for the other.
+    For the same reason the database does not check that the person is there.
+    """
+
+    person = models.OneToOneField(
+        Person, on_delete=models.DO_NOTHING, db_constraint=False, primary_key=True, related_name="claim"
+    )
+    token = models.CharField(max_length=40)
+    until = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"person {self.person_id}: {self.token}"
 
 
 class IntentState(models.TextChoices):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
-from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
@@ -137,7 +135,6 @@ class SyncCursor(models.Model):
     """How far an object was read. ``read_to`` is the organisation's time at the start of the last completed read.
 
     Inside a read, ``reading_since`` is that read's start and (``resume_stamp``, ``resume_id``) the last row applied.
-    ``postponed`` lists record ids that could not be merged in their turn and are read again first.
     """
 
     sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="cursors")
@@ -146,9 +143,6 @@ class SyncCursor(models.Model):
     reading_since = models.DateTimeField(null=True)
     resume_stamp = models.DateTimeField(null=True)
     resume_id = models.CharField(max_length=18, blank=True)
-    postponed = models.JSONField(default=list)
-    #: What was postponed when this instance was loaded: the rest of what is stored was added by others since.
-    postponed_when_loaded: tuple[str, ...] = ()
 
     class Meta:
         constraints = [
@@ -158,12 +152,23 @@ class SyncCursor(models.Model):
     def __str__(self) -> str:
         return f"{self.object} to {self.read_to}"
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        cursor = super().from_db(db, field_names, values)
-        if "postponed" in field_names:
-            cursor.postponed_when_loaded = tuple(cursor.postponed)
-        return cursor
+
+class PostponedRecord(models.Model):
+    """A record that could not be merged in its turn, because its person was busy or a newer request had read it: it is
+    read again, by a request with a higher number than ``sequence``."""
+
+    sync_user = models.ForeignKey(SyncUser, on_delete=models.CASCADE, related_name="postponed_records")
+    object = models.CharField(max_length=40)
+    record_id = models.CharField("SFDC id", max_length=18)
+    sequence = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sync_user", "object", "record_id"], name="syncer_postponed_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object} {self.record_id}"
 
 
 class Heartbeat(models.Model):

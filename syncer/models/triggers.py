@@ -35,8 +35,17 @@ WRITING = SyncWriting._meta.db_table
 #: How the names of all triggers begin.
 PREFIX = "syncer_"
 #: What was refused may be taken now.
-_TRY_AGAIN = f"""attempts = 0, next_attempt = NULL,
-    state = CASE {PENDING}.state WHEN 'failed' THEN 'pending' ELSE {PENDING}.state END"""
+_TRY_AGAIN = "attempts = 0, next_attempt = NULL, state = 'pending'"
+
+
+#: Persons that are put in the outbox with one statement, and how often all are gone through for those being edited.
+COMPARED_AT_ONCE, PASSES = 5_000, 5
+#: Which persons (``p``) have a record that they could be compared with, and are not in the outbox.
+_TO_COMPARE = (
+    "p.sfdc_type <> '' AND NOT p.sfdc_is_deleted "
+    f"AND NOT EXISTS (SELECT 1 FROM {PENDING} AS o WHERE o.person_id = p.id) "
+    f"AND NOT EXISTS (SELECT 1 FROM {RECORD} AS r WHERE r.person_id = p.id AND r.hidden_since IS NOT NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +261,42 @@ def repair(connection: Any = default_connection) -> list[str]:
 
 def compare_everything(connection: Any = default_connection) -> None:
     """Put every linked person in the outbox: the push compares it with its base, and sends only what differs. Records
-    that are not visible are compared when they are seen again."""
+    that are not visible are compared when they are seen again.
+
+    Batch by batch, and without waiting for anybody who is being edited: the edit itself puts him there. Should it not
+    (only his bookkeeping was written), he is looked at a few times more.
+    """
+    for _ in range(PASSES):
+        after: int | None = 0
+        while after is not None:
+            after = _compare_some(connection, after)
+        if connection.vendor != "postgresql" or not _is_any_left(connection):
+            return
+
+
+def _compare_some(connection: Any, after: int) -> int | None:
+    """The next persons behind this one who are not in the outbox. Return the last of them; None when there are no more.
+    SQLite has one writer at a time, and nobody waits for long."""
+    wanted = f"SELECT id, revision FROM {PERSON} AS p WHERE {_TO_COMPARE}"
+    into = f"INSERT INTO {PENDING} (person_id, revision)"
     with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            cursor.execute(f"{into} {wanted}")
+            return None
+        locked = f"{wanted} AND id > %s ORDER BY id LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED"
         cursor.execute(
-            f"INSERT INTO {PENDING} (person_id, revision) SELECT id, revision FROM {PERSON} "
-            f"WHERE sfdc_type <> '' AND NOT sfdc_is_deleted AND NOT EXISTS (SELECT 1 FROM {RECORD} AS r "
-            f"WHERE r.person_id = {PERSON}.id AND r.hidden_since IS NOT NULL) ON CONFLICT (person_id) DO NOTHING"
+            f"WITH found AS ({locked}), added AS ({into} SELECT id, revision FROM found ON CONFLICT DO NOTHING) "
+            "SELECT max(id), count(*) FROM found",
+            [after, COMPARED_AT_ONCE],
         )
+        last, count = cursor.fetchone()
+    return last if count == COMPARED_AT_ONCE else None
+
+
+def _is_any_left(connection: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {PERSON} AS p WHERE {_TO_COMPARE} LIMIT 1")
+        return cursor.fetchone() is not None
 
 
 @contextmanager

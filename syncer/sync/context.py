@@ -75,7 +75,7 @@ REAL_WORLD = Surroundings()
 
 @dataclass(slots=True)
 class Context:
-    """``claim`` names this worker in the outbox. ``fence`` is called first in every write transaction: it raises when
+    """``claim`` names this worker in the claims. ``fence`` is called first in every write transaction: it raises when
     another cycle has taken the lease. ``checkpoint`` is called before and after each call to Salesforce. ``believed``:
     the organisation's time of a request, as far as it is believed. ``store`` takes what is decided: it writes it, or in
     a dry run tells it."""
@@ -281,7 +281,8 @@ class Store(Protocol):
         """Records whose persons were deleted here: they come back with the next change there."""
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
-        """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to."""
+        """Keep their ids (and those that ``became`` was told of) with the persons whom they lead to; those of persons
+        who are busy are kept with the next ones."""
 
     def set_aside(self, context: Context, sobject: str, reasons: Mapping[str, str]) -> None:
         """Records (id → why) that can't be taken in: the read goes on without them."""
@@ -295,7 +296,7 @@ class Store(Protocol):
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         """How far a read has come."""
 
-    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str]) -> None:
+    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
         """Records that could not be merged now are read by the next cycle."""
 
     def forget_cursor(self, context: Context, sobject: str) -> None:
@@ -310,6 +311,9 @@ class Store(Protocol):
     def to_read(self, sobject: str) -> list[str]:
         """Records that a run would read because of what it wrote, and that were not decided yet."""
 
+    def were_read(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
+        """Records that were postponed have been merged."""
+
     def is_decided(self, person_id: int) -> bool:
         """Whether this person's record was decided in this very run, so that nothing is left to tell."""
 
@@ -323,7 +327,7 @@ class Store(Protocol):
         """Fields are filled in for all records."""
 
     def give_new_uuids(self, context: Context, persons: Sequence[PersonState]) -> list[PersonState]:
-        """Persons whose UUIDs are spent, as they are with new ones."""
+        """Persons whose UUIDs are spent, as they are with new ones; those who are busy are left out."""
 
     def mark_unknown(self, person_ids: Iterable[int]) -> None:
         """Creates that may still come through."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from syncer.models import RunKind, SyncCursor, SyncRun, SyncUser
+from syncer.models import PostponedRecord, RunKind, SyncRun, SyncUser
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Answer, Subrequest
@@ -39,8 +39,9 @@ from syncer.sync.pull.changes import change_query, receive
 from syncer.sync.pull.database import Database
 from syncer.sync.pull.describes import describe_requests, take_describes, with_fresh_describes
 from syncer.sync.push import updates
-from syncer.sync.store import intents, outbox, restored
+from syncer.sync.store import claims, intents, outbox, restored
 from syncer.sync.store.cursors import cursor_for
+from syncer.sync.store.transactions import repeated
 
 #: A describe is read in full at least this often: whether If-Modified-Since notices a change of permissions is not
 #: documented.
@@ -88,16 +89,16 @@ def run_cycle(*, trigger: str, options: CycleOptions = CycleOptions(), around: S
 
 def _context(sync_user: SyncUser, lease: Lease, trigger: str, options: CycleOptions, around: Surroundings) -> Context:
     """The connection, and the run that tells of the cycle."""
-    claim = f"{outbox.CYCLE_CLAIM}{secrets.token_hex(8)}"
+    claim = f"{claims.CYCLE}{secrets.token_hex(8)}"
 
     def wait(seconds: float) -> None:
         """Between two tries of a call lease and claims are renewed: five tries of a minute each outlast them."""
         lease.renew()
-        outbox.renew_all(claim)
+        claims.renew(claim)
         around.progress(f"Salesforce did not answer, trying again in {seconds:.0f} s", 0, None)
         around.pause(seconds)
         lease.renew()
-        outbox.renew_all(claim)
+        claims.renew(claim)
 
     org = connect(
         sync_user,
@@ -208,6 +209,7 @@ def _ask(
     return answer, reading, related.keys()
 
 
+@repeated
 def _take_describes(context: Context, answer: Answer, related: Iterable[str] = ()) -> bool:
     """Whether fields came or went."""
     with context.store.mappings():
@@ -230,10 +232,9 @@ def _close_questions(context: Context, options: CycleOptions) -> None:
 
 def _tell_postponed(context: Context) -> None:
     """Records whose persons were being edited all the time, or that a newer request had read."""
-    cursors = SyncCursor.objects.filter(sync_user=context.sync_user, object__in=OBJECTS)
-    for name, postponed in cursors.values_list("object", "postponed"):
-        if postponed:
-            context.note(f"{len(postponed):,} {name} records could not be merged now; the next cycle reads them again.")
+    for name in OBJECTS:
+        if postponed := PostponedRecord.objects.filter(sync_user=context.sync_user, object=name).count():
+            context.note(f"{postponed:,} {name} records could not be merged now; the next cycle reads them again.")
 
 
 # -- sending ----------------------------------------------------------------------------------------------------------

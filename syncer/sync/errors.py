@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import OperationalError
+
 from syncer.salesforce.errors import ConfigurationError
 from syncer.salesforce.usage import DailyUsage
 from syncer.sync.outcomes import Code
@@ -30,6 +32,27 @@ class LeaseLost(CannotSync):
 
     def __init__(self) -> None:
         super().__init__("Another cycle took over because this one had not reported for too long.", Code.LEASE_LOST)
+
+
+#: SQLSTATE of a transaction that is ended for another one's sake: deadlock_detected, serialization_failure,
+#: lock_not_available.
+_ENDED = frozenset({"40P01", "40001", "55P03"})
+
+
+def was_ended(error: OperationalError) -> bool:
+    """Whether the database has ended a transaction for another one's sake."""
+    return getattr(error.__cause__, "sqlstate", None) in _ENDED
+
+
+class DatabaseBusy(CannotSync):
+    """The database has ended a transaction again and again for the sake of others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was too busy with other work to write down what was read: what was done is kept, and the "
+            "next cycle goes on.",
+            Code.DATABASE_BUSY,
+        )
 
 
 class ReserveReached(CannotSync):

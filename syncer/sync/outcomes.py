@@ -56,6 +56,7 @@ class Code(StrEnum):
     FIELDS_CHANGED = "FIELDS_CHANGED"
     MANY_AT_FAULT = "MANY_AT_FAULT"  # so many records of one page can't be taken in that it is not the records
     LEASE_LOST = "LEASE_LOST"
+    DATABASE_BUSY = "DATABASE_BUSY"
     STOPPED = "STOPPED"  # by somebody
     INTERRUPTED = "INTERRUPTED"
     DIED = "DIED"

@@ -189,7 +189,7 @@ class Plan:
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         """The next cycle reads the same."""
 
-    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str]) -> None:
+    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
         """The next cycle reads the same."""
 
     def forget_cursor(self, context: Context, sobject: str) -> None:
@@ -208,6 +208,9 @@ class Plan:
         return [
             pk for pk, person in self._moved.items() if person.sfdc_type == sobject and person.id not in self._decided
         ]
+
+    def were_read(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
+        """The next cycle reads the same."""
 
     def is_decided(self, person_id: int) -> bool:
         return person_id in self._decided

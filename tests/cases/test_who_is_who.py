@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.users import SYNC_USERNAME
-from syncer.models import PendingChange, Person, SalesforceRecord
+from syncer.models import Claim, Person, SalesforceRecord
 from syncer.sync.options import Action, SyncOptions
 from tests.cases.organisation import given
 
@@ -119,7 +119,7 @@ def test_a_worker_suspended_before_a_create_makes_no_second_lead_and_writes_over
     def sleep():
         """Twenty minutes, by the database's clock, too; then another worker does it, and a salesperson edits."""
         time.pass_(1200)
-        PendingChange.objects.update(claimed_until="2020-01-01T00:00Z")
+        Claim.objects.update(until="2020-01-01T00:00Z")
         sync_person(kim)
         [made] = leads()
         salesforce.edit(made["Id"], Phone="999 from sales")

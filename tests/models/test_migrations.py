@@ -66,14 +66,20 @@ def migrate(target: tuple[str, str]) -> Any:
     return MigrationExecutor(connection).loader.project_state([target]).apps if target[1] != "zero" else None
 
 
-@pytest.fixture
-def old() -> Iterator[Any]:
-    """The models of the version before, of a database of that version; put back afterwards."""
+@contextmanager
+def database_of(version: tuple[str, str]) -> Iterator[Any]:
+    """The models of an older version, of a database of that version; put back afterwards."""
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes("syncer")[0]
     try:
-        yield migrate(BEFORE)
+        yield migrate(version)
     finally:
         migrate(newest)
+
+
+@pytest.fixture
+def old() -> Iterator[Any]:
+    with database_of(BEFORE) as models:
+        yield models
 
 
 def test_runs_and_what_became_of_their_persons_are_carried_over_and_back(old: Any) -> None:
@@ -129,6 +135,48 @@ def test_an_old_run_still_has_its_pages(old: Any, admin_client: Client) -> None:
     assert "Created Lead 00Q000000000001AAA." in page
     page = words(admin_client.get(reverse("admin:syncer_syncrun_change", args=[run.pk])))
     assert "Persons 3: 1 created, 1 failed" in page
+
+
+BEFORE_CLAIMS, CLAIMS = ("syncer", "0008_portions_and_places"), ("syncer", "0009_claims_and_postponed")
+
+
+@pytest.fixture
+def before_claims() -> Iterator[Any]:
+    with database_of(BEFORE_CLAIMS) as models:
+        yield models
+
+
+def test_what_waited_under_a_claim_waits_and_what_only_carried_one_goes(before_claims: Any) -> None:
+    people, outbox = (before_claims.get_model("syncer", name).objects for name in ("Person", "PendingChange"))
+    rows = {
+        "carries a claim only": {"revision": 0, "state": "in_flight", "claim": "cycle-1"},
+        "was being sent": {"revision": 3, "state": "in_flight", "claim": "cycle-1"},
+        "lost its answer": {"revision": 0, "state": "in_flight", "claim": "cycle-1", "in_doubt": {"city": "Ghent"}},
+        "was refused": {"revision": 2, "state": "failed", "claim": "persons-1", "error_code": "X"},
+        "was refused before": {"revision": 0, "state": "in_flight", "claim": "persons-1", "error_code": "X"},
+        "waits": {"revision": 1, "state": "pending"},
+    }
+    for name, values in rows.items():
+        outbox.create(person=people.create(last_name=name), **values)
+    new = migrate(CLAIMS).get_model("syncer", "PendingChange").objects
+    assert dict(new.values_list("person__last_name", "state")) == {
+        "was being sent": "pending",
+        "lost its answer": "pending",
+        "was refused": "failed",
+        "was refused before": "pending",
+        "waits": "pending",
+    }
+
+
+def test_what_is_postponed_is_carried_over_and_back(before_claims: Any) -> None:
+    user = before_claims.get_model("syncer", "SyncUser").objects.create(name="Sandbox", login_url="http://127.0.0.1:1")
+    lists = {"Lead": ["00QA", "00QB"], "Contact": ["003A"], "Account": []}
+    for name, waiting in lists.items():
+        before_claims.get_model("syncer", "SyncCursor").objects.create(sync_user=user, object=name, postponed=waiting)
+    rows = migrate(CLAIMS).get_model("syncer", "PostponedRecord").objects.order_by("pk")
+    assert sorted(rows.values_list("object", "record_id")) == [("Contact", "003A"), ("Lead", "00QA"), ("Lead", "00QB")]
+    back = migrate(BEFORE_CLAIMS)
+    assert dict(back.get_model("syncer", "SyncCursor").objects.values_list("object", "postponed")) == lists
 
 
 def test_a_column_that_a_trigger_names_can_go_and_come_back(without_triggers: Any, linked: Person) -> None:

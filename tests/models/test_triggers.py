@@ -146,18 +146,15 @@ def test_a_person_that_is_not_in_salesforce_has_nothing_to_send():
     assert not PendingChange.objects.exists()
 
 
-def test_an_edit_frees_a_failed_person_and_keeps_one_in_flight_in_flight(linked):
+def test_an_edit_frees_a_failed_person(linked):
     PendingChange.objects.create(person=linked, state="failed", revision=1, attempts=3)
     edit_by_update(linked)
     assert PendingChange.objects.values_list("state", "attempts").get() == ("pending", 0)
-    PendingChange.objects.update(state="in_flight")
-    Person.objects.filter(pk=linked.pk).update(title="Head Buyer")
-    assert PendingChange.objects.get().state == "in_flight"
 
 
-def test_an_edit_while_a_create_is_in_flight_is_noted():
+def test_an_edit_of_a_person_whose_create_was_refused_is_noted():
     person = Person.objects.create(last_name="Ode")
-    PendingChange.objects.create(person=person, state="in_flight", claim="x")
+    PendingChange.objects.create(person=person, state="failed")
     edit_by_update(person)
     assert PendingChange.objects.get().revision == person.revision + 1
 

@@ -92,10 +92,10 @@ def disagreements() -> list[str]:
 
 def left_over() -> dict[str, int]:
     """What only a killed process leaves: claims, creates under way, persons waiting although nothing is amiss."""
-    from syncer.models import CreateIntent, PendingChange, SyncLease
+    from syncer.models import Claim, CreateIntent, PendingChange, SyncLease
 
     return {
-        "claims": PendingChange.objects.exclude(claim="").count(),
+        "claims": Claim.objects.count(),
         "waiting": PendingChange.objects.count(),
         "intents": CreateIntent.objects.count(),
         "leases": SyncLease.objects.filter(expires_at__isnull=False).count(),
@@ -112,11 +112,11 @@ def holder() -> str:
 
 def let_time_run_out() -> None:
     """The two minutes that a lease and a claim outlive their process, without waiting for them."""
-    from syncer.models import PendingChange, SyncLease
+    from syncer.models import Claim, SyncLease
 
     past = "2000-01-01T00:00:00+00:00"
     SyncLease.objects.filter(expires_at__isnull=False).update(expires_at=past)
-    PendingChange.objects.filter(claimed_until__isnull=False).update(claimed_until=past)
+    Claim.objects.update(until=past)
 
 
 def log() -> str:

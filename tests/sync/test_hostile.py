@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from syncer.models import CreateIntent, PendingChange, Person, SalesforceRecord
+from syncer.models import Claim, CreateIntent, Person, SalesforceRecord
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
 
@@ -114,8 +114,7 @@ def test_an_update_whose_result_can_not_be_recorded_is_not_told_as_nothing(sandb
     cycle()
     kim = Person.objects.get()
     Person.objects.update(title="Buyer")
-    taken = {"claim": "persons-other", "claimed_until": "2099-01-01T00:00Z"}
-    after("PATCH", lambda: PendingChange.objects.update(**taken))
+    after("PATCH", lambda: Claim.objects.update(token="persons-other"))
     assert sync_person(kim).result is Result.BUSY
 
 
@@ -168,7 +167,7 @@ def test_a_worker_who_was_too_slow_sends_nothing_old_over_what_another_one_has_s
     ann, kim = Person.objects.get(sfdc_type="Lead"), Person.objects.get(sfdc_type="Contact")
 
     def another_worker_is_faster():
-        PendingChange.objects.update(claimed_until="2020-01-01T00:00Z")
+        Claim.objects.update(until="2020-01-01T00:00Z")
         Person.objects.filter(pk=kim.pk).update(title="Head Buyer")
         assert sync_person(kim).ok
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -44,9 +44,8 @@ class Status:
 
 
 def waiting_changes() -> QuerySet[PendingChange]:
-    """The outbox rows of persons that have something to send. Others only carry the claim of somebody who looks."""
-    waits = Q(revision__gt=0) | Q(error_code__gt="")
-    return PendingChange.objects.filter(waits, state__in=[PendingState.PENDING, PendingState.IN_FLIGHT])
+    """The outbox rows of persons that have something to send, and were not refused."""
+    return PendingChange.objects.filter(state=PendingState.PENDING)
 
 
 def error_count() -> int:

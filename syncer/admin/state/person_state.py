@@ -32,14 +32,11 @@ KINDS = {
 #: Neither deleted there nor hidden from the sync user: what has no link has no ``hidden_since`` either.
 _HERE = Q(sfdc_is_deleted=False, record__hidden_since__isnull=True)
 _FAILED = Q(pending__state=PendingState.FAILED)
-_NOT_FAILED = Q(pending__state__in=[PendingState.PENDING, PendingState.IN_FLIGHT])
-#: A row of the outbox without revision and without error only carries the claim of somebody who looks right now.
-_CLAIM_ONLY = Q(pending__revision=0, pending__error_code="")
-_NOTHING_WAITS = Q(pending__isnull=True) | (_CLAIM_ONLY & _NOT_FAILED)
+_NOTHING_WAITS = Q(pending__isnull=True)
 
 CONDITIONS: dict[str, Q] = {
     SyncState.IN_SYNC: _HERE & ~Q(sfdc_type="") & _NOTHING_WAITS,
-    SyncState.WAITING: _HERE & _NOT_FAILED & (Q(pending__revision__gt=0) | Q(pending__error_code__gt="")),
+    SyncState.WAITING: _HERE & Q(pending__state=PendingState.PENDING),
     SyncState.ERROR: _HERE & _FAILED,
     SyncState.NOT_IN_SALESFORCE: _HERE & Q(sfdc_type="") & _NOTHING_WAITS,
     SyncState.DELETED: Q(sfdc_is_deleted=True),
@@ -70,7 +67,7 @@ def state_of(person: Person) -> SyncState:
         return SyncState.HIDDEN
     if pending is not None and pending.state == PendingState.FAILED:
         return SyncState.ERROR
-    if pending is not None and (pending.revision > 0 or pending.error_code):
+    if pending is not None:
         return SyncState.WAITING
     return SyncState.IN_SYNC if person.sfdc_type else SyncState.NOT_IN_SALESFORCE
 

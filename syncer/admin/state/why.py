@@ -17,7 +17,6 @@ from syncer.models import (
     ActivityType,
     IntentState,
     PendingChange,
-    PendingState,
     Person,
     SyncMode,
     SyncUser,
@@ -26,6 +25,7 @@ from syncer.models import (
 from syncer.salesforce.policies import Explanation, explain
 from syncer.salesforce.rows import RowError
 from syncer.sync.outcomes import Code
+from syncer.sync.store import claims
 
 #: Outcomes that wait for somebody, by code: what is to be decided, and how.
 DECISIONS: dict[str, str] = {
@@ -204,7 +204,7 @@ def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
     pending = pending_of(person)
     assert pending is not None  # that is what the state says
     changed = f"Waiting: changed {ago_text(pending.since, now)}"
-    if pending.state == PendingState.IN_FLIGHT:
+    if claims.is_held(person.pk):
         return "Being sent right now."
     if sync_user is None:
         return f"{changed}; there is no Salesforce connection."

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Subrequest
 from syncer.salesforce.errors import Refused
@@ -23,6 +22,7 @@ from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.transactions import write_transaction
 
 REFERENCE = {"Lead": "LeadId", "Contact": "ContactId"}
 #: What Salesforce answers for somebody who is a member already.
@@ -142,8 +142,7 @@ def _save(
         if persons
         for person, result in zip(persons, writing.results(answer[reference]), strict=True)
     }
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         journal.write()
     return outcomes
 

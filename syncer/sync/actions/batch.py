@@ -13,7 +13,7 @@ from syncer.sync.options import SYNC, SyncOptions
 from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, contact_and_queue
 from syncer.sync.persons import person_state
 from syncer.sync.pull import describes
-from syncer.sync.store import outbox
+from syncer.sync.store import claims
 
 #: Persons handled together: one read, one update and one create for all of them.
 BATCH = 200
@@ -23,14 +23,14 @@ def act_on(context: Context, ids: Iterable[int], options: SyncOptions = SYNC) ->
     """Carry an action out for persons. A field that was lost meanwhile leads to one fresh describe, and those who were
     at it when they were interrupted go on; whoever was refused because of the field has been let go of."""
     persons = person_state.by_ids(ids)
-    claimed = outbox.claim(persons, context.claim)
+    claimed = claims.take(persons, context.claim)
     outcomes = {pk: busy(person) for pk, person in persons.items() if pk not in claimed}
     going_on: list[int] = []
     try:
         for attempt in range(DESCRIBE_TRIES):
             if attempt:
                 describes.refresh(context)
-                claimed = outbox.claim(person_state.by_ids(going_on), context.claim)
+                claimed = claims.take(person_state.by_ids(going_on), context.claim)
             done, complete = _try(context, claimed, options)
             outcomes |= {pk: told.after(outcomes.get(pk)) for pk, told in done.items()}
             if complete:
@@ -39,7 +39,7 @@ def act_on(context: Context, ids: Iterable[int], options: SyncOptions = SYNC) ->
         raise fields_keep_changing()
     finally:
         runs.discard_interrupted_connection()
-        outbox.let_go(context.claim)
+        claims.let_go(context.claim)
 
 
 def _try(context: Context, ids: Iterable[int], options: SyncOptions) -> tuple[Outcomes, bool]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql, writing
 from syncer.salesforce.client import Answer, Subrequest
 from syncer.salesforce.ids import is_queue, to_18
@@ -23,6 +22,8 @@ from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import related_text, stamp_of
 from syncer.sync.store import links
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.locking import lock_as_they_are
+from syncer.sync.store.transactions import repeated, write_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def _requests(sobject: str, group: Sequence[Handover]) -> list[Subrequest]:
     ]
 
 
+@repeated
 def _record(
     context: Context, group: Sequence[Handover], sobject: str, answer: Answer, sequence: int
 ) -> dict[int, PersonOutcome]:
@@ -125,9 +127,10 @@ def _record(
     outcomes = {
         one.person.id: _told(journal, one, result, after.get(one.link.record_id) or {}) for one, result in results
     }
-    with agreeing_writes():
-        context.fence()
-        links.set_owners(owners, sequence)
+    with write_transaction(context):
+        # Whoever is being edited right now: the next cycle reads the owner, whose change has moved the record's stamp.
+        free = lock_as_they_are(context, owners)
+        links.set_owners({pk: owner for pk, owner in owners.items() if pk in free}, sequence)
         journal.write()
     return outcomes
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import writing
 from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
@@ -20,7 +20,8 @@ from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import former_ids, links, outbox, persons
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.former_ids import FormerRow
-from syncer.sync.store.locking import lock, wait_for
+from syncer.sync.store.locking import PATIENT_TRIES, lock, lock_as_they_are, retry_busy
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: What Salesforce answers for a record that is deleted already.
 ALREADY_DELETED = frozenset({"ENTITY_IS_DELETED"})
@@ -63,15 +64,23 @@ def delete(context: Context, people: Sequence[PersonState]) -> dict[int, PersonO
     journal = Journal(context)
     results = list(zip(linked, writing.results(answer["delete"]), strict=True))
     outcomes = {person.id: _told(journal, person, result) for person, result in results}
-    ids = [person.id for person, _ in results if outcomes[person.id].ok]
-    with agreeing_writes():
-        context.fence()
-        wait_for(ids)
-        persons.mark_deleted(context, ids)
-        outbox.forget(ids)
-        links.mark_deleted(ids, reading.sequence)
+    with write_transaction(context):
         journal.write()
+    deleted = [person.id for person, _ in results if outcomes[person.id].ok]
+    # What is busy for too long the next cycle finds out.
+    retry_busy(deleted, partial(_mark, context, reading.sequence), tries=PATIENT_TRIES, pause=context.pause)
     return outcomes
+
+
+@repeated
+def _mark(context: Context, sequence: int, person_ids: Sequence[int], attempt: int) -> list[int]:
+    """Their records are deleted. Return who is busy."""
+    with write_transaction(context):
+        free = lock_as_they_are(context, person_ids)
+        persons.mark_deleted(context, free)
+        outbox.forget(free)
+        links.mark_deleted(free, sequence)
+    return [pk for pk in person_ids if pk not in free]
 
 
 def _told(journal: Journal, person: PersonState, result: RowResult) -> PersonOutcome:
@@ -83,14 +92,14 @@ def _told(journal: Journal, person: PersonState, result: RowResult) -> PersonOut
     return outcome(person, Result.UPDATED, message)
 
 
+@repeated
 def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, PersonState]:
     """Persons whose record was deleted there become persons who are not in Salesforce; the old id still finds them.
 
     Return those that are free now, by id; one that is being edited is left out.
     """
     sequence = next_sequence()
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {p.id: p.revision for p in people})
         rows = [
             FormerRow(p.id, p.link.object, p.link.record_id, "deleted", p.link.organisation)

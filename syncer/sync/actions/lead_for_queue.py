@@ -12,7 +12,6 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from syncer.models import ActivityType, Person, SfdcType
-from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
 from syncer.sync.identity.candidates import address
 from syncer.sync.options import Action, SyncOptions
@@ -21,6 +20,7 @@ from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import persons
 from syncer.sync.store.activity import Journal
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: ``batch.act_on``, which is above this.
 ActOnBatch = Callable[[Context, Iterable[int], SyncOptions], dict[int, PersonOutcome]]
@@ -57,6 +57,7 @@ def leads_beside(
     }
 
 
+@repeated
 def _twins(context: Context, contacts: Sequence[PersonState]) -> dict[int, int]:
     """The second person of each contact's person, made where there is none."""
     addresses = {address(person) for person in contacts} - {""}
@@ -79,7 +80,7 @@ def _twins(context: Context, contacts: Sequence[PersonState]) -> dict[int, int]:
             continue
         new.append(person)
     journal = Journal(context)
-    with agreeing_writes():
+    with write_transaction(context):
         for person, twin_id in zip(new, persons.copy(new), strict=True):
             found[person.id] = twin_id
             journal.entry(

@@ -35,7 +35,11 @@ from syncer.sync.options import SYNC, Action, SyncOptions
 from syncer.sync.outcomes import Code, PersonOutcome, Result
 from syncer.sync.pull import describes
 from syncer.sync.pull.database import Database
-from syncer.sync.store import outbox, restored, run_persons
+from syncer.sync.store import claims, restored, run_persons
+
+#: Seconds until somebody who was busy (edited right now, or in another worker's hands) is tried again: 15 in all, as
+#: long as a page waits.
+COME_BACK = (0.5, 1, 2, 4, 7)
 
 
 def sync_persons(
@@ -135,9 +139,9 @@ def _context(run: SyncRun, options: SyncOptions, budget: timedelta | None, aroun
         """Between two tries of a call, which together outlast a claim."""
         if deadline is not None and around.now() + timedelta(seconds=seconds) > deadline:
             raise OutOfTime
-        outbox.renew_all(run.claim)
+        claims.renew(run.claim)
         around.pause(seconds)
-        outbox.renew_all(run.claim)
+        claims.renew(run.claim)
         runs.beat(run, around.now())
 
     org = connect(
@@ -171,20 +175,35 @@ def _context(run: SyncRun, options: SyncOptions, budget: timedelta | None, aroun
 
 
 def _work_off(context: Context, options: SyncOptions) -> None:
-    """Batch by batch: nothing of it is kept but in the rows. Raises Stopped when the run is not this worker's any
-    more."""
+    """Everybody who waits, and a few times again whoever was busy: nothing of it is kept but in the rows."""
+    busy = _go_through(context, options)
+    for seconds in COME_BACK:
+        if not busy:
+            return
+        context.pause(seconds)
+        busy = _go_through(context, options)
+    run_persons.settle(context.run, busy)
+
+
+def _go_through(context: Context, options: SyncOptions) -> list[PersonOutcome]:
+    """Batch by batch. Who is busy goes on waiting: what is to be told of them is returned. Raises Stopped when the run
+    is not this worker's any more."""
     run, title = context.run, SPECS[options.action].title
-    done = run_persons.done_count(run)
+    done, position = run_persons.done_count(run), -1
+    busy: list[PersonOutcome] = []
     while True:
         if not runs.is_held(run):
             raise Stopped
         runs.report(context, title, done, run.person_count)
-        if not (ids := run_persons.waiting(run, batch.BATCH)):
-            return
+        if not (waiting := run_persons.waiting_behind(run, position, batch.BATCH)):
+            return busy
         check_reserve(context.sync_user, context.org)
-        outcomes = batch.act_on(context, ids, options)
-        run_persons.settle(run, [outcomes.get(pk) or _not_here(pk) for pk in ids])
-        done += len(ids)
+        outcomes = batch.act_on(context, waiting, options)
+        told = [outcomes.get(pk) or _not_here(pk) for pk in waiting]
+        settled = [one for one in told if one.result is not Result.BUSY]
+        run_persons.settle(run, settled)
+        busy += [one for one in told if one.result is Result.BUSY]
+        done, position = done + len(settled), max(waiting.values())
 
 
 def _not_here(person_id: int) -> PersonOutcome:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from syncer import secrets
@@ -22,7 +23,7 @@ from syncer.salesforce.ways import COLUMN_NEEDS, Credentials
 from syncer.sync.connection import installation
 from syncer.sync.connection.api_budget import book_api_calls
 from syncer.sync.context import OpenSession, database_time, default_session
-from syncer.sync.errors import CannotSync, ReserveReached, WritesStopped
+from syncer.sync.errors import CannotSync, DatabaseBusy, ReserveReached, WritesStopped, was_ended
 from syncer.sync.outcomes import Code
 
 #: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
@@ -178,6 +179,10 @@ def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
         raise CannotSync(str(error), error.code) from error
     except ReserveReached:
         _works_again(sync_user)
+        raise
+    except OperationalError as error:
+        if was_ended(error):
+            raise DatabaseBusy from error
         raise
     else:
         _works_again(sync_user)

@@ -21,7 +21,7 @@ from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.push.failures import failure
 from syncer.sync.push.portions import PUT_OFF
-from syncer.sync.store import intents, outbox, tombstones
+from syncer.sync.store import intents, outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import PATIENT_TRIES, retry_busy
 from syncer.sync.store.outbox import Failure
@@ -91,7 +91,7 @@ def link_created(
     retry_busy(made, write, tries=PATIENT_TRIES, pause=context.pause)
     remaining = [m for m in made if m.creation.person.id not in outcomes]
     there = person_state.by_ids(m.creation.person.id for m in remaining) if remaining else {}
-    tombstones.bury(context, [m.record for m in remaining if m.creation.person.id not in there], reading)
+    context.store.bury(context, reading, [m.record for m in remaining if m.creation.person.id not in there])
     return outcomes | {m.creation.person.id: _not_linked(m, there) for m in remaining}
 
 
@@ -131,7 +131,7 @@ def _merged(fields: ObjectMap, person: PersonState, made: Made) -> Merged:
 
 
 def _log_of(context: Context, made: Mapping[int, Made]) -> Callable[[Sequence[Merged]], None]:
-    """What is written in the transaction that links persons: their log entries, and the end of their claims."""
+    """What is written in the transaction that links persons: their log entries, and that nothing waits any more."""
 
     def log(written: Sequence[Merged]) -> None:
         journal = Journal(context)
@@ -150,7 +150,7 @@ def _log_of(context: Context, made: Mapping[int, Made]) -> Callable[[Sequence[Me
                     **m.creation.options.of_create(),
                 },
             )
-        outbox.release(context.claim, [m.person.id for m in written if not m.merge.to_send and not m.keeps_waiting])
+        outbox.settle((m.person.id, m.person.revision) for m in written if not m.merge.to_send and not m.keeps_waiting)
         journal.write()
 
     return log

@@ -38,7 +38,9 @@ def match(
     spent = [p for p in decided.to_create if str(p.uuid) in found.spent or _is_held(p, options[p.id])]
     if spent:
         anew = {person.id: person for person in context.store.give_new_uuids(context, spent)}
-        decided.to_create = [anew.get(person.id, person) for person in decided.to_create]
+        busy = {person.id: being_edited(person) for person in spent if person.id not in anew}
+        decided.unchanged |= busy
+        decided.to_create = [anew.get(p.id, p) for p in decided.to_create if p.id not in busy]
     return decided
 
 
@@ -124,5 +126,5 @@ def _follow(context: Context, linked: Sequence[Merged], found: Found) -> list[Pe
     persons = person_state.by_ids(m.person.id for m in linked)
     busy = context.store.follow(context, found.reading, [(persons[m.person.id], m.record) for m in linked])
     if busy:  # the next cycle reads them again, and follows them
-        context.store.postpone(context, busy[0].object, [record.id for record in busy])
+        context.store.postpone(context, busy[0].object, [record.id for record in busy], found.reading)
     return list(person_state.by_ids(persons).values())

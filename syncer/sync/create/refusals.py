@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
-
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import intents, outbox
 from syncer.sync.store.activity import Journal
-from syncer.sync.store.locking import lock
+from syncer.sync.store.locking import PATIENT_TRIES, lock_as_they_are, retry_busy
 from syncer.sync.store.outbox import Failure
+from syncer.sync.store.transactions import repeated, write_transaction
 
 
 def keep(
@@ -55,18 +53,21 @@ def mark(
     journal: Journal,
 ) -> None:
     """Persons (as they were when it was decided) whose create was refused, here or there. An edit made meanwhile is
-    tried. No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle."""
-    ids = [failure.person_id for failure in failures]
-    with agreeing_writes():
-        context.fence()
-        free = lock(context, {pk: persons[pk].revision for pk in ids})
-        outbox.fail(context.claim, [failure for failure in failures if failure.person_id in free])
-        intents.forget(free)
-        intents.take_back(context, ids)
-        outbox.remember_options({pk: options[pk].of_create() for pk in free})
-        journal.write()
-    edited = [replace(failure, failed=False, retry_at=None) for failure in failures if failure.person_id not in free]
-    if edited:  # in a transaction that holds no person: a user's save is not to wait for it, nor it for that one
-        with transaction.atomic():
-            outbox.fail(context.claim, edited)
-            outbox.remember_options({f.person_id: options[f.person_id].of_create() for f in edited})
+    tried. No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle. Of a
+    person who is being edited all the time the next cycle finds it out again."""
+
+    @repeated
+    def write(remaining: Sequence[Failure], attempt: int) -> list[Failure]:
+        with write_transaction(context):
+            now = lock_as_they_are(context, [failure.person_id for failure in remaining])
+            edited = {pk for pk, revision in now.items() if revision != persons[pk].revision}
+            known = [failure for failure in remaining if failure.person_id in now]
+            outbox.fail(replace(f, failed=False, retry_at=None) if f.person_id in edited else f for f in known)
+            outbox.remember_options({pk: options[pk].of_create() for pk in now})
+            intents.forget(now.keys() - edited)
+            intents.take_back(context, [failure.person_id for failure in remaining])
+            if not attempt:
+                journal.write()
+        return [failure for failure in remaining if failure.person_id not in now]
+
+    retry_busy(failures, write, tries=PATIENT_TRIES, pause=context.pause)

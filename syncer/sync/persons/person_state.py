@@ -54,7 +54,6 @@ class PersonState:
     updated_at: datetime
     link: Link | None
     pending: str  # the outbox row's state, empty without one
-    claim: str
     attempts: int
     error_code: str
     in_doubt: Mapping[str, Value]  # sent, but the answer has not come
@@ -102,7 +101,6 @@ _PENDING = [
     f"pending__{name}"
     for name in (
         "state",
-        "claim",
         "attempts",
         "error_code",
         "error_detail",
@@ -143,7 +141,6 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         updated_at=row["updated_at"],
         link=link,
         pending=row["pending__state"] or "",
-        claim=row["pending__claim"] or "",
         attempts=row["pending__attempts"] or 0,
         error_code=row["pending__error_code"] or "",
         in_doubt=row["pending__in_doubt"] or {},

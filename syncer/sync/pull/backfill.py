@@ -63,16 +63,16 @@ def _read_all(context: Context, fields: ObjectMap, job: Backfill) -> None:
         if page.next_url:
             context.next_batch()
     if nameless:
-        _read_without(context, fields)
+        _read_without(context, fields, reading)
 
 
-def _read_without(context: Context, fields: ObjectMap) -> None:
+def _read_without(context: Context, fields: ObjectMap, reading: Reading) -> None:
     """Rows came without a readable Id: the records that have not got these fields are read whole, by their ids."""
     links = SalesforceRecord.objects.filter(
         organisation=context.organisation, object=fields.object, hidden_since=None, person__sfdc_is_deleted=False
     ).exclude(base__has_keys=[f.person_field for f in fields.fields if f.rule.receive])
     ids = links.order_by("person_id").values_list("record_id", flat=True)[:MOST_WITHOUT]
-    context.store.postpone(context, fields.object, ids)
+    context.store.postpone(context, fields.object, ids, reading)
 
 
 def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page, job: Backfill) -> None:
@@ -101,7 +101,7 @@ def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page
     for row in bad:
         left.blame(fields.object, row.record_id, row)
     busy = retry_busy(records, lambda some, attempt: in_halves(some, take, blame))
-    context.store.postpone(context, fields.object, [*left.later, *(record.id for record in busy)])
+    context.store.postpone(context, fields.object, [*left.later, *(record.id for record in busy)], reading)
     if left.at_fault:
         context.store.set_aside(context, fields.object, left.at_fault)
     job.records += len(records)

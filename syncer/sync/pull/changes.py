@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,8 @@ from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import OVERLAP, Gap, Reading, stamp_of
 from syncer.sync.pull.look_again import look_again
 from syncer.sync.pull.records import receive_records
-from syncer.sync.pull.visibility import ask_for_unseen, read_again
-from syncer.sync.store import links
+from syncer.sync.pull.visibility import IDS_A_QUERY, ask_for_unseen, take_by_id
+from syncer.sync.store import links, postponed
 from syncer.sync.store.cursors import cursor_for
 
 #: Records whose fields can be decided now that are read again in one cycle; the next one goes on with the rest.
@@ -78,12 +78,14 @@ def receive(context: Context, sobject: str, first: Page, reading: Reading) -> No
         with field_errors():
             return context.query(query.soql, deleted=query.deleted)
 
-    done, sequences, gaps = 0, {reading.sequence}, _Gaps(context, cursor)
+    done, readings, gaps = 0, [reading], _Gaps(context, cursor)
     for page, reading_of_page in pages(context, first, reading, ask_anew):
-        sequences.add(reading_of_page.sequence)
+        if reading_of_page is not readings[-1]:
+            readings.append(reading_of_page)
         left = receive_records(context, sobject, page.records, reading_of_page)
+        context.store.postpone(context, sobject, left.later, reading_of_page)
         gaps.take(page)
-        _move(context, cursor, page.records, left.later)
+        _move(context, cursor, page.records)
         done += len(page.records)
         runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
         if page.next_url:
@@ -91,11 +93,11 @@ def receive(context: Context, sobject: str, first: Page, reading: Reading) -> No
     gaps.end(reading.asked_at)
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""
-    cursor.postponed = read_again(context, sobject, _not_read_yet(context, cursor, sequences))
     context.store.store_cursor(context, cursor)
+    _read_postponed(context, sobject, readings)
     look_again(context, sobject)
     if context.full:
-        ask_for_unseen(context, cursor, reading.sequence)
+        ask_for_unseen(context, sobject, reading.sequence)
 
 
 class _Gaps:
@@ -131,22 +133,26 @@ class _Gaps:
         self._open = False
 
 
-def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]], postponed: Sequence[str]) -> None:
-    """Store how far the read has come, and which records it had to leave."""
+def _move(context: Context, cursor: SyncCursor, rows: Sequence[dict[str, Any]]) -> None:
+    """Store how far the read has come. The records that it had to leave are stored already."""
     for row in reversed(rows):
         if (stamp := stamp_of(row)) is not None:
             cursor.resume_stamp, cursor.resume_id = stamp, row["Id"]
             break
-    cursor.postponed = list(dict.fromkeys([*cursor.postponed, *postponed]))
     context.store.store_cursor(context, cursor)
 
 
-def _not_read_yet(context: Context, cursor: SyncCursor, sequences: Collection[int]) -> list[str]:
-    """The postponed records that this very read (its requests' numbers) has not merged after all."""
-    undecided = links.undecided(context.organisation, cursor.object, UNDECIDED_A_CYCLE, may_send=context.may_send)
-    waiting = list(dict.fromkeys([*cursor.postponed, *context.store.to_read(cursor.object), *undecided]))
-    read = SalesforceRecord.objects.filter(
-        organisation=context.organisation, record_id__in=waiting, weak_base=False, read_sequence__in=sequences
-    )
-    done = set(read.values_list("record_id", flat=True))
-    return [record_id for record_id in waiting if record_id not in done]
+def _read_postponed(context: Context, sobject: str, readings: Iterable[Reading]) -> None:
+    """Read the postponed records that this very read (its requests) has not merged after all."""
+    undecided = links.undecided(context.organisation, sobject, UNDECIDED_A_CYCLE, may_send=context.may_send)
+    waiting = list(dict.fromkeys([*postponed.of(context, sobject), *context.store.to_read(sobject), *undecided]))
+    for start in range(0, len(waiting), IDS_A_QUERY):
+        part = waiting[start : start + IDS_A_QUERY]
+        merged = SalesforceRecord.objects.filter(organisation=context.organisation, record_id__in=part, weak_base=False)
+        done: set[str] = set()
+        for reading in readings:
+            by_this = set(merged.filter(read_sequence=reading.sequence).values_list("record_id", flat=True))
+            context.store.were_read(context, sobject, by_this, reading)
+            done |= by_this
+        if rest := [record_id for record_id in part if record_id not in done]:
+            take_by_id(context, sobject, rest)

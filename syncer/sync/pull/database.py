@@ -15,8 +15,9 @@ from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Became, Gap, Reading, RemoteRecord
 from syncer.sync.pull import lifecycle, new_persons, questions, related_names, visibility, write
-from syncer.sync.store import at_fault, cursors, former_ids, intents, links, outbox, persons, tombstones
+from syncer.sync.store import at_fault, claims, cursors, former_ids, intents, links, persons, postponed, tombstones
 from syncer.sync.store.locking import lock
+from syncer.sync.store.transactions import repeated, wait_briefly, write_transaction
 
 
 class Database:
@@ -35,12 +36,13 @@ class Database:
             context.note(
                 "Triggers of the database were missing. They are back, and every linked person is compared once."
             )
-        outbox.recover(cycles=True)
+        claims.recover(cycles=True)
         intents.recover()
 
     @contextmanager
     def mappings(self) -> Iterator[None]:
         with transaction.atomic():
+            wait_briefly()
             yield
 
     def by_record_ids(self, context: Context, record_ids: Iterable[str]) -> dict[str, PersonState]:
@@ -71,11 +73,11 @@ class Database:
     def hide(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> int:
         return visibility.write_hidden(context, reading, persons)
 
+    @repeated
     def mark_compared(self, context: Context, reading: Reading, persons: Sequence[PersonState]) -> None:
         if not persons:
             return
-        with transaction.atomic():
-            context.fence()
+        with write_transaction(context):
             free = lock(context, {person.id: person.revision for person in persons})
             links.mark_compared(context, free, reading)
 
@@ -88,15 +90,14 @@ class Database:
     def wait_for_somebody(self, context: Context, asked: Sequence[Question]) -> None:
         questions.keep(context, asked)
 
+    @repeated
     def bury(self, context: Context, reading: Reading, records: Sequence[RemoteRecord]) -> None:
         if records:
-            with transaction.atomic():
-                context.fence()
+            with write_transaction(context):
                 tombstones.bury(context, records, reading)
 
     def keep_former_ids(self, context: Context, gone: Iterable[Became] = ()) -> None:
-        former_ids.learn(context, [*self._became, *gone])
-        self._became.clear()
+        self._became = former_ids.learn(context, [*self._became, *gone])
 
     def set_aside(self, context: Context, sobject: str, reasons: Mapping[str, str]) -> None:
         at_fault.set_aside(context, sobject, reasons)
@@ -110,8 +111,8 @@ class Database:
     def store_cursor(self, context: Context, cursor: SyncCursor) -> None:
         cursors.store(context, cursor)
 
-    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str]) -> None:
-        cursors.postpone(context, sobject, record_ids)
+    def postpone(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
+        postponed.postpone(context, sobject, record_ids, reading)
 
     def forget_cursor(self, context: Context, sobject: str) -> None:
         cursors.forget(context.sync_user, sobject)
@@ -126,8 +127,11 @@ class Database:
         (mappings.filter(enabled=False) | mappings.filter(direction=Direction.SEND)).update(filled=False)
 
     def to_read(self, sobject: str) -> list[str]:
-        """Postponed with their cursors."""
+        """They are postponed."""
         return []
+
+    def were_read(self, context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
+        postponed.settle(context, sobject, record_ids, reading)
 
     def is_decided(self, person_id: int) -> bool:
         """What was decided is agreed now: looking again costs nothing."""
@@ -147,11 +151,8 @@ class Database:
         job.save()
 
     def give_new_uuids(self, context: Context, people: Sequence[PersonState]) -> list[PersonState]:
-        with transaction.atomic():
-            context.fence()
-            persons.give_new_uuids([p.id for p in people])
-        now = person_state.by_ids(p.id for p in people)
-        return [now.get(p.id, p) for p in people]
+        given = persons.give_new_uuids(context, [p.id for p in people])
+        return list(person_state.by_ids(given).values())
 
     def mark_unknown(self, person_ids: Iterable[int]) -> None:
         intents.mark_unknown(person_ids)

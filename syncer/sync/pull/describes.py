@@ -23,6 +23,7 @@ from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
 from syncer.sync.fields.types import lossless, why_not_kept
 from syncer.sync.store import outbox
+from syncer.sync.store.transactions import repeated
 
 T = TypeVar("T")
 
@@ -253,10 +254,16 @@ def take_related(context: Context, seen: Mapping[str, bool]) -> list[SchemaChang
 def refresh(context: Context) -> list[SchemaChange]:
     """Read the describes in full. One API call. What is refused about a field afterwards is refused to its person."""
     answer, _ = context.ask(describe_requests(context, conditional=False))
+    changes = _take(context, answer)
+    context.fields_are_fresh = True
+    return changes
+
+
+@repeated
+def _take(context: Context, answer: Answer) -> list[SchemaChange]:
     with context.store.mappings():
         changes = take_describes(context, answer)
         context.load_maps()
-    context.fields_are_fresh = True
     return changes
 
 

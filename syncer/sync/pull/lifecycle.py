@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from django.db import IntegrityError
 
 from syncer.models import ActivityType, FormerId
-from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context, next_sequence
 from syncer.sync.persons import person_state
 from syncer.sync.persons.merged import Pair
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.pull.merge_people import merge_people
-from syncer.sync.store import cursors, former_ids, links, outbox, persons
+from syncer.sync.store import former_ids, links, outbox, persons, postponed
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock
+from syncer.sync.store.transactions import repeated, write_transaction
 from syncer.sync.store.value_errors import is_race
 
 UNSEEN = ", to a contact that the sync user can't see."
@@ -41,6 +41,7 @@ def follow(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[Re
 # -- deleted ----------------------------------------------------------------------------------------------------------
 
 
+@repeated
 def _mark_deleted(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
     """The persons of deleted records stay; syncing of them stops. A merged record, whose survivor nobody here knows,
     waits like this until the survivor is seen."""
@@ -48,8 +49,7 @@ def _mark_deleted(context: Context, reading: Reading, pairs: Sequence[Pair]) -> 
     if not pairs:
         return []
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {p.id: p.revision for p, _ in pairs})
         ready = [(p, r) for p, r in pairs if p.id in free]
         ids = [p.id for p, _ in ready]
@@ -136,7 +136,7 @@ def _convert(context: Context, reading: Reading, converted: Sequence[Pair]) -> l
         again += _become_contacts(context, reading, list(becoming.values()))
         remaining = joining
     # An existing contact whose fields were all filled was not touched: it has to be asked for.
-    cursors.postpone(context, "Contact", [r.contact_id for _, r in converted if r.contact_id])
+    postponed.postpone(context, "Contact", [r.contact_id for _, r in converted if r.contact_id], reading)
     return again
 
 
@@ -157,10 +157,10 @@ def _become_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) 
     return [record for pair in pairs for record in _become_contacts(context, reading, [pair])]
 
 
+@repeated
 def _link_to_contacts(context: Context, reading: Reading, pairs: Sequence[Pair]) -> list[RemoteRecord]:
     journal, sequence = Journal(context), next_sequence()
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {p.id: p.revision for p, _ in pairs})
         ready = [(p, r) for p, r in pairs if p.id in free]
         seen = [(p, r) for p, r in ready if r.contact_id]

@@ -8,7 +8,7 @@ from syncer.salesforce.errors import ListLost
 from syncer.sync.connection.pages import field_errors, pages
 from syncer.sync.context import Context
 from syncer.sync.pull.records import MOST_AT_FAULT, receive_records
-from syncer.sync.pull.visibility import read_again
+from syncer.sync.pull.visibility import take_by_id
 from syncer.sync.store import at_fault
 
 
@@ -21,7 +21,7 @@ def look_again(context: Context, sobject: str) -> None:
     if due:
         ids = [row.record_id for row in due if row.record_id]
         for start in range(0, len(ids), MOST_AT_FAULT):  # these few may all be at fault still
-            context.store.postpone(context, sobject, read_again(context, sobject, ids[start : start + MOST_AT_FAULT]))
+            take_by_id(context, sobject, ids[start : start + MOST_AT_FAULT])
         for gap in (row for row in due if not row.record_id):
             _read_gap(context, sobject, gap)
     if waiting := at_fault.count(context, sobject):
@@ -41,8 +41,9 @@ def _read_gap(context: Context, sobject: str, gap: RecordAtFault) -> None:
         first, reading = context.query(text, deleted=True)
     nameless = 0
     try:
-        for page, _ in pages(context, first, reading):
-            context.store.postpone(context, sobject, receive_records(context, sobject, page.records, reading).later)
+        for page, of_page in pages(context, first, reading):
+            left = receive_records(context, sobject, page.records, of_page)
+            context.store.postpone(context, sobject, left.later, of_page)
             nameless += len(page.nameless)
     except ListLost:
         nameless += 1  # it may have been among the rest

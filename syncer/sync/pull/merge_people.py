@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.automatic import SCORE
@@ -24,11 +23,13 @@ from syncer.sync.store import activity, former_ids, persons
 from syncer.sync.store.activity import Journal, label, shown
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.locking import lock
+from syncer.sync.store.transactions import repeated, write_transaction
 
 OPTED_OUT = "Opted out before the merge: an opt-out is never undone by one."
 OWN_EDIT_STAYS = "The survivor was edited here, too: that stays."
 
 
+@repeated
 def merge_people(
     context: Context, winner: PersonState, loser: PersonState, reason: str, *, former: FormerRow | None, actor: str
 ) -> bool:
@@ -40,8 +41,7 @@ def merge_people(
     loser's values stay in the log.
     """
     journal, sequence = Journal(context), next_sequence()
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         both = {winner.id: winner.revision, loser.id: loser.revision}
         if lock(context, both) != set(both):
             return False

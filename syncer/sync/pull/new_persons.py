@@ -10,7 +10,6 @@ from typing import Any
 from django.db import IntegrityError
 
 from syncer.models import ActivityType, Person
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap, received_columns
@@ -20,6 +19,7 @@ from syncer.sync.persons.record import Reading, RemoteRecord
 from syncer.sync.store import links, persons, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import LinkRow
+from syncer.sync.store.transactions import repeated, write_transaction
 from syncer.sync.store.value_errors import is_race
 
 
@@ -51,14 +51,14 @@ def create_persons(
     return sum(count for count, _ in made), [record for _, busy in made for record in busy]
 
 
+@repeated
 def _insert(context: Context, fields: ObjectMap, reading: Reading, records: Sequence[RemoteRecord]) -> int:
     """Persons, links and `New Person` entries. Four statements."""
     if not records:
         return 0
     journal = Journal(context)
     new = dict(zip(_uuids(records), (_new_person(fields, record) for record in records), strict=True))
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         rows = [(key, one.columns, one.record.object, one.record.id) for key, one in new.items()]
         inserted = [(pk, new[key]) for pk, key in persons.insert(context, rows)]
         links.insert(context, [_link_row(context, fields, reading, pk, one) for pk, one in inserted])

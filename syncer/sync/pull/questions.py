@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from django.db.models.functions import Lower
 
 from syncer.models import ActivityType, FormerId, PendingChange, PendingState, Person, SalesforceRecord, Tombstone
-from syncer.models.triggers import agreeing_writes
 from syncer.sync.context import Context
 from syncer.sync.identity.candidates import address, address_forms
 from syncer.sync.outcomes import Code
@@ -23,6 +22,7 @@ from syncer.sync.store import outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
 from syncer.sync.store.outbox import Failure
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: What is asked because of an e-mail address.
 ABOUT_ADDRESSES = (Code.AMBIGUOUS, Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN)
@@ -30,14 +30,14 @@ ABOUT_ADDRESSES = (Code.AMBIGUOUS, Code.SEVERAL_MATCHES, Code.MATCH_IS_TAKEN)
 MOST = 1000
 
 
+@repeated
 def keep(context: Context, questions: Sequence[Question]) -> None:
     """Persons about whom nothing else waits are marked, with the records to choose from, and the question is logged.
     Who is being edited is asked about when a record with their address is read again."""
     if not questions:
         return
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {q.person.id: q.person.revision for q in questions})
         asked = {q.person.id: q for q in questions if q.person.id in free}
         for person_id in outbox.ask((_failure(question) for question in asked.values()), context.now()):
@@ -58,6 +58,7 @@ def _failure(question: Question) -> Failure:
     return Failure(question.person.id, Code.AMBIGUOUS, question.message, detail, failed=True, retry_at=None)
 
 
+@repeated
 def close_settled(context: Context) -> None:
     """Close the questions of persons whose address is theirs alone by now, once everything has been read. What a cycle
     has asked goes; a create that somebody asked for is tried again."""
@@ -76,8 +77,7 @@ def close_settled(context: Context) -> None:
     ours = [p for p in settled if open_ones[p.id].error_code == Code.AMBIGUOUS]
     edited = set(persons) - {p.id for p in settled}
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {p.id: p.revision for p in persons.values()})
         outbox.forget(p.id for p in ours if p.id in free)
         outbox.ask_again(edited & free)

@@ -13,8 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from syncer.models import Person, SalesforceRecord, SyncCursor
-from syncer.models.triggers import agreeing_writes
+from syncer.models import SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Answer, Page
 from syncer.salesforce.errors import Recovery, Refused, policy_for
@@ -30,7 +29,8 @@ from syncer.sync.persons.record import OVERLAP, Reading, parse, related_text, st
 from syncer.sync.pull import describes
 from syncer.sync.pull.records import Left, merge_with
 from syncer.sync.store import bulk_sql, cursors, links
-from syncer.sync.store.locking import retry_busy
+from syncer.sync.store.locking import lock_as_they_are, retry_busy
+from syncer.sync.store.transactions import repeated, write_transaction
 from syncer.sync.store.value_errors import in_halves
 
 #: Pages of 2,000 rows that one cycle reads of each object. A nightly job that touches 500,000 accounts is spread over
@@ -203,7 +203,7 @@ def _receive_from_accounts(
             left.blame(CONTACT.name, record_id, error)
 
     busy = retry_busy(person_ids, lambda ids, attempt: in_halves(ids, take, blame))
-    context.store.postpone(context, CONTACT.name, [*left.later, *_records_of(busy)])
+    context.store.postpone(context, CONTACT.name, [*left.later, *_records_of(busy)], reading)
     if left.at_fault:
         context.store.set_aside(context, CONTACT.name, left.at_fault)
 
@@ -281,21 +281,21 @@ def write_owners(context: Context, users: Collection[tuple[str, str, str]], read
     for start in range(0, len(ids), BATCH):
         remaining = _write_owners(context, users, ids[start : start + BATCH], reading)
         for sobject in OBJECTS:
-            context.store.postpone(context, sobject, [record_id for name, record_id in remaining if name == sobject])
+            later = [record_id for name, record_id in remaining if name == sobject]
+            context.store.postpone(context, sobject, later, reading)
         context.give_up_in_time()
     return len(ids)
 
 
+@repeated
 def _write_owners(
     context: Context, users: Collection[tuple[str, str, str]], ids: Iterable[int], reading: Reading
 ) -> list[tuple[str, str]]:
     """One statement for the records of a batch of persons. Return object and id of those that have to be read anew,
     because their person is being edited right now or a newer request has read them."""
     batch, names = list(ids), {pk: (name, email) for pk, name, email in users}
-    with agreeing_writes():
-        context.fence()
-        persons = Person.objects.filter(id__in=batch).order_by("id")
-        free = set(persons.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True))
+    with write_transaction(context):
+        free = lock_as_they_are(context, batch)
         owned = SalesforceRecord.objects.filter(person_id__in=batch, owner_id__in=names).values_list(
             "person_id", "owner_id", "read_sequence", "object", "record_id"
         )

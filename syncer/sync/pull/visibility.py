@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from syncer.models import ActivityType, SalesforceRecord, SyncCursor
-from syncer.models.triggers import agreeing_writes
+from syncer.models import ActivityType, SalesforceRecord
 from syncer.salesforce import soql
 from syncer.sync.connection.pages import Rows, all_rows, field_errors
 from syncer.sync.context import Context
@@ -17,33 +16,27 @@ from syncer.sync.pull.records import receive_records
 from syncer.sync.store import links, outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
 IDS_A_QUERY = 500
 
 
-def read_again(context: Context, sobject: str, ids: Sequence[str]) -> list[str]:
-    """Read records that could not be merged in their turn. Return those that still can't, for the next cycle."""
-    remaining: list[str] = []
-    for start in range(0, len(ids), IDS_A_QUERY):
-        remaining += _take_by_id(context, sobject, ids[start : start + IDS_A_QUERY])[0]
-    return remaining
-
-
-def _take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> tuple[list[str], int]:
-    """Merge these records, and hide those that are not answered. Return the ids of those that can't be merged now, and
-    how many were hidden."""
+def take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> int:
+    """Read and merge these records, and hide those that are not answered; what can't be merged now is left to the next
+    cycle. Return how many were hidden."""
     rows, reading = ask_for(context, sobject, ids)
     remaining = receive_records(context, sobject, rows, reading).later
     missing = set(ids) - {row["Id"] for row in rows}
-    if not missing:
-        return remaining, 0
-    if rows.nameless:  # it may be any of them
+    if missing and rows.nameless:  # it may be any of them
         context.store.set_aside(context, sobject, dict.fromkeys(missing, "It came without a readable Id."))
-        return remaining, 0
+    context.store.postpone(context, sobject, remaining, reading)
+    context.store.were_read(context, sobject, set(ids).difference(remaining), reading)
+    if not missing or rows.nameless:
+        return 0
     context.store.taken_in(context, sobject, missing)
     unseen = person_state.by_record_ids(context.organisation, missing).values()
-    return remaining, hide(context, reading, [p.id for p in unseen])
+    return hide(context, reading, [p.id for p in unseen])
 
 
 def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[Rows, Reading]:
@@ -56,10 +49,9 @@ def ask_for(context: Context, sobject: str, ids: Sequence[str]) -> tuple[Rows, R
     return all_rows(context, first), reading
 
 
-def ask_for_unseen(context: Context, cursor: SyncCursor, sequence: int) -> None:
+def ask_for_unseen(context: Context, sobject: str, sequence: int) -> None:
     """After everything was read: the linked records that were not there are asked for by id, and those not answered
     are hidden. Persons that are hidden already cost nothing."""
-    sobject = cursor.object
     after = hidden = 0
     unread = SalesforceRecord.objects.filter(
         organisation=context.organisation,
@@ -73,10 +65,7 @@ def ask_for_unseen(context: Context, cursor: SyncCursor, sequence: int) -> None:
         unseen = context.store.not_compared(batch)
         if not unseen:
             continue
-        remaining, found = _take_by_id(context, sobject, unseen)
-        hidden += found
-        cursor.postponed += remaining
-        context.store.store_cursor(context, cursor)
+        hidden += take_by_id(context, sobject, unseen)
         context.next_batch()
     if hidden:
         context.note(f"{hidden} {sobject} records are no longer visible to the sync user.")
@@ -88,17 +77,17 @@ def hide(context: Context, reading: Reading, person_ids: Iterable[int]) -> int:
     return context.store.hide(context, reading, [p for p in person_state.by_ids(person_ids).values() if p.linked])
 
 
+@repeated
 def write_hidden(context: Context, reading: Reading, persons: Sequence[PersonState]) -> int:
     """Records that are not shared any more, or were deleted for good. Nothing is blanked, made anew or sent; edits made
     here wait until a read shows the record again. Return how many were hidden by this."""
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {p.id: p.revision for p in persons})
         there = [p for p in persons if p.id in free and not p.sfdc_is_deleted]
         hidden = links.hide(context, [p.id for p in there], reading)
         # What waits only to be compared has nothing to wait for.
-        outbox.settle(p.id for p in there if p.id in hidden and p.pending and not _was_edited(context, p))
+        outbox.settle((p.id, p.revision) for p in there if p.id in hidden and p.pending and not _was_edited(context, p))
         for person in there:
             if person.id in hidden:
                 journal.entry(

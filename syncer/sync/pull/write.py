@@ -13,7 +13,6 @@ from typing import Any
 from django.db import IntegrityError
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.object_map import ObjectMap, received_columns
@@ -27,6 +26,7 @@ from syncer.sync.store.activity import Journal, shown
 from syncer.sync.store.former_ids import FormerRow
 from syncer.sync.store.links import LinkRow
 from syncer.sync.store.locking import lock, read_since
+from syncer.sync.store.transactions import repeated, write_transaction
 from syncer.sync.store.value_errors import is_race
 
 Also = Callable[[Sequence[Merged]], None]
@@ -54,14 +54,14 @@ def write_merged(
     )
 
 
+@repeated
 def _write_batch(
     context: Context, fields: ObjectMap, reading: Reading, merged: Sequence[Merged], also: Also | None
 ) -> Applied:
     journal = Journal(context)
     former = {m.person.id: row for m in merged if (row := _former_row(m)) is not None}
     sequence = next_sequence() if former else 0
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         free = lock(context, {m.person.id: m.person.revision for m in merged})
         newer = read_since(free, reading.sequence)
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
@@ -273,7 +273,7 @@ def _write_outbox(ready: Sequence[Merged]) -> None:
         rows = [(m.person.id, m.person.revision) for m in waiting if m.record_has_changed is changed]
         outbox.put_in(rows, anew=changed)
     outbox.settle(
-        m.person.id
+        (m.person.id, m.person.revision)
         for m in ready
-        if m.person.pending and not m.person.claim and not (m.merge.to_send or m.keeps_waiting or m.partial)
+        if m.person.pending and not (m.merge.to_send or m.keeps_waiting or m.partial)
     )

@@ -11,13 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from syncer.models import ActivityType
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.merge import Decision, Outcome, Value, merge, same
-from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
+from syncer.sync.outcomes import Code, PersonOutcome, Result, being_edited, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import SETTLED_AFTER, Reading
@@ -28,8 +27,9 @@ from syncer.sync.push.sending import Held, Sending, Sent
 from syncer.sync.store import links, outbox, persons
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import AgreedRow
-from syncer.sync.store.locking import PATIENT_TRIES, lock, read_since, retry_busy
+from syncer.sync.store.locking import PATIENT_TRIES, lock, lock_as_they_are, read_since, retry_busy
 from syncer.sync.store.outbox import Failure
+from syncer.sync.store.transactions import repeated, write_transaction
 from syncer.sync.store.value_errors import in_halves
 
 
@@ -72,27 +72,32 @@ def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence
 
     def write(remaining: Sequence[Sent], attempt: int) -> list[Sent]:
         def once(some: Sequence[Sent]) -> list[Sent]:
-            batch, busy = _record_once(context, fields, reading, some, attempt)
+            batch, left = _record_once(context, fields, reading, some, attempt)
             outcomes.update(batch.outcomes)
-            return busy
+            return left
 
         return in_halves(_loaded_again(remaining) if attempt else remaining, once, not_stored)
 
-    busy = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
+    left = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
     message = "The person is being edited right now, so what came of it is found out by the next cycle."
-    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, Code.BUSY) for s in busy}
+    return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, Code.BUSY) for s in left}
 
 
+@repeated
 def _fail_to_store(context: Context, fields: ObjectMap, s: Sent, error: Exception) -> PersonOutcome:
-    """What Salesforce has made of an update can't be stored here. The record is looked at again by its id."""
+    """What Salesforce has made of an update can't be stored here. The record is looked at again by its id. Whoever is
+    being edited right now is sent again, as after a lost answer."""
     person, link = s.sending.person, s.sending.person.link
     assert link is not None  # prepare() lets nobody else through
     refusal = RowError(Code.VALUE_NOT_STORED, what_is_wrong(error))
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
-        found = failure(context, fields, person, (refusal,), s.sending.values, journal)
-        outbox.fail(context.claim, [found])
+    found = failure(context, fields, person, (refusal,), s.sending.values, journal)
+    with write_transaction(context):
+        revision = lock_as_they_are(context, [person.id]).get(person.id)
+        if revision is None:
+            return being_edited(person)
+        edited = revision != s.sending.current.revision
+        outbox.fail([replace(found, failed=False, retry_at=None) if edited else found])
         journal.write()
     context.sent["failed"] += 1
     context.store.set_aside(context, link.object, {link.record_id: refusal.message})
@@ -109,15 +114,16 @@ def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:
     ]
 
 
+@repeated
 def _record_once(
     context: Context, fields: ObjectMap, reading: Reading, sent: Sequence[Sent], attempt: int
 ) -> tuple[Batch, list[Sent]]:
     """One transaction. From the second ``attempt`` on the persons are loaded again: they have been edited since their
     values were taken, or were locked, or a newer reading has come in between."""
     journal, batch, edited = Journal(context), Batch(), attempt > 0
-    with agreeing_writes():
-        context.fence()
-        free = lock(context, {s.sending.current.id: s.sending.current.revision for s in sent})
+    with write_transaction(context):
+        revisions = {s.sending.current.id: s.sending.current.revision for s in sent}
+        free = lock(context, revisions)
         overtaken = read_since(free, reading.begun)
         if not edited:
             free -= overtaken  # loaded again first, with what the newer read has made the base
@@ -130,7 +136,7 @@ def _record_once(
                 _take_success(context, fields, s, journal, batch, overtaken=overtaken, edited=edited)
         _write_values(context, fields, [*batch.done, *batch.noticed])
         links.agree(context, _agreed_rows(context, reading, [*batch.done, *batch.noticed]))
-        _let_go(context, batch, edited)
+        _settle_outbox(batch, revisions, edited)
         journal.write()
     context.conflicts += journal.conflict_count
     context.sent["updated"] += batch.updated
@@ -139,16 +145,16 @@ def _record_once(
     return batch, [s for s in sent if s.sending.person.id not in free]
 
 
-def _let_go(context: Context, batch: Batch, edited: bool) -> None:
+def _settle_outbox(batch: Batch, revisions: Mapping[int, int], edited: bool) -> None:
     """A person edited since the values were taken goes on waiting; so does one whose loss is to be restored there."""
-    waiting = [r.person.id for r in batch.done if r.sends_again or edited]
-    outbox.fail(context.claim, batch.refused_parts)
-    kept = {*waiting, *(f.person_id for f in batch.refused_parts)}
-    outbox.release(context.claim, [r.person.id for r in batch.done if r.person.id not in kept], waiting)
-    if edited:
-        outbox.release(context.claim, (), [f.person_id for f in batch.failures])
-    else:
-        outbox.fail(context.claim, batch.failures)
+    refused = [*batch.refused_parts, *(batch.failures if not edited else ())]
+    waiting = {r.person.id for r in batch.done if r.sends_again or edited}
+    waiting |= {f.person_id for f in batch.failures}
+    waiting -= {f.person_id for f in refused}
+    handled = {r.person.id for r in batch.done} - waiting - {f.person_id for f in refused}
+    outbox.fail(refused)
+    outbox.wait_on((pk, revisions[pk]) for pk in waiting)
+    outbox.settle((pk, revisions[pk]) for pk in handled)
 
 
 # -- refused ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from syncer.sync.push.after_update import record
 from syncer.sync.push.failures import needs_fresh_fields, recovery
 from syncer.sync.push.sending import Sent
 from syncer.sync.store import outbox
+from syncer.sync.store.locking import lock_as_they_are
+from syncer.sync.store.transactions import repeated, write_transaction
 
 
 def may_be_gone(context: Context, errors: Sequence[RowError], unseen: bool) -> bool:
@@ -45,7 +47,7 @@ def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> di
         rows += found
     alive = {row["Id"] for row in rows if not row.get("IsDeleted") and not row.get("IsConverted")}
     after = person_state.by_ids(s.sending.person.id for s in missing)
-    outbox.go_on(context.claim, [s.sending.person.id for i, s in by_record.items() if i not in alive])
+    _go_on(context, [s.sending.person.id for i, s in by_record.items() if i not in alive])
     outcomes = {s.sending.person.id: _fate(s, after) for i, s in by_record.items() if i not in alive}
     standing = [
         replace(s, sending=replace(s.sending, person=after[s.sending.person.id]))
@@ -53,6 +55,13 @@ def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> di
         if i in alive and s.sending.person.id in after
     ]
     return outcomes | record(context, fields, context.no_reading(), standing)
+
+
+@repeated
+def _go_on(context: Context, person_ids: Iterable[int]) -> None:
+    """Whoever is busy is sent by the next cycle, as after a lost answer."""
+    with write_transaction(context):
+        outbox.go_on(lock_as_they_are(context, person_ids))
 
 
 def _fate(s: Sent, after: Mapping[int, PersonState]) -> PersonOutcome:

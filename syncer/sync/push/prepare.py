@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce.kinds import BadValue
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
@@ -21,6 +20,7 @@ from syncer.sync.push.sending import Sending
 from syncer.sync.store import outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
+from syncer.sync.store.transactions import repeated, write_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
     return Sending(person, values, found.merged.received, unsent)
 
 
+@repeated
 def _refuse_values(
     context: Context, fields: ObjectMap, person: PersonState, bad: Mapping[str, BadValue]
 ) -> PersonOutcome:
@@ -86,10 +87,9 @@ def _refuse_values(
     errors = _unsendable_errors(fields, bad)
     values = _unsendable(fields, person, bad)
     journal = Journal(context)
-    with agreeing_writes():
-        context.fence()
+    with write_transaction(context):
         if lock(context, {person.id: person.revision}):
-            outbox.fail(context.claim, [result := failure(context, fields, person, errors, values, journal)])
+            outbox.fail([result := failure(context, fields, person, errors, values, journal)])
             journal.write()
         else:
             return outcome(person, Result.BUSY, "The person was being edited; it is sent next time.")

@@ -26,7 +26,6 @@ from syncer.sync.persons.record import Reading, stamp_of
 from syncer.sync.push import missing_records
 from syncer.sync.push.portions import perhaps_because_of_others
 from syncer.sync.push.sending import Sending, Sent
-from syncer.sync.store import outbox
 from syncer.sync.store.call_sizes import RECORDS_A_CALL
 
 #: Fields of a wide record, and characters of a long text: Salesforce answers fewer of those in one page.
@@ -55,7 +54,6 @@ def update(
         return context.no_reading(), []
     names = {name for sending in batch for name in sending.values}
     mapped = [f for f in fields.fields if f.person_field in names]
-    outbox.mark_in_doubt(context.claim, [(s.person.id, dict(s.values)) for s in batch])
     try:
         answer, reading = context.send(_requests(context, fields, mapped, batch), validity)
     except Refused as error:

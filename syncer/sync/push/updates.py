@@ -4,7 +4,7 @@ as many as Salesforce takes at a time (``portions``)."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncer.models import PendingState
@@ -14,7 +14,7 @@ from syncer.sync.context import Context
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.merge import Merge
-from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, late
+from syncer.sync.outcomes import Outcomes, PersonOutcome, Result, busy, late
 from syncer.sync.persons import person_state
 from syncer.sync.persons.record import Reading
 from syncer.sync.plan import Plan, Planned
@@ -25,8 +25,10 @@ from syncer.sync.push.portions import Answered, by_person, in_portions
 from syncer.sync.push.prepare import prepare, sendable, why_not_now
 from syncer.sync.push.request import records_a_call, update
 from syncer.sync.push.sending import Sending, Sent
-from syncer.sync.store import outbox
+from syncer.sync.store import claims, outbox
 from syncer.sync.store.call_sizes import RECORDS_A_CALL
+from syncer.sync.store.locking import lock_as_they_are
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: Passes over the outbox in one cycle, for what failed in passing.
 PASSES = 6
@@ -47,13 +49,13 @@ def send_waiting(context: Context) -> None:
     if until is None:
         return
     progress = [0, outbox.waiting(context.now())]
-    unknown: list[OutcomeUnknown] = []
+    unknown = 0
     for attempt in range(PASSES):
-        broken = _send_all(context, until, progress)
-        unknown = [*unknown, broken] if broken else []
-        if len(unknown) >= UNKNOWN_IN_A_ROW:
-            raise unknown[-1]
-        again = context.now() if broken else outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, context.now())
+        came = _send_all(context, until, progress)
+        unknown = unknown + 1 if came.unknown else 0
+        if came.unknown and unknown >= UNKNOWN_IN_A_ROW:
+            raise came.unknown
+        again = _next_pass(context, came)
         if again is None or attempt == PASSES - 1:
             break
         wait = (again - context.now()).total_seconds() + context.random.random()
@@ -62,25 +64,41 @@ def send_waiting(context: Context) -> None:
         context.checkpoint()
 
 
-def _send_all(context: Context, until: datetime, progress: list[int]) -> OutcomeUnknown | None:
-    """One pass over the outbox. Return the error of a request whose outcome is unknown. Updates can be repeated: the
-    next try reads first, and finds what was carried out."""
-    after, unknown = 0, None
+@dataclass(slots=True)
+class Pass:
+    """What came of a pass over the outbox: the error of a request whose outcome is unknown, and whether somebody was
+    busy."""
+
+    unknown: OutcomeUnknown | None = None
+    busy: bool = False
+
+
+def _next_pass(context: Context, came: Pass) -> datetime | None:
+    """When it is worth while to go through the outbox again; None: that is left to the next cycle."""
+    if came.unknown or came.busy:
+        return context.now()
+    return outbox.next_try_within(LONGEST_WAIT, TRIES_IN_A_CYCLE, context.now())
+
+
+def _send_all(context: Context, until: datetime, progress: list[int]) -> Pass:
+    """One pass over the outbox. Updates can be repeated: the next try reads first, and finds what was carried out."""
+    after, came = 0, Pass()
     while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after, until=until):
         context.next_batch()
         after = ids[-1]
-        claimed = outbox.claim(ids, context.claim)
+        claimed = claims.take(ids, context.claim)
+        came.busy = came.busy or len(claimed) < len(ids)
         try:
-            for _ in send(context, claimed, retry=False):
-                pass  # it is written already
+            for told in send(context, claimed, retry=False):  # it is written already
+                came.busy = came.busy or any(one.result is Result.BUSY for one in told.values())
         except OutcomeUnknown as error:
-            unknown = error
+            came.unknown = error
         finally:
             runs.discard_interrupted_connection()
-            outbox.let_go(context.claim)
+            claims.let_go(context.claim)
         progress[0] += len(claimed)
         runs.report(context, "Sending", progress[0], max(progress))
-    return unknown
+    return came
 
 
 def _plan_waiting(context: Context, told: Plan) -> None:
@@ -162,9 +180,10 @@ class _Updates:
         validity = context.validity()
         # Whose claim ran out while Salesforce was slow may have been edited and sent by another worker: an old value
         # would go over the new one.
-        owned = outbox.renew(context.claim, [sending.person.id for sending in portion])
-        outcomes = {s.person.id: busy(s.person) for s in portion if s.person.id not in owned}
-        batch = [s for s in portion if s.person.id in owned]
+        owned = claims.renew(context.claim, [sending.person.id for sending in portion])
+        batch = _mark(context, [s for s in portion if s.person.id in owned])
+        marked = {s.person.id for s in batch}
+        outcomes = {s.person.id: busy(s.person) for s in portion if s.person.id not in marked}
         try:
             reading, results = update(context, self._fields, batch, validity)
         except TooLate:
@@ -201,6 +220,16 @@ class _Rest(_Updates):
     def _write(self, reading: Reading, results: Sequence[Sent]) -> dict[int, PersonOutcome]:
         both = [refused_fields.whole_and_rest(self._wholes[s.sending.person.id], s) for s in results]
         return record(self._context, self._fields, reading, both)
+
+
+@repeated
+def _mark(context: Context, batch: Sequence[Sending]) -> list[Sending]:
+    """Before the call: what it sends is in doubt until its answer has come. Without those who are busy."""
+    with write_transaction(context):
+        free = lock_as_they_are(context, [sending.person.id for sending in batch])
+        marked = [sending for sending in batch if sending.person.id in free]
+        outbox.mark_in_doubt((s.person.id, s.person.revision, s.values) for s in marked)
+    return marked
 
 
 def _nothing_sent(sending: Sending) -> Sent:

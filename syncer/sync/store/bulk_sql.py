@@ -74,6 +74,22 @@ def update(
     return _run(model, sql, params, returning)
 
 
+def delete_up_to(model: type[models.Model], key: str, column: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Delete the rows whose ``key`` is the first value of one of ``rows``, with at most its second in ``column``."""
+    if not rows:
+        return
+    fields = _fields(model, [key, column])
+    source, params = _source(fields, rows)
+    table, (key, column) = model._meta.db_table, (field.column for field in fields)
+    matches = f't."{key}" = s.c0 AND t."{column}" <= s.c1'
+    if connection.vendor == "postgresql":
+        sql = f'DELETE FROM "{table}" AS t USING {source} AS s WHERE {matches}'  # noqa: S608
+    else:
+        found = f'SELECT t."{key}" FROM {source} AS s JOIN "{table}" AS t ON {matches}'  # noqa: S608
+        sql = f'DELETE FROM "{table}" WHERE "{key}" IN ({found})'  # noqa: S608
+    _run(model, sql, params, ())
+
+
 def matching(
     model: type[models.Model],
     key: str,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from django.db import transaction
-
-from syncer.models import FormerId, Person, SalesforceRecord
+from syncer.models import FormerId, SalesforceRecord
 from syncer.sync.context import Context, next_sequence
 from syncer.sync.persons.record import Became
 from syncer.sync.store import bulk_sql
+from syncer.sync.store.locking import PATIENT_TRIES, lock_as_they_are, retry_busy
+from syncer.sync.store.transactions import repeated, write_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +48,37 @@ def remove(row_ids: Iterable[int]) -> None:
     FormerId.objects.filter(pk__in=list(row_ids)).delete()
 
 
-def learn(context: Context, gone: Iterable[Became]) -> None:
-    """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found."""
+def learn(context: Context, gone: Iterable[Became]) -> list[Became]:
+    """Keep ids for those whose survivor is a person's record, or was one; of the others nobody here is to be found.
+    Return those whose person was busy."""
+    busy: list[Became] = []
     remaining = list({one.id: one for one in gone}.values())
     sequence = next_sequence() if remaining else 0
     while remaining:  # a chain of merges is followed as far as it is known
         owners = _owners(context, {one.survivor for one in remaining})
         found = [one for one in remaining if one.survivor in owners]
         if not found:
-            return
-        with transaction.atomic():
-            context.fence()
-            persons = Person.objects.filter(id__in=[owners[one.survivor] for one in found]).order_by("id")
-            there = set(persons.select_for_update(no_key=True).values_list("id", flat=True))
-            rows = [
-                FormerRow(owners[one.survivor], one.object, one.id, one.reason)
-                for one in found
-                if owners[one.survivor] in there
-            ]
-            _insert(context, rows, "(organisation, object, record_id) DO NOTHING", sequence)
+            break
+        keep = partial(_keep, context, owners, sequence)
+        busy += retry_busy(found, keep, tries=PATIENT_TRIES, pause=context.pause)
         remaining = [one for one in remaining if one.survivor not in owners]
+    return busy
+
+
+@repeated
+def _keep(
+    context: Context, owners: Mapping[str, int], sequence: int, found: Sequence[Became], attempt: int
+) -> list[Became]:
+    """Return those whose person is busy, or was deleted meanwhile."""
+    with write_transaction(context):
+        free = lock_as_they_are(context, {owners[one.survivor] for one in found})
+        rows = [
+            FormerRow(owners[one.survivor], one.object, one.id, one.reason)
+            for one in found
+            if owners[one.survivor] in free
+        ]
+        _insert(context, rows, "(organisation, object, record_id) DO NOTHING", sequence)
+    return [one for one in found if owners[one.survivor] not in free]
 
 
 def _owners(context: Context, record_ids: Iterable[str]) -> dict[str, int]:

@@ -9,12 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
 from syncer.sync.context import Context
 from syncer.sync.merge import Value
-from syncer.sync.store import bulk_sql, outbox
+from syncer.sync.store import bulk_sql, claims
+from syncer.sync.store.locking import lock_as_they_are
+from syncer.sync.store.transactions import repeated, wait_briefly
 
 #: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then. It leaves
 #: at most ``context.SENT_WITHIN`` after its intent.
@@ -30,6 +33,7 @@ class IntentRow:
     options: Mapping[str, Any]
 
 
+@repeated
 def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) -> set[int]:
     """Store what is about to be asked for, durable before the call: on SQLite the commit is synced to the disk, too.
     Return the persons that may be created. The intents are this worker's: whoever took the persons over before it could
@@ -37,12 +41,14 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
 
     ``external_id``: the organisation has a field that makes the create repeatable. A claim that ran out while
     Salesforce was slow may be another worker's by now, and its create under way. Nothing is made either for a person
-    that was deleted or linked meanwhile."""
+    that was deleted or linked meanwhile, or is being edited right now."""
     asked_at = context.org.org_time()
     columns = ["object", "state", "asked_at", "claim", "external_id", "values_sent", "options", "created_at"]
+    claimed = claims.renew(context.claim, [row.person_id for row in rows])
     with synced_to_disk(), transaction.atomic(durable=True):
-        claimed = outbox.renew(context.claim, [row.person_id for row in rows])
-        owned = set(Person.objects.filter(id__in=claimed, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
+        wait_briefly()
+        free = lock_as_they_are(context, claimed)
+        owned = set(Person.objects.filter(id__in=free, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
         bulk_sql.insert(
             CreateIntent,
             ["person_id", *columns],
@@ -69,19 +75,31 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
 def forget(person_ids: Iterable[int]) -> None:
     """Their records are known: whoever asked for them."""
     if ids := list(person_ids):
-        CreateIntent.objects.filter(person_id__in=ids).delete()
+        with _locked(ids) as intents:
+            intents.delete()
 
 
 def take_back(context: Context, person_ids: Iterable[int]) -> None:
     """What this worker asked for was refused, or certainly not carried out."""
     if ids := list(person_ids):
-        CreateIntent.objects.filter(person_id__in=ids, claim=context.claim).delete()
+        with _locked(ids, claim=context.claim) as intents:
+            intents.delete()
 
 
 def mark_unknown(person_ids: Iterable[int]) -> None:
     """The answer did not come: the leads may have been made or not."""
     if ids := list(person_ids):
-        CreateIntent.objects.filter(person_id__in=ids).update(state=IntentState.UNKNOWN)
+        with _locked(ids) as intents:
+            intents.update(state=IntentState.UNKNOWN)
+
+
+@contextmanager
+def _locked(person_ids: Iterable[int], **of: Any) -> Iterator[QuerySet[CreateIntent]]:
+    """The intents of these persons, without those of persons who are being deleted right now."""
+    intents = CreateIntent.objects.filter(person_id__in=list(person_ids), **of).order_by("person_id")
+    with transaction.atomic():
+        free = intents.select_for_update(skip_locked=True).values_list("person_id", flat=True)
+        yield CreateIntent.objects.filter(person_id__in=list(free))
 
 
 def may_still_come_through(context: Context, intent: CreateIntent) -> bool:
@@ -100,7 +118,7 @@ def recover() -> None:
     claim on the person."""
     linked = CreateIntent.objects.exclude(person__sfdc_type="").values_list("pk", flat=True)
     forget(list(linked))
-    dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__pending__claimed_until__gt=Now())
+    dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__claim__until__gt=Now())
     mark_unknown(list(dead.values_list("pk", flat=True)))
 
 

@@ -1,20 +1,20 @@
-"""The outbox (``PendingChange``): who waits, who is being sent, who failed. Every write of that table but the
-trigger's.
+"""The outbox (``PendingChange``): who waits, and who failed. Every write of that table but the trigger's.
 
-Claims are one conditional statement and commit alone. No write joins another table: on PostgreSQL the joined condition
-would not be looked at again when the row was changed by a transaction that commits meanwhile.
+A row is taken out only when what it stood for was handled, at the revision that was handled. What a write needs to know
+stands in the row itself: on PostgreSQL a condition that looks at another table is not looked at again when the row was
+changed by a transaction that commits meanwhile. What is written of persons, not of failures as a whole, is written with
+them locked (``locking.lock``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
-from django.db.models.functions import Now
 
 from syncer.models import PendingChange, PendingState, Person
 from syncer.sync.outcomes import Code
@@ -23,8 +23,6 @@ from syncer.sync.store import bulk_sql
 _TABLE = PendingChange._meta.db_table
 #: Parameters of one statement; SQLite takes some 32,000.
 IDS_A_STATEMENT = 10_000
-#: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
-CLAIM_LASTS = timedelta(seconds=120)
 
 
 def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = None) -> list[int]:
@@ -35,7 +33,6 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
     """
     rows = PendingChange.objects.filter(
         Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
-        Q(claim="") | Q(claimed_until__lt=Now()),
         state=PendingState.PENDING,
         person_id__gt=after,
         person__record__weak_base=False,
@@ -88,7 +85,7 @@ def creates_to_repeat(now: datetime, limit: int) -> set[int]:
     has come. Nobody has asked for a create of those whom a cycle could not link."""
     not_there = PendingChange.objects.filter(person__sfdc_type="").exclude(error_code=Code.AMBIGUOUS)
     due_now = Q(next_attempt__isnull=True) | Q(next_attempt__lte=now)
-    corrected = not_there.filter(due_now, state=PendingState.PENDING, claim="")
+    corrected = not_there.filter(due_now, state=PendingState.PENDING)
     found = set(corrected.values_list("person_id", flat=True)[:limit])
     nightly = not_there.filter(state=PendingState.FAILED, next_attempt__lte=now)
     return found | set(nightly.values_list("person_id", flat=True)[:limit])
@@ -122,13 +119,22 @@ def retry_object(sobject: str) -> int:
 
 
 def _put_back_of(rows: QuerySet[PendingChange], person_ids: Iterable[int]) -> int:
-    ids = list(person_ids)
-    parts = [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
-    return sum(_put_back(rows.filter(person_id__in=part)) for part in parts)
+    return sum(_put_back(rows.filter(person_id__in=part)) for part in _parts(person_ids))
 
 
 def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
-    return rows.update(**{"state": PendingState.PENDING, "attempts": 0, "next_attempt": None, "held": {}} | columns)
+    """In the order of the ids, without those that somebody has: an edit puts them back by itself (the trigger)."""
+    wanted = {"state": PendingState.PENDING, "attempts": 0, "next_attempt": None, "held": {}} | columns
+    with transaction.atomic():
+        free = rows.order_by("person_id").select_for_update(skip_locked=True, of=("self",))
+        parts = _parts(free.values_list("person_id", flat=True))
+        return sum(PendingChange.objects.filter(person_id__in=part).update(**wanted) for part in parts)
+
+
+def _parts(person_ids: Iterable[int]) -> list[list[int]]:
+    """So many as one statement takes."""
+    ids = list(person_ids)
+    return [ids[start : start + IDS_A_STATEMENT] for start in range(0, len(ids), IDS_A_STATEMENT)]
 
 
 # -- what a read leaves -----------------------------------------------------------------------------------------------
@@ -137,8 +143,7 @@ def _put_back(rows: QuerySet[PendingChange], **columns: Any) -> int:
 def put_in(persons: Iterable[tuple[int, int]], *, anew: bool) -> None:
     """Something of these persons (id, the revision that was merged) waits to be sent. ``anew``: what was refused is
     tried again, because the record has changed; otherwise it goes on waiting as it did."""
-    state = f"CASE {_TABLE}.state WHEN 'failed' THEN 'pending' ELSE {_TABLE}.state END"
-    also = f", next_attempt = NULL, attempts = 0, held = '{{}}', state = {state}" if anew else ""
+    also = ", next_attempt = NULL, attempts = 0, held = '{}', state = excluded.state" if anew else ""
     bulk_sql.insert(
         PendingChange,
         ["person_id", "revision"],
@@ -147,11 +152,9 @@ def put_in(persons: Iterable[tuple[int, int]], *, anew: bool) -> None:
     )
 
 
-def settle(person_ids: Iterable[int]) -> None:
-    """Nothing of these persons is left to be sent. The caller holds them locked; what another worker has claimed
-    stays."""
-    if ids := list(person_ids):
-        PendingChange.objects.filter(Q(claim="") | Q(claimed_until__lt=Now()), person_id__in=ids).delete()
+def settle(handled: Iterable[tuple[int, int]]) -> None:
+    """Nothing of these persons (id, the revision that was handled) is left to be sent. What is newer stays."""
+    bulk_sql.delete_up_to(PendingChange, "person_id", "revision", [[*pair] for pair in handled])
 
 
 def forget(person_ids: Iterable[int]) -> None:
@@ -175,82 +178,37 @@ def remember_options(options: Mapping[int, Mapping[str, Any]]) -> None:
 # -- sending ----------------------------------------------------------------------------------------------------------
 
 
-def mark_in_doubt(token: str, sending: Sequence[tuple[int, dict[str, Any]]]) -> None:
-    """Before the call: the values that it sends, so that a lost answer or a killed process leaves a trace."""
-    rows = [[pk, token, values] for pk, values in sending]
-    bulk_sql.update(PendingChange, ["in_doubt"], rows, keys=("person_id", "claim"))
-
-
 def waiting(now: datetime) -> int:
     return PendingChange.objects.filter(
         Q(next_attempt__isnull=True) | Q(next_attempt__lte=now), state=PendingState.PENDING
     ).count()
 
 
-def claim(person_ids: Iterable[int], token: str) -> set[int]:
-    """Take persons for one worker, making outbox rows where there are none. Return those that were free.
-
-    One statement, in a transaction of its own: the row count of a conditional upsert decides, on both databases.
-    """
-    ids = sorted(person_ids)
-    if not ids:
-        return set()
-    try:
-        return _claim(ids, token)
-    except IntegrityError:  # somebody has deleted one of them meanwhile
-        return claim(Person.objects.filter(id__in=ids).values_list("id", flat=True), token)
-
-
-def _claim(ids: Sequence[int], token: str) -> set[int]:
-    now = _DATABASE_NOW[connection.vendor]
-    with transaction.atomic(durable=True):
-        # A row made only to carry the claim has revision 0: it goes with the claim.
-        taken = bulk_sql.insert(
-            PendingChange,
-            ["person_id", "revision", "state", "claim"],
-            [[pk, 0, PendingState.IN_FLIGHT, token] for pk in ids],
-            conflict="(person_id) DO UPDATE SET claim = excluded.claim, "
-            f"state = CASE {_TABLE}.state WHEN 'failed' THEN 'failed' ELSE excluded.state END "
-            f"WHERE {_TABLE}.claim IN ('', excluded.claim) OR {_TABLE}.claimed_until IS NULL "
-            f"OR {_TABLE}.claimed_until < {now}",
-            returning=["person_id"],
-        )
-        claimed = {row[0] for row in taken}
-        PendingChange.objects.filter(person_id__in=claimed, claim=token).update(claimed_until=Now() + CLAIM_LASTS)
-    return claimed
-
-
-def renew(token: str, person_ids: Iterable[int]) -> set[int]:
-    """Before writing there: lengthen claims. Return the persons who are still this worker's."""
-    claimed = PendingChange.objects.filter(claim=token, person_id__in=list(person_ids))
-    claimed.update(claimed_until=Now() + CLAIM_LASTS)
-    return set(claimed.values_list("person_id", flat=True))
-
-
-def renew_all(token: str) -> None:
-    """Between two tries of a call: several of them take longer than a claim lasts."""
-    PendingChange.objects.filter(claim=token).update(claimed_until=Now() + CLAIM_LASTS)
-
-
-_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
-
-
-def release(token: str, settled: Iterable[int], waiting: Iterable[int] = ()) -> None:
-    """Inside the transaction that locked the persons: rows of ``settled`` persons (nothing left to send at the revision
-    that was handled) go; ``waiting`` ones are to be sent later. The answer has come: nothing is in doubt."""
-    claimed = PendingChange.objects.filter(claim=token)
-    claimed.filter(person_id__in=list(settled)).delete()
-    claimed.filter(person_id__in=list(waiting)).update(
-        state=PendingState.PENDING, claim="", claimed_until=None, in_doubt={}
+def mark_in_doubt(sending: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
+    """Before the call: the values that it sends (person, revision, values), so that a lost answer or a killed process
+    leaves a trace, which is sent again."""
+    bulk_sql.insert(
+        PendingChange,
+        ["person_id", "revision", "in_doubt"],
+        [[pk, revision, dict(values)] for pk, revision, values in sending],
+        conflict="(person_id) DO UPDATE SET in_doubt = excluded.in_doubt, state = excluded.state, next_attempt = NULL",
     )
 
 
-def go_on(token: str, person_ids: Iterable[int]) -> None:
+def wait_on(handled: Iterable[tuple[int, int]]) -> None:
+    """The answer has come, and something of these persons (id, revision) is still to be sent."""
+    bulk_sql.insert(
+        PendingChange,
+        ["person_id", "revision"],
+        [[*pair] for pair in handled],
+        conflict="(person_id) DO UPDATE SET state = excluded.state, in_doubt = excluded.in_doubt",
+    )
+
+
+def go_on(person_ids: Iterable[int]) -> None:
     """The answer says that the record is not what it was, which is followed: what waits is sent to what it became."""
-    PendingChange.objects.filter(claim=token, person_id__in=list(person_ids)).update(
+    PendingChange.objects.filter(person_id__in=list(person_ids)).update(
         state=PendingState.PENDING,
-        claim="",
-        claimed_until=None,
         attempts=0,
         next_attempt=None,
         in_doubt={},
@@ -273,33 +231,17 @@ class Failure:
     held: Mapping[str, Any] = field(default_factory=dict)  # refused, while the other fields were sent
 
 
-def fail(token: str, failures: Sequence[Failure]) -> None:
-    """Keep why these persons were not sent, in one statement, and let go of them. An edit made meanwhile is tried; a
-    person that was deleted, or that another worker has taken over, is left alone."""
-    claimed = PendingChange.objects.filter(person_id__in=[f.person_id for f in failures], claim=token)
-    owned = set(claimed.order_by("person_id").select_for_update().values_list("person_id", flat=True))
+def fail(failures: Iterable[Failure]) -> None:
+    """Keep why these persons were not sent, in one statement. The answer has come: nothing is in doubt."""
+    columns = ["state", "next_attempt", "in_doubt", "held", "error_code", "error_message", "error_detail"]
     bulk_sql.insert(
         PendingChange,
-        [
-            "person_id",
-            "revision",
-            "state",
-            "claim",
-            "attempts",
-            "next_attempt",
-            "in_doubt",
-            "held",
-            "error_code",
-            "error_message",
-            "error_detail",
-        ],
+        ["person_id", "attempts", *columns],
         [
             [
                 f.person_id,
-                0,
-                PendingState.FAILED if f.failed else PendingState.PENDING,
-                "",
                 1,
+                PendingState.FAILED if f.failed else PendingState.PENDING,
                 f.retry_at,
                 {},
                 dict(f.held),
@@ -308,12 +250,9 @@ def fail(token: str, failures: Sequence[Failure]) -> None:
                 f.detail,
             ]
             for f in failures
-            if f.person_id in owned
         ],
-        conflict=f"(person_id) DO UPDATE SET state = excluded.state, claim = '', claimed_until = NULL, "
-        f"attempts = {_TABLE}.attempts + 1, next_attempt = excluded.next_attempt, error_code = excluded.error_code, "
-        f"in_doubt = excluded.in_doubt, held = excluded.held, error_message = excluded.error_message, "
-        f"error_detail = excluded.error_detail WHERE {_TABLE}.claim = '{token}'",
+        conflict=f"(person_id) DO UPDATE SET attempts = {_TABLE}.attempts + 1, "
+        + ", ".join(f"{name} = excluded.{name}" for name in columns),
     )
 
 
@@ -334,36 +273,3 @@ def ask_again(person_ids: Iterable[int]) -> None:
     PendingChange.objects.filter(person_id__in=list(person_ids), error_code=Code.AMBIGUOUS).update(
         state=PendingState.FAILED
     )
-
-
-def let_go(token: str) -> None:
-    """Give back everything that this worker still holds."""
-    _free(PendingChange.objects.filter(claim=token))
-
-
-def recover(cycles: bool = False) -> None:
-    """Let go of what workers left behind that died: claims that ran out and, for a cycle that has just taken the lease,
-    those of earlier cycles."""
-    dead = Q(claimed_until__lt=Now())
-    if cycles:
-        dead |= Q(claim__startswith=CYCLE_CLAIM)
-    _free(PendingChange.objects.exclude(claim="").filter(dead))
-
-
-def _free(rows: QuerySet[PendingChange]) -> None:
-    """What was claimed waits as before; rows that were made only to carry the claim go. Persons that are not in
-    Salesforce, or were deleted there, have nothing to send, also when they were edited while the row carried the claim;
-    except where a create was refused before: that is tried again."""
-    nowhere = list(
-        rows.filter(Q(person__sfdc_type="") | Q(person__sfdc_is_deleted=True)).values_list("person_id", flat=True)
-    )
-    rows.filter(Q(revision=0) | Q(person_id__in=nowhere), error_code="", in_doubt={}).delete()
-    # What was refused goes on waiting as such (a Refresh tried nothing), unless an answer was lost.
-    refused = rows.filter(state=PendingState.FAILED)
-    refused.filter(in_doubt={}).update(claim="", claimed_until=None)
-    refused.update(next_attempt=None)
-    rows.update(state=PendingState.PENDING, claim="", claimed_until=None)
-
-
-#: How the claims of cycles begin: the holder of the lease may take over those of earlier cycles at once.
-CYCLE_CLAIM = "cycle-"

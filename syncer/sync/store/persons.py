@@ -13,6 +13,8 @@ from syncer.sync.context import Context
 from syncer.sync.fields.object_map import PERSON_COLUMNS
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import bulk_sql
+from syncer.sync.store.locking import lock_as_they_are
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: A person as it was loaded, the columns to be written, and when it counts as changed.
 Write = tuple[PersonState, Mapping[str, Any], datetime]
@@ -78,9 +80,13 @@ def unlink(person_ids: Iterable[int], changed_at: datetime | None = None) -> Non
     Person.objects.filter(id__in=list(person_ids)).update(**columns)
 
 
-def give_new_uuids(person_ids: Iterable[int]) -> None:
-    """Their UUIDs are spent: they are the external ids of records that are others' now."""
-    bulk_sql.update(Person, ["uuid"], [[pk, uuid.uuid4()] for pk in person_ids], keys=("id",))
+@repeated
+def give_new_uuids(context: Context, person_ids: Iterable[int]) -> list[int]:
+    """Their UUIDs are spent: they are the external ids of records that are others' now. Return who was not busy."""
+    with write_transaction(context):
+        free = list(lock_as_they_are(context, person_ids))
+        bulk_sql.update(Person, ["uuid"], [[pk, uuid.uuid4()] for pk in free], keys=("id",))
+    return free
 
 
 def take_in(context: Context, winner_id: int, filled: Mapping[str, Any], edits: Mapping[str, Any]) -> None:

@@ -17,12 +17,15 @@ from syncer.sync.connection import high_water
 from syncer.sync.connection.connect import RESTORED
 from syncer.sync.connection.high_water import WentBack
 from syncer.sync.context import Context
+from syncer.sync.errors import DatabaseBusy
 from syncer.sync.fields.object_map import ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.merge import Value, same
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import cursors, links, outbox
+from syncer.sync.store.locking import lock_for
+from syncer.sync.store.transactions import repeated, wait_briefly
 
 #: Persons whose edits are looked at together.
 BATCH = 500
@@ -41,10 +44,12 @@ def check(sync_user: SyncUser, *, tell_only: bool = False) -> None:
     sync_user.refresh_from_db(fields=["restored_at", "restored_why"])
 
 
+@repeated
 def begin(found: WentBack) -> None:
     """The database has gone back. Whole or not at all, so that it goes on after a crash; two who notice it at the same
-    time do it once more, which changes nothing."""
+    time do it once more, which changes nothing. Raises DatabaseBusy while somebody edits one of those who wait."""
     with transaction.atomic():
+        wait_briefly()
         for sync_user in SyncUser.objects.all():
             maps = {name: object_map(sync_user, name) for name in OBJECTS}
             _decide_as_on_first_contact(sync_user, maps)
@@ -58,6 +63,8 @@ def _decide_as_on_first_contact(sync_user: SyncUser, maps: Mapping[str, ObjectMa
     after, waiting = 0, PendingChange.objects.order_by("person_id").values_list("person_id", flat=True)
     while ids := list(waiting.filter(person_id__gt=after)[:BATCH]):
         after = ids[-1]
+        if len(lock_for("", ids)) < len(ids):
+            raise DatabaseBusy
         bases: dict[int, dict[str, Value]] = {}
         for person in person_state.by_ids(ids).values():
             if person.link is not None and person.link.organisation == sync_user.organisation_id:

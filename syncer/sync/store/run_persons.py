@@ -27,6 +27,12 @@ def waiting(run: SyncRun, limit: int) -> list[int]:
     return list(rows.values_list("person_id", flat=True)[:limit])
 
 
+def waiting_behind(run: SyncRun, position: int, limit: int) -> dict[int, int]:
+    """The next persons, in their order, whose turn has not come: person → position."""
+    rows = RunPerson.objects.filter(run=run, result="", position__gt=position).order_by("position")
+    return dict(rows.values_list("person_id", "position")[:limit])
+
+
 def done_count(run: SyncRun) -> int:
     return RunPerson.objects.filter(run=run, result__gt="").count()
 

@@ -21,6 +21,8 @@ from syncer.sync.merge import merge
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.store import former_ids, intents, outbox, persons, tombstones
+from syncer.sync.store.locking import lock_for
+from syncer.sync.store.transactions import repeated, wait_briefly
 
 #: Persons that are loaded together.
 PAGE = 500
@@ -69,11 +71,14 @@ def check(*, mend: bool, tell: Callable[[int], None] = lambda done: None) -> Ite
         tell(done)
 
 
+@repeated
 def _mend(invariant: Invariant, maps: Maps, ids: Sequence[int]) -> None:
-    """Once more, with the persons locked: what another worker has put right meanwhile is left alone."""
+    """Once more, with the persons locked: what another worker has put right meanwhile is left alone. Whoever is busy is
+    looked at the next time."""
     with agreeing_writes():
-        list(Person.objects.filter(id__in=ids).order_by("id").select_for_update(of=("self",)).values_list("id"))
-        still = [person for person in person_state.by_ids(ids).values() if invariant.broken(maps, person)]
+        wait_briefly()
+        free = lock_for("", ids)
+        still = [person for person in person_state.by_ids(free).values() if invariant.broken(maps, person)]
         invariant.mend(still)
 
 
@@ -120,7 +125,7 @@ def _as_linked(broken: Sequence[PersonState]) -> None:
 def _waits_in_vain(maps: Maps, person: PersonState) -> bool:
     """Nothing of this person can be sent: there is no record, and no create is to be tried again."""
     nowhere = person.link is None or person.sfdc_is_deleted
-    asked = person.error_code or person.in_doubt or person.claim or person.sent_to_create is not None
+    asked = person.error_code or person.in_doubt or person.sent_to_create is not None
     return bool(person.pending) and nowhere and not asked
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import transaction
 
@@ -25,7 +26,6 @@ from syncer.models import (
     SyncUser,
     SyncUserState,
 )
-from syncer.models.triggers import agreeing_writes
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
 from syncer.salesforce.client import Org, OrganisationInfo
@@ -42,6 +42,8 @@ from syncer.sync.pull.database import Database
 from syncer.sync.store import cursors, former_ids, links, outbox, persons, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.former_ids import FormerRow
+from syncer.sync.store.locking import PATIENT_TRIES, lock_as_they_are, retry_busy
+from syncer.sync.store.transactions import repeated, write_transaction
 
 #: Pairs that are checked with one query.
 BATCH = 500
@@ -200,7 +202,13 @@ def _check_pairs(context: Context, sobject: str, found: Reconnected) -> None:
         # A person whose record was deleted before goes on being one: the record is not there, as was to be expected.
         still_deleted = [ln for ln in let_go if ln.person.sfdc_is_deleted and ln.record_id not in addresses]
         let_go = [link for link in let_go if link not in still_deleted]
-        _store(context, found.organisation.id, [*agreed, *still_deleted], let_go, addresses)
+        pairs = [*((link, True) for link in (*agreed, *still_deleted)), *((link, False) for link in let_go)]
+        store = partial(_store, context, found.organisation.id, addresses)
+        if retry_busy(pairs, store, tries=PATIENT_TRIES, pause=context.pause):
+            raise CannotSync(
+                "Some of the persons are being edited all the time. Reconnect again: it goes on where it was.",
+                Code.BUSY,
+            )
         found.agreed += len(agreed) + len(still_deleted)
         found.missing += sum(link.record_id not in addresses for link in let_go)
         found.other_address += sum(link.record_id in addresses for link in let_go)
@@ -226,16 +234,33 @@ def _agrees(link: SalesforceRecord, addresses: Mapping[str, str]) -> bool:
     return addresses.get(link.record_id) in known
 
 
+@repeated
 def _store(
     context: Context,
     organisation: str,
-    agreed: Sequence[SalesforceRecord],
-    let_go: Sequence[SalesforceRecord],
     addresses: Mapping[str, str],
+    pairs: Sequence[tuple[SalesforceRecord, bool]],
+    attempt: int,
+) -> list[tuple[SalesforceRecord, bool]]:
+    """One batch: links with the new organisation without base and stamp (``pairs``: whether they agree); the others'
+    old ids still find them. Return those whose person is busy."""
+    sequence = next_sequence()
+    with write_transaction(context):
+        free = lock_as_they_are(context, [link.person_id for link, _ in pairs])
+        mine = [(link, agrees) for link, agrees in pairs if link.person_id in free]
+        kept = [link.person_id for link, agrees in mine if agrees]
+        let_go = [link for link, agrees in mine if not agrees]
+        links.move_to(organisation, kept)
+        outbox.start_over(kept)
+        _let_go(context, organisation, addresses, let_go, sequence)
+    return [(link, agrees) for link, agrees in pairs if link.person_id not in free]
+
+
+def _let_go(
+    context: Context, organisation: str, addresses: Mapping[str, str], let_go: Sequence[SalesforceRecord], sequence: int
 ) -> None:
-    """One batch: links with the new organisation without base and stamp; the others' old ids still find them."""
-    now, ids = context.now(), [link.person_id for link in let_go]
-    kept = [link.person_id for link in agreed]
+    """They are persons who are not in Salesforce, as far as anybody knows."""
+    ids = [link.person_id for link in let_go]
     journal = Journal(context)
     for link in let_go:
         why = "has another e-mail address there" if link.record_id in addresses else "is not there"
@@ -246,20 +271,15 @@ def _store(
             f"No longer linked to {link.object} {link.record_id}: it {why} since the sandbox was refreshed.",
             detail={"id": link.record_id, "object": link.object, "organisation": link.organisation},
         )
-    sequence = next_sequence()
-    with agreeing_writes():
-        context.fence()
-        links.move_to(organisation, kept)
-        outbox.start_over(kept)
-        former_ids.write(
-            context,
-            [FormerRow(ln.person_id, ln.object, ln.record_id, "sandbox refreshed", ln.organisation) for ln in let_go],
-            sequence,
-        )
-        persons.unlink(ids, now)
-        outbox.forget(ids)
-        links.forget(ids, except_in=organisation)
-        journal.write()
+    former_ids.write(
+        context,
+        [FormerRow(ln.person_id, ln.object, ln.record_id, "sandbox refreshed", ln.organisation) for ln in let_go],
+        sequence,
+    )
+    persons.unlink(ids, context.now())
+    outbox.forget(ids)
+    links.forget(ids, except_in=organisation)
+    journal.write()
 
 
 def _finish(sync_user: SyncUser, stranger: SyncUser, org: Org, organisation: OrganisationInfo) -> None:

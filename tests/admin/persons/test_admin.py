@@ -14,6 +14,7 @@ from django.utils import timezone
 from syncer.admin.ui import paginator
 from syncer.models import FormerId, PendingChange, Person, SyncUser
 from syncer.salesforce.ids import to_18
+from syncer.sync.store import claims
 from tests.admin.conftest import ORGANISATION, in_salesforce
 from tests.admin.pages import words
 
@@ -100,8 +101,8 @@ def test_each_person_has_one_state_and_its_filter_finds_it(
 
 
 def test_a_claim_alone_is_not_a_waiting_change(admin: Client, people: dict[str, Person]) -> None:
-    """Somebody who syncs a person right now takes it in the outbox; that is nothing to be sent."""
-    PendingChange.objects.create(person=people["anna"], state="in_flight", claim="persons-1", revision=0)
+    """Somebody syncs a person right now; that is nothing to be sent."""
+    claims.take([people["anna"].pk], "persons-1")
     assert found(admin, state="in-sync") == ["Anna Berg"]
     assert found(admin, state="waiting") == ["Bob Ode"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.models import CreateIntent, PendingChange, Person, SalesforceRecord
+from syncer.models import Claim, CreateIntent, PendingChange, Person, SalesforceRecord
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.outcomes import Result
-from syncer.sync.store import outbox
+from syncer.sync.store import claims
 
 pytestmark = pytest.mark.django_db
 
@@ -229,15 +229,15 @@ def test_one_refused_person_stops_no_other(sandbox, sync_person):
 
 def test_a_person_in_another_workers_hands_is_left_alone(sandbox, sync_person):
     kim = person()
-    outbox.claim([kim.pk], "persons-other")
+    claims.take([kim.pk], "persons-other")
     assert sync_person(kim).result is Result.BUSY
     assert sandbox.count("Lead") == 0
 
 
 def test_a_claim_that_ran_out_is_taken_over(sandbox, sync_person):
     kim = person()
-    outbox.claim([kim.pk], "persons-dead")
-    PendingChange.objects.update(claimed_until="2020-01-01T00:00Z")
+    claims.take([kim.pk], "persons-dead")
+    Claim.objects.update(until="2020-01-01T00:00Z")
     assert sync_person(kim).result is Result.CREATED
 
 

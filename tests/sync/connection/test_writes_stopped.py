@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from syncer import schedule
 from syncer.admin.state.why import why
-from syncer.models import ActivityType, CreateIntent, PendingChange, Person, SyncMode, SyncUser, SyncUserState
+from syncer.models import ActivityType, Claim, CreateIntent, PendingChange, Person, SyncMode, SyncUser, SyncUserState
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 
@@ -103,7 +103,8 @@ def test_it_works_at_once_in_a_cycle_that_has_begun(sandbox, cycle, pair, monkey
     assert run.status == "completed"
     assert "is stopped, so nothing was sent" in run.notes[0]
     assert sandbox.read(lead)["Title"] == "Buyer"
-    assert PendingChange.objects.get().claim == ""
+    assert PendingChange.objects.get().state == "pending"
+    assert not Claim.objects.exists()
     monkeypatch.undo()
     assert cycle().status == "completed"
     schedule.allow_writing()

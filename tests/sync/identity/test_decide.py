@@ -62,7 +62,6 @@ def person(number: int = 1, **more: Any) -> PersonState:
         "updated_at": NOW,
         "link": None,
         "pending": "",
-        "claim": "",
         "attempts": 0,
         "error_code": "",
         "in_doubt": {},

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from syncer.models import ActivityLogEntry, FormerId, PendingChange, Person, SalesforceRecord, SyncMode
+from syncer.sync.store import claims
 
 pytestmark = pytest.mark.django_db
 
@@ -139,16 +140,14 @@ def test_the_survivor_that_nobody_here_knew_is_taken_over_by_the_losers_person(s
 
 def test_merging_persons_gives_up_when_one_is_edited_and_does_it_then(sandbox, cycle):
     """The loser is in another worker's hands: the merge waits for the next cycle, and nothing is half done."""
-    from syncer.sync.store import outbox
-
     winner, loser = sandbox.lead(LastName="Winner"), sandbox.lead(LastName="Loser")
     cycle()
     busy = Person.objects.get(sfdc_id=loser)
-    outbox.claim([busy.pk], "persons-other")
+    claims.take([busy.pk], "persons-other")
     sandbox.control("POST", "merge", object="Lead", winner=winner, losers=[loser])
     cycle()
     assert Person.objects.count() == 2
-    PendingChange.objects.all().delete()
+    claims.let_go("persons-other")
     cycle()
     assert Person.objects.count() == 1
 

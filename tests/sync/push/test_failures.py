@@ -8,7 +8,6 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from syncer.models import PendingChange, Person
 from syncer.sync.plan import Plan, Planned
@@ -199,11 +198,11 @@ def test_a_refresh_is_no_retry(sandbox, cycle, refused, sync_person, log):
     from syncer.sync.options import Action, SyncOptions
 
     assert sync_person(refused, options=SyncOptions(action=Action.REFRESH)).ok
-    assert (pending().state, pending().claim, pending().next_attempt) == ("failed", "", TWO_AT_NIGHT)
+    assert (pending().state, pending().next_attempt) == ("failed", TWO_AT_NIGHT)
     cycle()
     assert tries(log, refused) == 1
     assert not sync_person(refused).ok
-    assert (pending().state, pending().claim) == ("failed", "")
+    assert pending().state == "failed"
     assert tries(log, refused) == 2
 
 
@@ -215,7 +214,7 @@ def test_a_lost_answer_to_somebodys_retry_is_found_out_by_the_next_cycle(sandbox
     sandbox.fault("/composite/sobjects", "drop_before", times=1)
     with pytest.raises((CannotSync, OutcomeUnknown)):
         sync_person(refused)
-    assert (pending().state, pending().claim) == ("pending", "")
+    assert pending().state == "pending"
     cycle()
     assert sandbox.read(refused.sfdc_id)["Title"] == "Head Buyer"
 
@@ -326,25 +325,3 @@ def test_the_command_refuses_an_unknown_person_and_does_nothing(db, capsys):
     assert stopped.value.code == 1
     assert "no person '999999'" in capsys.readouterr().err
     assert waiting() == set()
-
-
-def test_looking_for_what_dead_workers_held_reads_no_row_that_nobody_holds(db):
-    """Its cost must not grow with what waits."""
-    Person.objects.bulk_create(
-        Person(last_name=str(n), sfdc_type="Lead", sfdc_id=f"00Q{n:012}AAA") for n in range(3000)
-    )
-    PendingChange.objects.bulk_create(PendingChange(person=person, revision=1) for person in Person.objects.all())
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE syncer_pendingchange")
-    with CaptureQueriesContext(connection) as captured:
-        outbox.recover(cycles=True)
-    explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
-    statements = [query["sql"] for query in captured if query["sql"].startswith(("DELETE", "UPDATE"))]
-    assert statements
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(explain + statement)
-            plan = str(cursor.fetchall())
-            assert "Seq Scan on syncer_pendingchange" not in plan
-            assert "SCAN syncer_pendingchange'" not in plan
-            assert "syncer_pending_claimed" in plan or "syncer_pending_failed" in plan

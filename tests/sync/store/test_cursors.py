@@ -1,4 +1,4 @@
-"""Cursors are written by a cycle and by actions beside it: neither loses what the other has stored."""
+"""A cycle moves its cursors, and actions beside it postpone records: neither loses what the other has stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from syncer.models import SyncCursor, SyncRun
 from syncer.salesforce.caller import Timing
 from syncer.sync.context import Context
 from syncer.sync.pull.database import Database
-from syncer.sync.store import cursors
+from syncer.sync.store import cursors, postponed
 
 pytestmark = pytest.mark.django_db
 
@@ -26,21 +26,32 @@ def stored() -> SyncCursor:
     return SyncCursor.objects.get(object="Contact")
 
 
-def test_an_action_may_make_the_cursor_that_a_first_read_has_not_stored_yet(context, time):
+def test_what_an_action_postpones_while_a_cycle_reads_is_not_lost(context, time):
+    postponed.postpone(context, "Contact", ["003A", "003B"], context.no_reading())
     cursor = cursors.cursor_for(context, "Contact")
-    cursors.postpone(context, "Contact", ["003A"])
+    reading = context.no_reading()
+    postponed.postpone(
+        context, "Contact", ["003C", "003B"], context.no_reading()
+    )  # of 003B the cycle has an older state
     cursor.read_to = time()
     cursors.store(context, cursor)
-    assert (stored().read_to, stored().postponed) == (time(), ["003A"])
+    postponed.settle(context, "Contact", ["003A", "003B"], reading)
+    assert stored().read_to == time()
+    assert postponed.of(context, "Contact") == ["003B", "003C"]
+    postponed.settle(context, "Contact", ["003B", "003C"], context.no_reading())
+    assert postponed.of(context, "Contact") == []
 
 
-def test_what_an_action_postpones_while_a_cycle_reads_is_not_lost(context, time):
-    cursors.postpone(context, "Contact", ["003A", "003B"])
+def test_a_cursor_that_was_forgotten_while_a_cycle_read_stays_forgotten(context, time):
+    cursors.store(context, cursors.cursor_for(context, "Contact"))
     cursor = cursors.cursor_for(context, "Contact")
-    cursors.postpone(context, "Contact", ["003C"])
-    cursor.postponed = ["003B", "003D"]  # 003A was read now, 003D has to be read again
+    cursors.forget(context.sync_user)
+    cursor.read_to = time()
     cursors.store(context, cursor)
-    assert stored().postponed == ["003B", "003D", "003C"]
-    cursor.postponed = []
-    cursors.store(context, cursor)
-    assert stored().postponed == []
+    assert not SyncCursor.objects.exists()
+
+
+def test_more_records_are_postponed_than_one_statement_takes(context):
+    ids = [f"003{number:012}AAA" for number in range(40_000)]
+    postponed.postpone(context, "Contact", ids, context.no_reading())
+    assert postponed.of(context, "Contact") == ids

@@ -25,7 +25,7 @@ def test_a_write_by_another_file_is_noticed():
 
 
 def test_a_write_by_the_tables_own_file_is_not():
-    assert write_from("syncer/sync/store/outbox.py", "PendingChange.objects.filter(claim='a').update(attempts=1)") == []
+    assert write_from("syncer/sync/store/outbox.py", "PendingChange.objects.filter(state='a').update(attempts=1)") == []
 
 
 @pytest.mark.parametrize(

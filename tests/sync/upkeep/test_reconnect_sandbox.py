@@ -202,7 +202,7 @@ def test_it_goes_on_where_it_was_broken_off(sandbox, cycle, leads, reconnect, mo
         batches.append(1)
         if len(batches) == 3:
             raise KeyboardInterrupt
-        store(*args)
+        return store(*args)
 
     monkeypatch.setattr(module, "_store", killed)
     with pytest.raises(KeyboardInterrupt):
