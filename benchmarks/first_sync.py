@@ -67,14 +67,15 @@ def measure(url: str, org: dict[str, str]) -> dict[str, Any]:
     run("migrate", "-v0", env=env)
     run("flush", "--noinput", "-v0", env=env)
     run("add_sync_user", "Bench", "--login-url", org["url"], env=env)
-    _, idle, _ = timed("check", env=env)
-    output, peak, seconds = timed("runsync", "--json", env=env)
+    _, idle, _, starting = timed("check", env=env)
+    output, peak, seconds, cpu = timed("runsync", "--json", env=env)
     summary = json.loads(output)
-    again, _, quiet = timed("runsync", "--json", env=env)
+    again, _, quiet, _ = timed("runsync", "--json", env=env)
     return {
         "persons": summary["received"]["created"],
         "seconds": round(seconds, 2),
         "cycle_seconds": summary["seconds"],
+        "cpu_ms_per_person": round((cpu - starting) * 1000 / summary["received"]["created"], 3),
         "api_calls": summary["api_calls"],
         "idle_mb": round(idle, 1),
         "peak_mb": round(peak, 1),
@@ -93,8 +94,9 @@ def run(*arguments: str, env: dict[str, str]) -> str:
     return done.stdout
 
 
-def timed(*arguments: str, env: dict[str, str]) -> tuple[str, float, float]:
-    """What the command printed, its peak memory in MB by the operating system's account, and the seconds it took."""
+def timed(*arguments: str, env: dict[str, str]) -> tuple[str, float, float, float]:
+    """What the command printed, its peak memory in MB by the operating system's account, the seconds it took, and the
+    seconds of CPU."""
     reader, writer = os.pipe()
     began = time.monotonic()
     pid = os.posix_spawn(
@@ -109,7 +111,7 @@ def timed(*arguments: str, env: dict[str, str]) -> tuple[str, float, float]:
     _, status, usage = os.wait4(pid, 0)
     if status:
         sys.exit(f"manage.py {arguments[0]} failed with {os.waitstatus_to_exitcode(status)}.")
-    return text, _megabytes(usage), time.monotonic() - began
+    return text, _megabytes(usage), time.monotonic() - began, usage.ru_utime + usage.ru_stime
 
 
 def _megabytes(usage: resource.struct_rusage) -> float:

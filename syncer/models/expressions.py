@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Func
+from django.db.models import F, Func, Q
+from django.db.models.lookups import In
 
 
 class RandomUUID(Func):
@@ -19,6 +20,34 @@ class RandomUUID(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return super().as_sql(compiler, connection, template="lower(hex(randomblob(16)))", **extra)
+
+
+class Unindexed(Func):
+    """A column by which the database is not to look rows up, although it has an index of it: nearly all rows agree.
+
+    SQLite has no statistics of a database that was never analysed, and takes any index on equality for a good one; a
+    unary plus keeps it from that ("The SQLite Query Optimizer Overview", 8.2). PostgreSQL knows by itself.
+    """
+
+    template = "%(expressions)s"
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return super().as_sql(compiler, connection, template="+%(expressions)s", **extra)
+
+
+def unindexed(column: str, *values: str) -> Q:
+    """That a column has one of these values, without looking rows up by it (``Unindexed``)."""
+    return Q(In(Unindexed(column), values))
+
+
+class NoText(Func):
+    """The empty text written into the statement: SQLite takes a partial index (``… WHERE NOT column = ''``) only for a
+    condition that it can read there ("Partial Indexes", 2)."""
+
+    template = "''"
+    arity = 0
+    output_field = models.CharField()
 
 
 class PatchJSON(Func):

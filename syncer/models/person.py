@@ -225,7 +225,7 @@ class FormerId(models.Model):
         verbose_name = "former Salesforce id"
         constraints = [
             # One person per former id; the look-up when Salesforce still names it.
-            models.UniqueConstraint(fields=["organisation", "object", "record_id"], name="syncer_former_id_unique"),
+            models.UniqueConstraint(fields=["organisation", "record_id", "object"], name="syncer_former_id_unique"),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models.functions import Lower
 
 from syncer.models import CreateIntent, FormerId, Person, SalesforceRecord, Tombstone
+from syncer.models.expressions import NoText
 from syncer.salesforce import soql
 from syncer.salesforce.client import Subrequest
 from syncer.sync.connection.pages import all_rows, first_page
@@ -172,11 +173,12 @@ def _by_uuid(records: Iterable[RemoteRecord]) -> dict[str, PersonState]:
 
 
 def _open_creates() -> list[tuple[CreateIntent, PersonState]]:
-    intents = list(CreateIntent.objects.filter(external_id=False, person__sfdc_type=""))
+    intents = list(CreateIntent.objects.filter(external_id=False))
     if not intents:
         return []
     persons = person_state.by_ids(intent.person_id for intent in intents)
-    return [(intent, persons[intent.person_id]) for intent in intents if intent.person_id in persons]
+    pairs = [(intent, persons[intent.person_id]) for intent in intents if intent.person_id in persons]
+    return [(intent, person) for intent, person in pairs if not person.sfdc_type]
 
 
 def _creating(context: Context, persons: Iterable[PersonState]) -> frozenset[int]:
@@ -187,12 +189,13 @@ def _creating(context: Context, persons: Iterable[PersonState]) -> frozenset[int
 
 
 def _losers(context: Context, records: Iterable[RemoteRecord]) -> dict[str, PersonState]:
-    persons = Person.objects.filter(
-        record__organisation=context.organisation,
-        record__merged_into__in=[record.id for record in records],
-        sfdc_is_deleted=True,
+    """Persons whose record was merged into one of these; there hardly ever is one, so that is asked first."""
+    merged = SalesforceRecord.objects.exclude(merged_into=NoText()).filter(
+        merged_into__in=[record.id for record in records]
     )
-    return {person.link.merged_into: person for person in person_state.load(persons) if person.link}
+    ids = [pk for pk, of in merged.values_list("person_id", "organisation") if of == context.organisation]
+    persons = person_state.by_ids(ids).values() if ids else ()
+    return {person.link.merged_into: person for person in persons if person.link and person.sfdc_is_deleted}
 
 
 def _by_email(context: Context, records: Iterable[RemoteRecord]) -> dict[str, SameAddress]:

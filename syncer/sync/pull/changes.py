@@ -20,7 +20,7 @@ from syncer.sync.persons.record import OVERLAP, Gap, Reading, stamp_of
 from syncer.sync.pull.look_again import look_again
 from syncer.sync.pull.records import receive_records
 from syncer.sync.pull.visibility import IDS_A_QUERY, ask_for_unseen, take_by_id
-from syncer.sync.store import links, postponed
+from syncer.sync.store import intents, links, postponed
 from syncer.sync.store.cursors import cursor_for
 
 #: Records whose fields can be decided now that are read again in one cycle; the next one goes on with the rest.
@@ -61,9 +61,9 @@ def change_query(fields: ObjectMap, cursor: SyncCursor, *, full: bool = False, g
 def _first_known(cursor: SyncCursor) -> datetime | None:
     """Since when records have persons here although their object was not read to the end yet: a read that was broken
     off has made some, and leads have been made for others."""
-    intents = CreateIntent.objects.filter(person__sfdc_type="").aggregate(first=Min("asked_at"))
-    links = SalesforceRecord.objects.filter(object=cursor.object).aggregate(first=Min("read_at"))
-    return min((at for at in (cursor.reading_since, intents["first"], links["first"]) if at), default=None)
+    creates = CreateIntent.objects.filter(intents.UNLINKED).aggregate(first=Min("asked_at"))
+    read = SalesforceRecord.objects.filter(object=cursor.object).aggregate(first=Min("read_at"))
+    return min((at for at in (cursor.reading_since, creates["first"], read["first"]) if at), default=None)
 
 
 def receive(context: Context, sobject: str, first: Page, reading: Reading) -> None:

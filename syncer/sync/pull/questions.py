@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from django.db.models.functions import Lower
 
 from syncer.models import ActivityType, FormerId, PendingChange, PendingState, Person, SalesforceRecord, Tombstone
+from syncer.models.expressions import unindexed
 from syncer.sync.context import Context
 from syncer.sync.identity.candidates import address, address_forms
 from syncer.sync.outcomes import Code
@@ -62,7 +63,8 @@ def _failure(question: Question) -> Failure:
 def close_settled(context: Context) -> None:
     """Close the questions of persons whose address is theirs alone by now, once everything has been read. What a cycle
     has asked goes; a create that somebody asked for is tried again."""
-    asked = PendingChange.objects.filter(error_code__in=ABOUT_ADDRESSES, person__sfdc_type="").order_by("person_id")
+    unlinked = unindexed("person__sfdc_type", "")
+    asked = PendingChange.objects.filter(unlinked, error_code__in=ABOUT_ADDRESSES).order_by("person_id")
     whose = list(asked.values_list("person_id", flat=True))
     if len(whose) > MOST:  # beginning anywhere, so that each has its turn
         first = context.random.randrange(len(whose))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from syncer.models import ActivityType, SalesforceRecord
+from syncer.models.expressions import unindexed
 from syncer.salesforce import soql
 from syncer.sync.connection.pages import Rows, all_rows, field_errors
 from syncer.sync.context import Context
@@ -54,7 +55,7 @@ def ask_for_unseen(context: Context, sobject: str, sequence: int) -> None:
     are hidden. Persons that are hidden already cost nothing."""
     after = hidden = 0
     unread = SalesforceRecord.objects.filter(
-        organisation=context.organisation,
+        unindexed("organisation", context.organisation),
         object=sobject,
         hidden_since__isnull=True,
         person__sfdc_is_deleted=False,

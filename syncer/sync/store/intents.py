@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
+from syncer.models.expressions import unindexed
 from syncer.sync.context import Context
 from syncer.sync.merge import Value
 from syncer.sync.store import bulk_sql, claims
@@ -22,6 +23,8 @@ from syncer.sync.store.transactions import repeated, wait_briefly
 #: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then. It leaves
 #: at most ``context.SENT_WITHIN`` after its intent.
 LATE_COMMIT = timedelta(minutes=15)
+#: Of intents: the person has no record. There are few intents, and many persons of each SFDC type.
+UNLINKED = unindexed("person__sfdc_type", SfdcType.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
     with synced_to_disk(), transaction.atomic(durable=True):
         wait_briefly()
         free = lock_as_they_are(context, claimed)
-        owned = set(Person.objects.filter(id__in=free, sfdc_type=SfdcType.NONE).values_list("id", flat=True))
+        unlinked = unindexed("sfdc_type", SfdcType.NONE)
+        owned = set(Person.objects.filter(unlinked, id__in=free).values_list("id", flat=True))
         bulk_sql.insert(
             CreateIntent,
             ["person_id", *columns],
@@ -109,15 +113,14 @@ def may_still_come_through(context: Context, intent: CreateIntent) -> bool:
 
 def of_unknown_outcome(limit: int) -> set[int]:
     """Persons whose lead may have been made or not."""
-    unknown = CreateIntent.objects.filter(state=IntentState.UNKNOWN, person__sfdc_type="")
+    unknown = CreateIntent.objects.filter(UNLINKED, state=IntentState.UNKNOWN)
     return set(unknown.values_list("person_id", flat=True)[:limit])
 
 
 def recover() -> None:
     """Creates whose process died between the call and its answer: their outcome is unknown. A live one holds its
     claim on the person."""
-    linked = CreateIntent.objects.exclude(person__sfdc_type="").values_list("pk", flat=True)
-    forget(list(linked))
+    forget(list(CreateIntent.objects.exclude(UNLINKED).values_list("pk", flat=True)))
     dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__claim__until__gt=Now())
     mark_unknown(list(dead.values_list("pk", flat=True)))
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 
 from syncer.models import PendingChange, PendingState, Person
+from syncer.models.expressions import unindexed
 from syncer.sync.outcomes import Code
 from syncer.sync.store import bulk_sql
 
@@ -83,7 +84,8 @@ def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:
 def creates_to_repeat(now: datetime, limit: int) -> set[int]:
     """Persons who are not in Salesforce, whose create was refused and who were corrected since, or whose nightly retry
     has come. Nobody has asked for a create of those whom a cycle could not link."""
-    not_there = PendingChange.objects.filter(person__sfdc_type="").exclude(error_code=Code.AMBIGUOUS)
+    unlinked = unindexed("person__sfdc_type", "")
+    not_there = PendingChange.objects.filter(unlinked).exclude(error_code=Code.AMBIGUOUS)
     due_now = Q(next_attempt__isnull=True) | Q(next_attempt__lte=now)
     corrected = not_there.filter(due_now, state=PendingState.PENDING)
     found = set(corrected.values_list("person_id", flat=True)[:limit])
@@ -115,7 +117,8 @@ def retry_object(sobject: str) -> int:
     who are not in Salesforce yet, for whom a Lead is made."""
     types = ["Lead", ""] if sobject == "Lead" else [sobject]
     failed = PendingChange.objects.filter(state=PendingState.FAILED).exclude(error_code__in=DECISIONS)
-    return _put_back_of(failed, failed.filter(person__sfdc_type__in=types).values_list("person_id", flat=True))
+    concerned = failed.filter(unindexed("person__sfdc_type", *types))
+    return _put_back_of(failed, concerned.values_list("person_id", flat=True))
 
 
 def _put_back_of(rows: QuerySet[PendingChange], person_ids: Iterable[int]) -> int:
