@@ -49,6 +49,11 @@ class FieldMapping(models.Model):
         help_text="Otherwise the next cycle fills the field in for every record.",
     )
     problem = models.CharField(max_length=255, blank=True, editable=False)
+    too_complicated = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Switched off by a cycle, because Salesforce refuses to read the field, even alone.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

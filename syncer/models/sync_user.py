@@ -157,6 +157,9 @@ class SalesforceObject(models.Model):
     records_a_call = models.PositiveIntegerField(
         "records at a time", null=True, help_text="So many are sent at once, because Salesforce refused more."
     )
+    fields_a_query = models.PositiveIntegerField(
+        "fields at a time", null=True, help_text="So many are asked for in one query, because Salesforce refused more."
+    )
 
     class Meta:
         constraints = [

@@ -42,6 +42,9 @@ __all__ = [
 LONGEST_PATH = 8_000
 
 
+#: The statuses that say so.
+ADDRESS_TOO_LONG = (414, 431)
+
 #: Asks for the smallest pages that Salesforce makes ("Query Options Header", REST API Developer Guide).
 SMALL_PAGES: Mapping[str, str] = {"Sforce-Query-Options": "batchSize=200"}
 
@@ -70,6 +73,7 @@ class UserInfo:
 class Org(Caller):
     """One organisation, for one thread. It raises what stands in errors.py; ValueError is a mistake of ours."""
 
+    _longest_path = LONGEST_PATH
     _small_pages = False  # an answer was too large: from now on, queries come in the smallest pages
 
     def composite(self, subrequests: Sequence[Subrequest], *, safe: bool) -> Answer:
@@ -117,14 +121,19 @@ class Org(Caller):
     def query(self, soql: str, *, deleted: bool = False) -> Page:
         """The first page of a query; ``deleted`` adds deleted and merged rows. Long queries travel in a body."""
         path = query_path(soql, deleted)
-        if len(path) <= LONGEST_PATH:
-            return self._smaller_if_too_large(
-                lambda: self._page_through(
-                    lambda client, rest: client.query(soql, deleted, headers=self._page_headers, **rest),
-                    soql,
-                    deleted=deleted,
+        if len(path) <= self._longest_path:
+            try:
+                return self._smaller_if_too_large(
+                    lambda: self._page_through(
+                        lambda client, rest: client.query(soql, deleted, headers=self._page_headers, **rest),
+                        soql,
+                        deleted=deleted,
+                    )
                 )
-            )
+            except Refused as error:
+                if error.http_status not in ADDRESS_TOO_LONG:
+                    raise
+            self._longest_path = len(path) - 1  # what stands in between bears less
         answer = self.composite([Subrequest("GET", path, "query")], safe=True)
         response = answer["query"]
         if response.page is None:

@@ -17,6 +17,7 @@ class Recovery(Enum):
     RETRY_SOON = "retry soon"  # passes by itself: again in this cycle, with backoff
     RETRY_LATER = "retry later"  # an automation failed: next cycles, then nightly
     WAIT_FOR_CHANGE = "wait for change"  # the same data will be refused again
+    ASK_LESS = "ask less"  # a query for fewer fields may be carried out
     REFRESH_FIELDS = "refresh fields"  # the describe is out of date: read it, repeat without the field
     GONE = "gone"  # the record is no longer what it was: find out (deleted, merged, converted)
     STOP_FOR_LIMIT = "stop for limit"  # the day's API calls are used up
@@ -51,6 +52,11 @@ _AUTOMATION = Policy(
     Recovery.RETRY_LATER,
     "An automation in Salesforce failed while saving.",
     "Send the admin this message. We retry at night.",
+)
+_TOO_MUCH = Policy(
+    Recovery.ASK_LESS,
+    "Salesforce finds what is asked for too complicated or too long.",
+    "Nothing to do: fewer fields are asked for at a time. If that does not help, the admin simplifies the formulas.",
 )
 _FIELDS = Policy(
     Recovery.REFRESH_FIELDS,
@@ -148,6 +154,12 @@ POLICIES: dict[str, Policy] = {
     ),
     "INVALID_TYPE_ON_FIELD_IN_RECORD": _TYPE,
     "JSON_PARSER_ERROR": _TYPE,
+    "QUERY_TOO_COMPLICATED": _TOO_MUCH,
+    "MALFORMED_QUERY": _TOO_MUCH,  # ours are well formed: it is longer than a statement may be
+    "URI_TOO_LONG": _TOO_MUCH,
+    "REQUEST_HEADER_FIELDS_TOO_LARGE": _TOO_MUCH,
+    "HTTP_414": _TOO_MUCH,
+    "HTTP_431": _TOO_MUCH,
     "MALFORMED_ID": Policy(
         Recovery.WAIT_FOR_CHANGE, '"{value}" is not an id of the right kind for {field}.', "Choose another record."
     ),

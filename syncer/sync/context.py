@@ -21,7 +21,7 @@ from syncer.salesforce.client import Answer, Org, Page, Subrequest
 from syncer.salesforce.transport import open_session
 from syncer.salesforce.validity import Validity, uptime
 from syncer.sync.errors import OutOfTime, ReserveReached
-from syncer.sync.fields.object_map import ObjectMap, object_map
+from syncer.sync.fields.object_map import Bears, ObjectMap, object_map
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.persons.merged import Applied, Merged, Pair, Question
 from syncer.sync.persons.person_state import PersonState
@@ -99,6 +99,7 @@ class Context:
     random: random_module.Random = field(default_factory=random_module.Random)
     maps: dict[str, ObjectMap] = field(default_factory=dict)
     fields_are_fresh: bool = False  # the describes were read in this run: what is refused about a field is no surprise
+    bears: dict[str, Bears] = field(default_factory=dict)  # object → what a query bears, found out in this run
     short_pages: bool = False  # Salesforce has cut what a request was to read before it writes
     converting: set[str] = field(default_factory=set)  # contacts of converted leads whose persons were busy
     received: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
@@ -191,7 +192,8 @@ class Context:
             self.run.notes.append(sentence)
 
     def load_maps(self) -> None:
-        self.maps = {name: object_map(self.sync_user, name) for name in OBJECTS}
+        maps = {name: object_map(self.sync_user, name) for name in OBJECTS}
+        self.maps = {name: fields.bearing(self.bears.get(name, Bears())) for name, fields in maps.items()}
 
     def counters(self) -> dict[str, Any]:
         return {"received": dict(self.received), "sent": dict(self.sent)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import OperationalError
 
-from syncer.salesforce.errors import ConfigurationError
+from syncer.salesforce.errors import ConfigurationError, SalesforceError
 from syncer.salesforce.usage import DailyUsage
 from syncer.sync.outcomes import Code
 
@@ -85,6 +85,14 @@ class ManyAtFault(CannotSync):
 
 class FieldsChanged(Exception):
     """Salesforce refused a field that the last describe showed: the describe has to be read again."""
+
+
+class TooMuchAsked(FieldsChanged):
+    """Salesforce found a query too complicated or too long: fewer fields have to be asked for at a time."""
+
+    def __init__(self, refusal: SalesforceError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 #: Tries with a fresh describe before a cycle or an action gives up.

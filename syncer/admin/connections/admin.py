@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -9,8 +10,8 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST
 
 from syncer import secrets
@@ -20,7 +21,7 @@ from syncer.admin.dashboard.switches import ADMINISTER, record, require_permissi
 from syncer.admin.state.create_guarantee import guarantee
 from syncer.admin.ui import display
 from syncer.admin.ui.base import CalmAdmin
-from syncer.models import RunKind, RunStatus, SyncMode, SyncRun, SyncUser, SyncUserState
+from syncer.models import RunKind, RunStatus, SalesforceObject, SyncMode, SyncRun, SyncUser, SyncUserState
 from syncer.salesforce.ways import WAYS
 from syncer.sync.outcomes import Code
 from syncer.sync.upkeep.reconnect_sandbox import start_run
@@ -51,6 +52,7 @@ class SyncUserAdmin(CalmAdmin):
         "signed_in_at",
         "secrets_state",
         "at_most_once",
+        "at_a_time",
     )
     change_form_template = "syncer/sync_user.html"
 
@@ -70,7 +72,7 @@ class SyncUserAdmin(CalmAdmin):
         if not self.has_change_permission(request, obj):
             groups[1] = ("Sign-in", {"fields": ["method_label", *sign_in]})
         if obj is not None:
-            status = ["current_state", "since", "reason", "writing", "organisation_column", "signed_in_at"]
+            status = ["current_state", "since", "reason", "writing", "organisation_column", "signed_in_at", "at_a_time"]
             groups.insert(0, ("Status", {"fields": status}))
             next(options for name, options in groups if name == "New leads")["fields"].insert(2, "at_most_once")
         return groups
@@ -170,6 +172,18 @@ class SyncUserAdmin(CalmAdmin):
     def at_most_once(self, sync_user: SyncUser) -> SafeString:
         return guarantee(sync_user).shown
 
+    @admin.display(description="records and fields at a time")
+    def at_a_time(self, sync_user: SyncUser) -> str | SafeString:
+        """What Salesforce has refused more of; the cycles have found it out."""
+        told = [sentence for described in sync_user.described.order_by("name") for sentence in bears(described)]
+        refused = sync_user.mappings.filter(enabled=False, too_complicated=True).order_by("object", "salesforce_field")
+        told += [
+            f"{m.object}: {m.salesforce_field} is switched off, because it is refused even alone." for m in refused
+        ]
+        if not told:
+            return "As many as Salesforce's limits allow"
+        return format_html_join(mark_safe("<br>"), "{}", ((sentence,) for sentence in told))
+
     @admin.display(description="stored secrets")
     def secrets_state(self, sync_user: SyncUser) -> str:
         try:
@@ -177,6 +191,17 @@ class SyncUserAdmin(CalmAdmin):
         except secrets.SecretsUnreadable as error:
             return str(error)
         return f"{', '.join(names).capitalize()} (encrypted, never shown)" if names else "None"
+
+
+def bears(described: SalesforceObject) -> Iterator[str]:
+    """How much of an object Salesforce takes at a time, where that is less than usual."""
+    if described.records_a_call is not None:
+        yield f"{described.name}: {described.records_a_call} records are sent at a time, because more were refused."
+    if described.fields_a_query is not None:
+        yield (
+            f"{described.name}: {described.fields_a_query} fields are asked for at a time, because Salesforce found "
+            "more too complicated or too long. Each further query costs API calls, so fewer mapped formulas are faster."
+        )
 
 
 def was_refused(request: HttpRequest, sync_user: SyncUser) -> bool:

@@ -216,6 +216,12 @@ class FieldMappingAdmin(CalmAdmin):
 
     @admin.display(description="state")
     def condition(self, mapping: FieldMapping) -> SafeString:
+        if not mapping.enabled and mapping.too_complicated:
+            return format_html(
+                '{} <span class="note">Salesforce refuses to read it, even alone: it is too complicated. When the '
+                "formula is simpler, switch it on again.</span>",
+                display.chip("Off", "bad"),
+            )
         if not mapping.enabled:
             return display.chip("Off", "off")
         if not mapping.readable:
@@ -253,7 +259,9 @@ class FieldMappingAdmin(CalmAdmin):
     def _switch(self, request: HttpRequest, queryset: QuerySet[FieldMapping], on: bool) -> None:
         word = "on" if on else "off"
         changed = list(queryset.exclude(enabled=on).order_by("pk"))
-        FieldMapping.objects.filter(pk__in=[mapping.pk for mapping in changed]).update(enabled=on)
+        FieldMapping.objects.filter(pk__in=[mapping.pk for mapping in changed]).update(
+            enabled=on, too_complicated=False
+        )
         for sobject in {mapping.object for mapping in changed}:
             outbox.retry_object(sobject)
         if changed:

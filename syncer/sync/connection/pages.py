@@ -10,9 +10,11 @@ from syncer.salesforce.client import Answer, Page
 from syncer.salesforce.codes import EdgeCode
 from syncer.salesforce.errors import ListLost, Recovery, Refused, Unavailable, policy_for
 from syncer.sync.context import Context
-from syncer.sync.errors import FieldsChanged
+from syncer.sync.errors import FieldsChanged, TooMuchAsked
 from syncer.sync.persons.record import Reading
 
+#: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
+IDS_A_QUERY = 500
 #: Rows that a query may bring beyond those that it announced: some are made while it is read.
 MORE_THAN_ANNOUNCED = 2_000
 #: Pages in a row without any row.
@@ -107,10 +109,13 @@ def all_rows(context: Context, first: Page) -> Rows:
 
 @contextmanager
 def field_errors() -> Iterator[None]:
-    """A query refused for one of its fields raises FieldsChanged: access was taken away, or the field is gone."""
+    """A query refused for one of its fields raises FieldsChanged: access was taken away, or the field is gone. One
+    that asks for too much raises TooMuchAsked, which is one of those."""
     try:
         yield
     except Refused as error:
         if policy_for(error.code).recovery is Recovery.REFRESH_FIELDS:
             raise FieldsChanged from error
+        if policy_for(error.code).recovery is Recovery.ASK_LESS:
+            raise TooMuchAsked(error) from error
         raise

@@ -29,6 +29,7 @@ from syncer.sync.identity.candidates import Found
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import PersonOutcome, unknown
 from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
+from syncer.sync.pull.rest_of_rows import complete
 from syncer.sync.push.failures import needs_fresh_fields
 from syncer.sync.push.portions import perhaps_because_of_others
 from syncer.sync.push.request import refusal_of_data
@@ -143,7 +144,7 @@ def _read_made(
         if fields.external_id_field is None:
             text = soql.select(list(fields.select), "Lead", where=soql.in_("Id", ids))
             answer, reading = context.ask([Subrequest("GET", soql.query_path(text), "after")])
-        rows = all_rows(context, first_page(answer, "after"))
+        rows = complete(context, fields, all_rows(context, first_page(answer, "after")))
     except (SalesforceError, FieldsChanged, OutOfTime):
         return {}, reading
     records, _ = parse_all(fields, rows)

@@ -19,6 +19,7 @@ from syncer.sync.identity.candidates import Found, address, askable, former_ids,
 from syncer.sync.identity.decide import is_what_was_sent, may_be_of, without_former
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
+from syncer.sync.pull.rest_of_rows import complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,12 @@ def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str]
         for sobject, fields in context.maps.items()
         if f"free{sobject}" in queries
         for record in _readable(
+            context,
             fields,
             found,
             all_rows(context, first_page(answer, f"free{sobject}")),
             strangers,
-            lost={i.person_id for i in lost},
+            lost={intent.person_id for intent in lost},
         )
     ]
     _sort_in(context, found, records, wanted)
@@ -68,12 +70,18 @@ def find(context: Context, persons: Sequence[PersonState], chosen: Iterable[str]
 
 
 def _readable(
-    fields: ObjectMap, found: Found, rows: Rows, persons: Iterable[PersonState], *, lost: Container[int] = ()
+    context: Context,
+    fields: ObjectMap,
+    found: Found,
+    rows: Rows,
+    persons: Iterable[PersonState],
+    *,
+    lost: Container[int] = (),
 ) -> list[RemoteRecord]:
     """The records in an answer. Of rows that can't be read it is kept whose they may be: of these persons. ``lost``:
     whose answer to a create was lost."""
     persons = list(persons)
-    records, bad = parse_all(fields, rows)
+    records, bad = parse_all(fields, complete(context, fields, rows))
     if rows.nameless:
         message = f"A {fields.object} came without a readable Id."
         found.unreadable |= {person.id: message for person in persons}
@@ -141,7 +149,7 @@ def under_uuids(
 ) -> Found:
     """What stands under the UUIDs of these persons, of an answer to a query for them."""
     found = Found(reading)
-    candidates = _by_uuid(context, found, _readable(fields, found, rows, persons))
+    candidates = _by_uuid(context, found, _readable(context, fields, found, rows, persons))
     found.owners = owners(context, [record.id for record in candidates])
     return found
 

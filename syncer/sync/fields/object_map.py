@@ -23,6 +23,8 @@ PERSON_COLUMNS: dict[str, models.Field[Any, Any]] = {
     for field in Person._meta.concrete_fields
     if field.name not in Person.BOOKKEEPING and field.name != "custom"
 }
+#: What every query for records asks for.
+ROW = ("Id", "SystemModstamp")
 #: Digits of a whole number that both databases hold.
 LONGEST_NUMBER = 18
 
@@ -122,12 +124,28 @@ def _to_text(field: MappedField, value: Value, longest: int | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Bears:
+    """What Salesforce was found to bear in one query: ``most`` mapped fields at a time (None: all), not ``without``."""
+
+    most: int | None = None
+    without: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectMap:
-    """All mapped fields of one object that the sync user can see, and what a query has to ask for."""
+    """All mapped fields of one object that the sync user can see, and what queries have to ask for.
+
+    ``select``: what a query for records asks for: what the engine itself reads (``base``), and as many mapped fields as
+    Salesforce bears in one (``most``; None: no limit is known). ``rest``: what is asked for behind it, by id
+    (``pull.rest_of_rows``), in as many queries.
+    """
 
     object: str
     fields: tuple[MappedField, ...]
+    base: tuple[str, ...]
+    most: int | None
     select: tuple[str, ...]
+    rest: tuple[tuple[str, ...], ...]
     external_id_field: str | None  # the unique external id that carries the person's UUID, when there is one
     together: Mapping[str, str]  # a state and its country, where they are picklists
 
@@ -141,6 +159,11 @@ class ObjectMap:
         checkbox = SYNCED[self.object].ends_as
         return soql.equals(checkbox, False) if checkbox in self.select else None
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """Everything that is asked for, in however many queries."""
+        return frozenset(self.select).union(*self.rest)
+
     def field(self, person_field: str) -> MappedField | None:
         return next((f for f in self.fields if f.person_field == person_field), None)
 
@@ -148,12 +171,17 @@ class ObjectMap:
         """The map of these fields alone."""
         wanted = {name.lower() for name in salesforce_fields}
         fields = tuple(f for f in self.fields if f.salesforce_field.lower() in wanted)
-        names = [f.salesforce_field for f in fields]
         # By its id, a parent is followed from then on.
-        synced = SYNCED[self.object]
-        names += [parent.reference for name in names if (parent := synced.parent_of(name)) is not None]
-        select = ("Id", "SystemModstamp", *dict.fromkeys(names))
-        return replace(self, fields=fields, select=select)
+        parents = (SYNCED[self.object].parent_of(f.salesforce_field) for f in fields)
+        base = tuple(dict.fromkeys([*ROW, *(parent.reference for parent in parents if parent is not None)]))
+        return replace(self, fields=fields, base=base).bearing(Bears(self.most))
+
+    def bearing(self, bears: Bears) -> ObjectMap:
+        """The map with queries that Salesforce bears."""
+        fields = tuple(f for f in self.fields if f.salesforce_field not in bears.without)
+        most = bears.most if self.most is None else min(self.most, bears.most or self.most)
+        select, rest = _queries(self.base, fields, most)
+        return replace(self, fields=fields, most=most, select=select, rest=rest)
 
     def named(self, salesforce_fields: Iterable[str]) -> set[str]:
         """The person fields of these fields, as an answer names them."""
@@ -239,10 +267,16 @@ def object_map(sync_user: SyncUser, sobject: str) -> ObjectMap:
     fields = tuple(mapped_field(sync_user, mapping) for mapping in mappings)
     external = known.get(sync_user.external_id_field)
     usable = external is not None and external.external_id and external.unique and external.createable
+    base = _base(sobject, known, external.name if external else None, unseen_objects(sync_user))
+    most = stored.fields_a_query if stored else None
+    select, rest = _queries(base, fields, most)
     return ObjectMap(
         object=sobject,
         fields=fields,
-        select=_select(sobject, fields, known, external.name if external else None, unseen_objects(sync_user)),
+        base=base,
+        most=most,
+        select=select,
+        rest=rest,
         external_id_field=external.name if external and usable else None,
         together=partners(known, {f.salesforce_field: f.person_field for f in fields if f.rule.send}),
     )
@@ -275,18 +309,28 @@ def unseen_objects(sync_user: SyncUser) -> set[str]:
     return set(sync_user.described.filter(name__in=FOLLOWED).values_list("name", flat=True))
 
 
-def _select(
-    sobject: str,
-    fields: Iterable[MappedField],
-    known: Mapping[str, FieldDescribe],
-    external_id: str | None,
-    unseen: Container[str],
+def _base(
+    sobject: str, known: Mapping[str, FieldDescribe], external_id: str | None, unseen: Container[str]
 ) -> tuple[str, ...]:
+    """What the engine itself reads of a record, where the sync user may see it."""
     synced = SYNCED[sobject]
     seen = [parent for parent in synced.parents if parent.reference in known and parent.object not in unseen]
-    names = ["Id", "SystemModstamp"]
+    names = [*ROW]
     names += [name for name in synced.system_fields if name in known]
     names += [path for parent in seen for path in parent.paths]
     names += [external_id] if external_id else []
-    names += [field.salesforce_field for field in fields]
     return tuple(dict.fromkeys(names))
+
+
+def _queries(
+    base: tuple[str, ...], fields: Iterable[MappedField], most: int | None
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """What the first query asks for, and what the others do: formulas, which make a query complicated, come last. Where
+    Salesforce bears one field at a time, the first query has none."""
+    in_order = sorted(fields, key=lambda field: field.describe.calculated)
+    names = [name for name in dict.fromkeys(f.salesforce_field for f in in_order) if name not in base]
+    if most is None or len(names) <= most:
+        return (*base, *names), ()
+    first = most if most > 1 else 0
+    rest = tuple((*ROW, *names[start : start + most]) for start in range(first, len(names), most))
+    return (*base, *names[:first]), rest

@@ -236,7 +236,7 @@ def _records_with(context: Context, addresses: Sequence[str]) -> Iterator[tuple[
     One call; more where very many records have one of them. Raises FieldsChanged, and what the edge raises."""
     queries = {
         sobject: soql.select(
-            [path for path in SHOWN[sobject] if path in fields.select],
+            [path for path in SHOWN[sobject] if path in fields.asked],
             sobject,
             where=soql.and_(soql.in_("Email", list(addresses)), fields.live),
             limit=MOST_RECORDS,

@@ -58,7 +58,7 @@ def similar(context: Context, persons: Mapping[int, FoundAsDuplicate]) -> dict[i
 
 def _query(fields: ObjectMap, persons: Collection[FoundAsDuplicate]) -> str | None:
     """The query for records of one object: those that answers name, and those that look like the others' values."""
-    known = [path for path in SHOWN[fields.object] if path in fields.select]
+    known = [path for path in SHOWN[fields.object] if path in fields.asked]
     named = sorted({pk for person in persons for pk in person.named if object_of(pk) == fields.object})
     wanted = [soql.in_("Id", named)] if named else []
     wanted += [c for person in persons if not person.named and (c := _looks_like(known, person.values))]

@@ -122,6 +122,12 @@ class BadRecord(ValueError):
         self.record_id = record_id
 
 
+class Unsettled(BadRecord):
+    """A record that was changed, or of which a part was not answered, while it was read in several queries."""
+
+
+#: The mark of a row that has all of its fields, where they take several queries. No field has such a name.
+WHOLE = "(whole)"
 #: Stamps outside of these years are nonsense.
 FIRST_YEAR, LAST_YEAR = 1990, 2999
 
@@ -145,7 +151,10 @@ def stamp_of(row: Mapping[str, Any]) -> datetime | None:
 
 
 def parse(fields: ObjectMap, row: Mapping[str, Any]) -> RemoteRecord:
-    """A record of an answer, whose Id is well formed (``salesforce.pages``). Raises BadRecord."""
+    """A record of an answer, whose Id is well formed (``salesforce.pages``). Raises BadRecord. What was
+    not asked for to the end is no record: fields that are missing would not be missed (``pull.rest_of_rows``)."""
+    if fields.rest and WHOLE not in row:
+        raise Unsettled(row["Id"], "was being changed while it was read")
     read = _Row(row)
     owner_id = read.reference("OwnerId")
     # A queue is no person: records that it owns have no owner's name or e-mail.

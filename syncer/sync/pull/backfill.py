@@ -13,6 +13,7 @@ from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import Reading, RemoteRecord, parse_all
 from syncer.sync.pull.records import Left, merge_with
+from syncer.sync.pull.rest_of_rows import complete
 from syncer.sync.store.locking import retry_busy
 from syncer.sync.store.value_errors import in_halves
 
@@ -97,9 +98,8 @@ def _take_page(context: Context, fields: ObjectMap, reading: Reading, page: Page
     def blame(record: RemoteRecord, error: Exception) -> None:
         left.blame(fields.object, record.id, error)
 
-    records, bad = parse_all(fields, page.records)
-    for row in bad:
-        left.blame(fields.object, row.record_id, row)
+    records, bad = parse_all(fields, complete(context, fields, page.records))
+    left.take(fields.object, bad)
     busy = retry_busy(records, lambda some, attempt: in_halves(some, take, blame))
     context.store.postpone(context, fields.object, [*left.later, *(record.id for record in busy)], reading)
     if left.at_fault:

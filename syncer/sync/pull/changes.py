@@ -13,13 +13,13 @@ from syncer.models import CreateIntent, SalesforceRecord, SyncCursor
 from syncer.salesforce import soql
 from syncer.salesforce.client import Page
 from syncer.sync.connection import runs
-from syncer.sync.connection.pages import field_errors, pages
+from syncer.sync.connection.pages import IDS_A_QUERY, field_errors, pages
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.persons.record import OVERLAP, Gap, Reading, stamp_of
 from syncer.sync.pull.look_again import look_again
 from syncer.sync.pull.records import receive_records
-from syncer.sync.pull.visibility import IDS_A_QUERY, ask_for_unseen, take_by_id
+from syncer.sync.pull.visibility import ask_for_unseen, take_by_id
 from syncer.sync.store import intents, links, postponed
 from syncer.sync.store.cursors import cursor_for
 

@@ -17,12 +17,13 @@ from syncer.salesforce.describe import FieldDescribe, Names, ObjectDescribe, by_
 from syncer.salesforce.errors import Refused, Unavailable
 from syncer.salesforce.kinds import kind_of, scale
 from syncer.sync.context import Context
-from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, fields_keep_changing
+from syncer.sync.errors import DESCRIBE_TRIES, FieldsChanged, TooMuchAsked, fields_keep_changing
 from syncer.sync.fields.automatic import wanted
 from syncer.sync.fields.object_map import unseen_objects
 from syncer.sync.fields.synced_objects import OBJECTS, SYNCED
 from syncer.sync.fields.types import lossless, why_not_kept
-from syncer.sync.store import outbox
+from syncer.sync.pull.ask_less import ask_less
+from syncer.sync.store import call_sizes, outbox
 from syncer.sync.store.transactions import repeated
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ def store_describes(sync_user: SyncUser, descriptions: Iterable[ObjectDescribe],
             changes.append(change := _bring_in_line(sync_user, described))
             if change:
                 outbox.retry_object(described.name)
+                call_sizes.forget_fields(sync_user, described.name)
     return changes
 
 
@@ -268,17 +270,19 @@ def _take(context: Context, answer: Answer) -> list[SchemaChange]:
 
 
 def with_fresh_describes(context: Context, step: Callable[[], T]) -> T:
-    """Do a step, and again with fresh describes when Salesforce refuses a field that the last one showed. Raises
-    CannotSync when that goes on."""
-    for _ in range(DESCRIBE_TRIES - 1):
+    """Do a step, and again with fresh describes when Salesforce refuses a field that the last one showed, or with fewer
+    fields at a time when it asked for too much. Raises CannotSync when that goes on."""
+    tries = DESCRIBE_TRIES
+    while True:
         try:
             return step()
+        except TooMuchAsked as obstacle:
+            ask_less(context, obstacle.refusal)
         except FieldsChanged:
+            tries -= 1
+            if not tries:
+                raise fields_keep_changing() from None
             refresh(context)
-    try:
-        return step()
-    except FieldsChanged:
-        raise fields_keep_changing() from None
 
 
 def ensure(context: Context) -> None:

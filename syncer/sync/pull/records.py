@@ -5,7 +5,7 @@ Records of linked persons are merged with them; those that are gone are followed
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from syncer.sync.identity.decide import Sorted, base_of_create, sort_page
 from syncer.sync.merge import Merge, Outcome, merge
 from syncer.sync.persons.merged import Merged, Pair
 from syncer.sync.persons.person_state import Link, PersonState
-from syncer.sync.persons.record import BadRecord, Reading, RemoteRecord, already_merged, parse_all, stamp_of
+from syncer.sync.persons.record import BadRecord, Reading, RemoteRecord, Unsettled, already_merged, parse_all, stamp_of
+from syncer.sync.pull.rest_of_rows import complete
 from syncer.sync.store import at_fault
 from syncer.sync.store.locking import retry_busy
 from syncer.sync.store.value_errors import in_halves
@@ -46,6 +47,14 @@ class Left:
 
     later: list[str] = field(default_factory=list)
     at_fault: dict[str, str] = field(default_factory=dict)
+
+    def take(self, sobject: str, bad: Iterable[BadRecord]) -> None:
+        """Rows that are no records."""
+        for row in bad:
+            if isinstance(row, Unsettled):
+                self.later.append(row.record_id)
+            else:
+                self.blame(sobject, row.record_id, row)
 
     def blame(self, sobject: str, record_id: str, error: Exception) -> None:
         """A record is at fault. Raises ManyAtFault when there are so many that it is not the records."""
@@ -75,9 +84,8 @@ def receive_records(
     def blame(record: RemoteRecord, error: Exception) -> None:
         left.blame(sobject, record.id, error)
 
-    records, bad = parse_all(fields, fresh)
-    for row in bad:
-        left.blame(sobject, row.record_id, row)
+    records, bad = parse_all(fields, complete(context, fields, fresh))
+    left.take(sobject, bad)
     busy = retry_busy(records, lambda some, attempt: in_halves(some, take, blame))
     context.converting |= {record.contact_id for record in busy if record.is_converted}
     left.later += [record.id for record in busy]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from syncer.models import ActivityType, SalesforceRecord
 from syncer.models.expressions import unindexed
 from syncer.salesforce import soql
-from syncer.sync.connection.pages import Rows, all_rows, field_errors
+from syncer.sync.connection.pages import IDS_A_QUERY, Rows, all_rows, field_errors
 from syncer.sync.context import Context
 from syncer.sync.merge import merge
 from syncer.sync.persons import person_state
@@ -18,9 +18,6 @@ from syncer.sync.store import links, outbox
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock
 from syncer.sync.store.transactions import repeated, write_transaction
-
-#: Record ids in one condition, so that a query stays well below SOQL's 100,000 characters.
-IDS_A_QUERY = 500
 
 
 def take_by_id(context: Context, sobject: str, ids: Sequence[str]) -> int:

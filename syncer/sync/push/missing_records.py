@@ -8,6 +8,7 @@ from typing import Any
 
 from syncer.salesforce.errors import Recovery
 from syncer.salesforce.rows import RowError
+from syncer.sync.connection.pages import IDS_A_QUERY
 from syncer.sync.context import Context
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.outcomes import Code, PersonOutcome, Result, outcome
@@ -37,8 +38,8 @@ def find_out(context: Context, fields: ObjectMap, missing: Sequence[Sent]) -> di
     by_record = {s.sending.person.link.record_id: s for s in missing if s.sending.person.link}
     rows: list[dict[str, Any]] = []
     ids = list(by_record)
-    for start in range(0, len(ids), visibility.IDS_A_QUERY):
-        part = ids[start : start + visibility.IDS_A_QUERY]
+    for start in range(0, len(ids), IDS_A_QUERY):
+        part = ids[start : start + IDS_A_QUERY]
         found, reading = visibility.ask_for(context, fields.object, part)
         records.receive_records(context, fields.object, found, reading, by_value=True)
         answered = {row["Id"] for row in found}
