@@ -105,6 +105,28 @@ def test_also_when_nobody_here_knows_the_survivor_yet(salesforce, here, cycle, q
 
 
 @pytest.mark.parametrize("when", OPT_OUTS)
+@pytest.mark.parametrize("into", ["the middle one, and that into the last", "the last, and the middle one before"])
+def test_also_through_several_merges(salesforce, here, cycle, quiet, opt_out, when, into):
+    last, middle, loser = (salesforce.lead(LastName=name, Email=f"{name}@example.com") for name in ("A", "B", "C"))
+    cycle()
+    kim, opted = here.person(loser), OPT_OUTS[when]
+    opt_out(opted.before, loser, kim, "unsubscribed")
+    quiet()
+    opt_out(opted.unseen, loser, kim, "unsubscribed")
+    if into.startswith("the middle"):
+        salesforce.merge(middle, loser)
+        salesforce.merge(last, middle)
+    else:
+        salesforce.merge(last, middle)
+        salesforce.merge(last, loser)
+    opt_out(opted.late, loser, kim, "unsubscribed")
+    cycle()
+    quiet()
+    [survivor] = Person.objects.all()
+    assert (survivor.sfdc_id, survivor.unsubscribed, salesforce.read(last)["HasOptedOutOfEmail"]) == (last, True, True)
+
+
+@pytest.mark.parametrize("when", OPT_OUTS)
 def test_also_when_a_lead_is_converted_to_another_persons_contact(salesforce, here, cycle, quiet, opt_out, when):
     contact, lead = salesforce.contact(LastName="Winner"), salesforce.lead(LastName="Loser", Title="Buyer")
     cycle()

@@ -265,3 +265,15 @@ def test_a_person_whose_record_was_deleted_can_be_merged_with_the_one_made_again
     assert (now.city, salesforce.read(one)["City"]) == ("B", "B")
     assert now.former_ids.get().record_id == deleted_there.sfdc_id
     assert not Person.objects.filter(pk=deleted_there.pk).exists()
+
+
+@pytest.mark.parametrize("made", ["lead", "contact"])
+def test_also_when_it_is_deleted_and_made_again_between_two_cycles(salesforce, here, cycle, quiet, made):
+    lead = salesforce.lead(LastName="Ode", Email=KIM, Title="old")
+    cycle()
+    kim = here.person(lead)
+    salesforce.delete(lead)
+    again = getattr(salesforce, made)(LastName="Ode", Email=KIM, Title="new")
+    quiet()
+    [now] = Person.objects.all()
+    assert (now.pk, now.sfdc_id, now.sfdc_is_deleted, now.title) == (kim.pk, again, False, "new")

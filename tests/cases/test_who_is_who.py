@@ -99,6 +99,38 @@ def test_a_person_deleted_here_after_both_sides_edited_stays_deleted(salesforce,
     assert not Person.objects.exists()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_person_deleted_here_while_its_edit_is_sent_is_not_brought_back_by_that(
+    salesforce, here, in_sync, cycle, quiet, when
+):
+    lead, kim = in_sync(Title="t")
+    quiet()
+    here.edit(kim, title="u")
+    once = salesforce.once_before if when == "before" else salesforce.once_after
+    deleted = once('"update0"', lambda: here.again(kim).delete())
+    cycle()
+    given(deleted.happened and salesforce.read(lead)["Title"] == "u", "it was deleted while the update was under way")
+    quiet()
+    assert not Person.objects.exists()
+    salesforce.edit(lead, City="B")
+    quiet()
+    assert here.person(lead).city == "B"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_person_deleted_here_while_its_record_gets_another_owner_is_not_brought_back_by_that(
+    salesforce, here, in_sync, sync_person, quiet, when
+):
+    _, kim = in_sync(City="A")
+    quiet()
+    once = salesforce.once_before if when == "before" else salesforce.once_after
+    deleted = once('"giveLead"', lambda: here.again(kim).delete())
+    sync_person(kim, options=SyncOptions(action=Action.OWNER, owner=salesforce.sally))
+    given(deleted.happened, "it was deleted while the owner was changed")
+    quiet()
+    assert not Person.objects.exists()
+
+
 # -- a worker that was suspended --------------------------------------------------------------------------------------
 
 

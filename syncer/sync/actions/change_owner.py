@@ -20,7 +20,7 @@ from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, contact_and_queue, outcome, same_for
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import related_text, stamp_of
-from syncer.sync.store import links
+from syncer.sync.store import links, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.locking import lock_as_they_are
 from syncer.sync.store.transactions import repeated, write_transaction
@@ -131,6 +131,7 @@ def _record(
         # Whoever is being edited right now: the next cycle reads the owner, whose change has moved the record's stamp.
         free = lock_as_they_are(context, owners)
         links.set_owners({pk: owner for pk, owner in owners.items() if pk in free}, sequence)
+        tombstones.has_seen(context, {one.link.record_id: owners[one.person.id][-1] for one, r in results if r.success})
         journal.write()
     return outcomes
 

@@ -53,7 +53,8 @@ class Sorted:
     matched: list[Match] = field(default_factory=list)
     new: list[RemoteRecord] = field(default_factory=list)  # nobody's: they make persons
     became: list[Became] = field(default_factory=list)  # others, before anybody here was linked with them
-    unsettled: list[RemoteRecord] = field(default_factory=list)  # another record of this page was merged into them
+    #: another record of this page was merged into them, or was deleted and may have been made again as one of them
+    unsettled: list[RemoteRecord] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)  # of persons whose address is not theirs alone
     buried: list[RemoteRecord] = field(
         default_factory=list
@@ -80,13 +81,14 @@ def sort_page(
         if (person := candidates.linked.get(record.id)) is not None:
             (page.deleted_or_converted if record.gone else page.linked).append((person, record))
     survivors = {record.master_id for _, record in page.deleted_or_converted if record.is_deleted}
+    left_alone = {address(person) for person, record in page.deleted_or_converted if record.is_deleted} - {""}
     strangers = []
     for record in records:
         if record.id in candidates.linked:
             continue
         if record.id in converting or record.id in candidates.outdated:
             page.later.append(record.id)
-        elif record.id in survivors and not record.gone:
+        elif not record.gone and (record.id in survivors or record.email.lower() in left_alone):
             page.unsettled.append(record)
         else:
             strangers.append(record)

@@ -77,10 +77,13 @@ def close_settled(context: Context) -> None:
     nobodys = _nobodys(context, open_ones.values())
     settled = [p for p in persons.values() if not _is_open(open_ones[p.id], address(p), shared, nobodys)]
     ours = [p for p in settled if open_ones[p.id].error_code == Code.AMBIGUOUS]
-    edited = set(persons) - {p.id for p in settled}
+    open_still = set(persons) - {p.id for p in settled}
+    edited = {pk for pk in open_still if open_ones[pk].state != PendingState.FAILED}
+    if not settled and not edited:
+        return
     journal = Journal(context)
     with write_transaction(context):
-        free = lock(context, {p.id: p.revision for p in persons.values()})
+        free = lock(context, {p.id: p.revision for p in persons.values() if p.id in edited or p in ours})
         outbox.forget(p.id for p in ours if p.id in free)
         outbox.ask_again(edited & free)
         for person in ours:

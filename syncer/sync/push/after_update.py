@@ -24,7 +24,7 @@ from syncer.sync.pull.records import what_is_wrong
 from syncer.sync.push.failures import failed_outcome, failure, labels
 from syncer.sync.push.portions import PUT_OFF
 from syncer.sync.push.sending import Held, Sending, Sent
-from syncer.sync.store import links, outbox, persons
+from syncer.sync.store import links, outbox, persons, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import AgreedRow
 from syncer.sync.store.locking import PATIENT_TRIES, lock, lock_as_they_are, read_since, retry_busy
@@ -79,6 +79,8 @@ def record(context: Context, fields: ObjectMap, reading: Reading, sent: Sequence
         return in_halves(_loaded_again(remaining) if attempt else remaining, once, not_stored)
 
     left = retry_busy(sent, write, tries=PATIENT_TRIES, pause=context.pause)
+    there = {*outcomes, *(s.sending.person.id for s in left)}
+    _bury(context, [s for s in sent if s.sending.person.id not in there])
     message = "The person is being edited right now, so what came of it is found out by the next cycle."
     return outcomes | {s.sending.person.id: outcome(s.sending.person, Result.BUSY, message, Code.BUSY) for s in left}
 
@@ -102,6 +104,24 @@ def _fail_to_store(context: Context, fields: ObjectMap, s: Sent, error: Exceptio
     context.sent["failed"] += 1
     context.store.set_aside(context, link.object, {link.record_id: refusal.message})
     return failed_outcome(person, found)
+
+
+@repeated
+def _bury(context: Context, deleted: Sequence[Sent]) -> None:
+    """What was sent of persons who were deleted here meanwhile brings nobody back."""
+    stamps = {
+        link.record_id: _seen_at(context, s)
+        for s in deleted
+        if (link := s.sending.person.link) is not None and s.sending.values and not s.errors
+    }
+    if stamps:
+        with write_transaction(context):
+            tombstones.has_seen(context, stamps)
+
+
+def _seen_at(context: Context, s: Sent) -> datetime:
+    """Up to when a change of the record is no news."""
+    return s.after_stamp or context.org.org_time()
 
 
 def _loaded_again(sent: Sequence[Sent]) -> list[Sent]:
@@ -271,9 +291,8 @@ def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, o
     result = Result.UPDATED if s.sending.values else Result.UNCHANGED
     told = replace(outcome(person, result, message), sent=tuple(s.sending.values))
     stamp = None if overtaken else _known_stamp(person, s)
-    seen_at = s.after_stamp or context.org.org_time()
     was_sent = bool(s.sending.values) and not overtaken
-    return Recorded(current, received, base, stamp, seen_at, was_sent, sends_again, told)
+    return Recorded(current, received, base, stamp, _seen_at(context, s), was_sent, sends_again, told)
 
 
 @dataclass(frozen=True, slots=True)

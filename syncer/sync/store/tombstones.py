@@ -3,7 +3,8 @@ the record of a person who is deleted by whatever path (``syncer.models.triggers
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from syncer.models import Tombstone
 from syncer.sync.context import Context
@@ -20,6 +21,17 @@ def bury(context: Context, records: Iterable[RemoteRecord], reading: Reading) ->
         [[context.organisation, record.object, record.id, record.stamp, reading.sequence] for record in records],
         conflict=f"(organisation, record_id) DO UPDATE SET stamp = excluded.stamp, read_sequence = {newer}",
     )
+
+
+def has_seen(context: Context, stamps: Mapping[str, datetime]) -> None:
+    """What was done to these records (id → the time up to which that is no news) was ours. Those whose persons were
+    deleted here meanwhile stay buried."""
+    graves = Tombstone.objects.filter(organisation=context.organisation, record_id__in=list(stamps))
+    rows = [
+        [pk, max(stamps[record_id], stamp or stamps[record_id])]
+        for pk, record_id, stamp in graves.values_list("pk", "record_id", "stamp")
+    ]
+    bulk_sql.update(Tombstone, ["stamp"], rows, keys=("id",))
 
 
 def remove(context: Context, record_ids: Iterable[str]) -> None:

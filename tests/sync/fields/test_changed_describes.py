@@ -159,6 +159,39 @@ def test_an_edit_on_one_side_stands_whatever_the_describe_was_before(history):
         assert same(rule, pair.canonical, wanted), (who, here, there, decision)
 
 
+@example((replace(NUMBER, scale=3), Decimal("12.345"), [(NUMBER, "here", Decimal("13.7"))]))
+@example((replace(NUMBER, scale=2), Decimal("12.00"), [(NUMBER, "there", Decimal("14.00")), (NUMBER, "nobody", 0)]))
+@given(histories())
+@SETTINGS
+def test_an_edit_that_waits_while_the_describe_changes_stands_in_the_form_of_the_new_one(history):
+    """It is made before the change, and first compared after it. Digits that the field did not show when both sides
+    last agreed are left out: they are news when it shows them again."""
+    first, value, steps = history
+    assume(first.type in FREE_TEXT or all(d.type == first.type for d, _, _ in steps))
+    pair, editors = in_step(first, value), set()
+    shown = wire(first, value)
+    for described, who, edited in steps:
+        if who == "here":
+            pair.here = values.from_text(pair.described, str(edited))
+            assume(pair.there == shown)
+        elif who == "there":
+            pair.there = wire(pair.described, edited)
+        editors |= {who} & {"here", "there"}
+        assume(len(editors) < 2)
+        pair.change(described)
+        if who == "unread":
+            continue
+        rule = pair.fields.rule
+        here, there = pair.fields.here({"custom": {"Wanted__c": pair.here}}), pair.canonical
+        wanted = there if same(rule, here, pair.base["Wanted__c"]) else here
+        decision = pair.sync()
+        assert not decision.conflict
+        now = pair.fields.here({"custom": {"Wanted__c": pair.here}})
+        assert same(rule, now, wanted), (who, here, there, decision)
+        assert same(rule, pair.canonical, wanted), (who, here, there, decision)
+        shown, editors = wire(described, pair.there), set()
+
+
 def test_values_in_doubt_and_held_are_compared_with_the_decimals_of_now():
     rule = mapped_field(SyncUser(), in_step(replace(NUMBER, scale=2), Decimal(1)).mapping).rule
     assert same(rule, "12", "12.00")
