@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Schedule
 
-from syncer.models import Heartbeat, SyncLease, SyncUser, SyncUserState
+from syncer.models import Heartbeat, SyncLease, SyncUser, SyncUserState, moments
 
 CYCLE = "Salesforce sync"
 HEARTBEAT = "Heartbeat"
@@ -71,7 +71,7 @@ def ensure() -> None:
 
 
 def _a_cycle_runs() -> bool:
-    return SyncLease.objects.filter(expires_at__gte=Now()).exists()
+    return SyncLease.objects.filter(moments.ahead("expires_at", Now(), moments.LEASE)).exists()
 
 
 def _a_cycle_died() -> bool:
@@ -79,9 +79,8 @@ def _a_cycle_died() -> bool:
 
     Otherwise that would be only after TOLERANCE, to which the scheduler moves the row when it starts a cycle.
     """
-    return SyncLease.objects.filter(
-        sync_user__is_active=True, sync_user__state=SyncUserState.READY, expires_at__lt=Now()
-    ).exists()
+    over = moments.past("expires_at", Now(), moments.LEASE)
+    return SyncLease.objects.filter(over, sync_user__is_active=True, sync_user__state=SyncUserState.READY).exists()
 
 
 def next_run() -> datetime | None:
@@ -148,6 +147,6 @@ def last_beat() -> datetime | None:
 
 
 def worker_is_silent() -> bool:
-    """No heartbeat for SILENT_AFTER, or none ever."""
+    """No heartbeat for SILENT_AFTER, or none ever; one that is to come is none."""
     at = last_beat()
-    return at is None or at < timezone.now() - SILENT_AFTER
+    return at is None or abs(timezone.now() - at) > SILENT_AFTER

@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from syncer import schedule
-from syncer.models import RunKind, RunStatus, SyncLease, SyncRun
+from syncer.models import RunKind, RunStatus, SyncLease, SyncRun, moments
 
 #: From the start to the first answer: all processes of the cluster have to come up.
 START = 60.0
@@ -83,7 +83,7 @@ class Pulse:
 
 def _busy() -> bool:
     """Say whether a cycle or an action on persons is under way, or died a moment ago."""
-    if SyncLease.objects.filter(expires_at__gte=Now()).exists():
+    if SyncLease.objects.filter(moments.ahead("expires_at", Now(), moments.LEASE)).exists():
         return True
     actions = SyncRun.objects.exclude(kind=RunKind.CYCLE).filter(status=RunStatus.RUNNING)
-    return actions.filter(heartbeat_at__gte=timezone.now() - ACTION_ALIVE).exists()
+    return actions.filter(moments.heard("heartbeat_at", timezone.now(), ACTION_ALIVE)).exists()

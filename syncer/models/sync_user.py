@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -9,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from syncer import secrets
+from syncer.models import moments
 
 
 class SyncMode(models.TextChoices):
@@ -138,6 +140,11 @@ class SyncUser(models.Model):
 
     def winner_for(self, sobject: str) -> str:
         return self.contact_winner if sobject == "Contact" else self.lead_winner
+
+    def limited_until(self, now: datetime) -> datetime | None:
+        """When the sync goes on although the API calls were used up; None when that is now."""
+        limited = self.state == SyncUserState.LIMITED and moments.is_ahead(self.paused_until, now, moments.LIMIT_PAUSE)
+        return self.paused_until if limited else None
 
     def set_state(self, state: str, reason: str = "", until: Any = None) -> None:
         """Store a new state at once, for every process to see."""

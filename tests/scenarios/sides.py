@@ -18,8 +18,7 @@ from django.db.models.signals import post_save
 from simple_salesforce.api import Salesforce
 
 from sandbox.users import SALES_USERNAME, SYNC_USERNAME
-from syncer.models import ActivityLogEntry, PendingChange, Person, SyncLease, SyncRun
-from syncer.sync.connection.lease import LASTS
+from syncer.models import ActivityLogEntry, PendingChange, Person, SyncLease, SyncRun, moments
 from tests.support.salesforce import Sandbox, Time
 
 
@@ -199,7 +198,7 @@ class HereSide:
 
     def let_the_lease_run_out(self) -> None:
         """As if nobody had renewed it for as long as it lasts."""
-        SyncLease.objects.update(expires_at=F("expires_at") - LASTS - timedelta(seconds=1))
+        SyncLease.objects.update(expires_at=F("expires_at") - moments.LEASE - timedelta(seconds=1))
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def _run(run_id: int) -> SyncRun:
 def _progress(run: SyncRun) -> dict[str, Any]:
     total, done = run.person_count, run_persons.done_count(run)
     running = run.status == RunStatus.RUNNING
-    silent = running and timezone.now() - run.heartbeat_at > runs.DEAD_AFTER
+    silent = running and abs(timezone.now() - run.heartbeat_at) > runs.DEAD_AFTER
     text = _under_way(run, done, silent=silent) if running else _ended(run, done)
     return {"running": running, "silent": silent, "done": done, "total": total, "text": text}
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from syncer import schedule
 from syncer.admin.state.why import cannot_write
 from syncer.admin.ui.display import ago_text, short, span, until_text
-from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState
+from syncer.models import PendingChange, PendingState, RunKind, RunStatus, SyncRun, SyncUser, SyncUserState, moments
 from syncer.sync.connection import installation
 from syncer.sync.outcomes import Code
 
@@ -64,7 +64,9 @@ def status(now: datetime | None = None) -> Status:
     found = _stopped(sync_user, now)
     if found is not None:
         return found
-    running = SyncRun.objects.filter(kind=RunKind.CYCLE, status=RunStatus.RUNNING, heartbeat_at__gt=now - ALIVE).first()
+    running = SyncRun.objects.filter(
+        moments.heard("heartbeat_at", now, ALIVE), kind=RunKind.CYCLE, status=RunStatus.RUNNING
+    ).first()
     if running is not None:
         return _running(running, now)
     last = SyncRun.objects.filter(kind=RunKind.CYCLE, finished_at__isnull=False).first()
@@ -112,8 +114,9 @@ def _stopped(sync_user: SyncUser, now: datetime) -> Status | None:
             (page, "Fix the connection"),
             stopped=True,
         )
-    if sync_user.state == SyncUserState.LIMITED and (sync_user.paused_until is None or sync_user.paused_until > now):
-        until = f" The sync goes on {until_text(sync_user.paused_until, now)}." if sync_user.paused_until else ""
+    limited_until = sync_user.limited_until(now)
+    if limited_until or (sync_user.state == SyncUserState.LIMITED and sync_user.paused_until is None):
+        until = f" The sync goes on {until_text(limited_until, now)}." if limited_until else ""
         line = f"Out of API calls since {since}.{until}"
         return Status("wait", line, sync_user.state_reason, (page, "Connection"), stopped=True)
     if sync_user.state == SyncUserState.PAUSED:

@@ -21,6 +21,7 @@ from syncer.models import (
     SyncMode,
     SyncUser,
     SyncUserState,
+    moments,
 )
 from syncer.salesforce.policies import Explanation, explain
 from syncer.salesforce.rows import RowError
@@ -105,8 +106,13 @@ def refusal_of(person: Person) -> Refusal | None:
         fields=fields,
         sent=tuple((name, value) for name, value in values.items() if not fields or name in fields),
         attempts=pending.attempts,
-        next_attempt=pending.next_attempt,
+        next_attempt=_next_attempt(pending, timezone.now()),
     )
+
+
+def _next_attempt(pending: PendingChange, now: datetime) -> datetime | None:
+    """When it is tried again; None: with the next cycle, or not by itself."""
+    return pending.next_attempt if moments.is_ahead(pending.next_attempt, now, moments.NEXT_TRY) else None
 
 
 def decision_needed(code: str) -> str:
@@ -158,7 +164,7 @@ def _error(person: Person, now: datetime) -> str:
     if pending and pending.held:
         sentence += f" Held here: {held_fields(pending)}; the rest was sent."
     if pending and pending.next_attempt:
-        return f"{sentence} Next try {until_text(pending.next_attempt, now)}."
+        return f"{sentence} Next try {until_text(_next_attempt(pending, now) or now, now)}."
     return f"{sentence} It is tried again when the person, its record or its mapping changes."
 
 
@@ -212,8 +218,8 @@ def _waiting(person: Person, sync_user: SyncUser | None, now: datetime) -> str:
         return f"{changed}; {stopped}, so it stays here."
     if sync_user.state == SyncUserState.REFUSED:
         return f"{changed}, and kept: Salesforce refused the sign-in, and it has to be corrected first."
-    if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
-        return f"{changed}, and kept: out of API calls, the sync goes on {until_text(sync_user.paused_until, now)}."
+    if limited_until := sync_user.limited_until(now):
+        return f"{changed}, and kept: out of API calls, the sync goes on {until_text(limited_until, now)}."
     if not person.sfdc_type:
         return f"{changed}; the lead is tried again, {_goes_out(pending, now)}."
     return f"{changed}, {_goes_out(pending, now)}."
@@ -223,6 +229,5 @@ def _goes_out(pending: PendingChange, now: datetime) -> str:
     when = schedule.next_run()
     if when is None:
         return "and kept: the sync is paused"
-    if pending.next_attempt is not None:
-        when = max(when, pending.next_attempt)
+    when = max(when, _next_attempt(pending, now) or when)
     return f"goes out {until_text(when, now)}" if when > now else "goes out with the next cycle"

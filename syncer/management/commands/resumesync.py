@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 from syncer import schedule
 from syncer.models import SyncUser
-from syncer.sync.connection import installation
+from syncer.sync.connection import installation, lease
 
 
 class Command(BaseCommand):
@@ -18,7 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--everything", action="store_true", help="Allow again, too, what writes to Salesforce.")
-
+        parser.add_argument(
+            "--break-lease",
+            action="store_true",
+            help="A cycle is said to be running, and nobody is at it: let the next one begin. Whatever that one should "
+            "still write is refused.",
+        )
         parser.add_argument(
             "--this-installation",
             action="store_true",
@@ -34,13 +39,18 @@ class Command(BaseCommand):
         elif stored := installation.other():
             self.stderr.write(installation.refusal(stored))
             sys.exit(1)
+        broken = lease.break_lease() if options["break_lease"] else []
         allowed = options["everything"] and schedule.allow_writing()
         resumed = schedule.resume()
         if allowed:
             self.stdout.write("Writing to Salesforce is allowed again; what waits goes out with the next cycle.")
         if resumed:
             self.stdout.write("The next cycle starts within 30 seconds.")
-        if not (resumed or allowed or taken_over):
+        for holder in broken:
+            self.stdout.write(f"The lease of {holder or 'a cycle'} is broken: the next cycle begins with its turn.")
+        if options["break_lease"] and not broken:
+            self.stdout.write("No cycle holds a lease.")
+        if not (resumed or allowed or taken_over or options["break_lease"]):
             self.stdout.write("The sync is not paused.")
         if SyncUser.objects.filter(is_active=True, writes_stopped=True).exists():
             self.stdout.write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from syncer import secrets
-from syncer.models import SalesforceRecord, SyncUser, SyncUserState
+from syncer.models import SalesforceRecord, SyncUser, SyncUserState, moments
 from syncer.salesforce.caller import USUAL_TIMING, Timing
 from syncer.salesforce.client import Org
 from syncer.salesforce.codes import EdgeCode
@@ -25,9 +25,6 @@ from syncer.sync.connection.api_budget import book_api_calls
 from syncer.sync.context import OpenSession, database_time, default_session
 from syncer.sync.errors import CannotSync, DatabaseBusy, ReserveReached, WritesStopped, was_ended
 from syncer.sync.outcomes import Code
-
-#: After the daily limit was hit, the time until the next try. Salesforce counts over the last 24 hours.
-LIMIT_PAUSE = timedelta(minutes=60)
 
 WRITES_STOPPED = (
     "Everything that writes to Salesforce is stopped, so nothing was sent. Whoever may pause the sync allows it again "
@@ -71,9 +68,9 @@ def check_ready(sync_user: SyncUser, now: datetime) -> None:
             "`manage.py add_sync_user` or in the admin.",
             EdgeCode.SIGN_IN_REFUSED,
         )
-    if sync_user.state == SyncUserState.LIMITED and sync_user.paused_until and sync_user.paused_until > now:
+    if limited_until := sync_user.limited_until(now):
         raise CannotSync(
-            f"The organisation's daily API limit is used up; the sync goes on at {sync_user.paused_until:%H:%M} UTC.",
+            f"The organisation's daily API limit is used up; the sync goes on at {limited_until:%H:%M} UTC.",
             "REQUEST_LIMIT_EXCEEDED",
         )
 
@@ -173,7 +170,7 @@ def one_line_errors(sync_user: SyncUser, org: Org) -> Iterator[None]:
         sync_user.set_state(SyncUserState.REFUSED, str(error))
         raise CannotSync(str(error), error.code) from error
     except RequestLimitExceeded as error:
-        sync_user.set_state(SyncUserState.LIMITED, str(error), timezone.now() + LIMIT_PAUSE)
+        sync_user.set_state(SyncUserState.LIMITED, str(error), timezone.now() + moments.LIMIT_PAUSE)
         raise CannotSync(f"The organisation's daily API limit is used up: {error}", error.code) from error
     except SalesforceError as error:
         raise CannotSync(str(error), error.code) from error

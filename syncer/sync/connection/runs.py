@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from syncer.models import RunKind, RunStatus, SyncRun, SyncUser
+from syncer.models import RunKind, RunStatus, SyncRun, SyncUser, moments
 from syncer.sync.connection import high_water
 from syncer.sync.context import COUNTERS, Context
 from syncer.sync.errors import CannotSync, OutOfTime, Stopped
@@ -62,7 +62,8 @@ def beat(run: SyncRun, now: datetime) -> None:
 
 def take_over(now: datetime) -> Iterator[SyncRun]:
     """Queued runs that have been silent for too long, free to be taken. Each is given once in DEAD_AFTER."""
-    silent = SyncRun.objects.filter(kind__in=QUEUED, status=RunStatus.RUNNING, heartbeat_at__lt=now - DEAD_AFTER)
+    alive = moments.heard("heartbeat_at", now, DEAD_AFTER)
+    silent = SyncRun.objects.filter(kind__in=QUEUED, status=RunStatus.RUNNING).exclude(alive)
     for run in silent.order_by("pk"):
         if silent.filter(pk=run.pk).update(claim="", heartbeat_at=now):
             yield run

@@ -8,23 +8,25 @@ Rows are locked in the order of their ids, so that two workers never wait for ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from syncer.models import Claim
+from syncer.models import Claim, moments
 from syncer.sync.store import bulk_sql
 from syncer.sync.store.transactions import repeated, wait_briefly
 
-#: A claim of a worker that died can be taken over after this time. Longer than any one call to Salesforce takes.
-LASTS = timedelta(seconds=120)
 #: How the claims of cycles begin: the holder of the lease may take over those of earlier cycles at once.
 CYCLE = "cycle-"
 
 _TABLE = Claim._meta.db_table
-_DATABASE_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
+#: Now, and twice as far ahead as a claim lasts.
+_NOW = {"postgresql": "statement_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
+_TOO_FAR = {
+    "postgresql": f"statement_timestamp() + interval '{2 * moments.CLAIM.seconds} seconds'",
+    "sqlite": f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+{2 * moments.CLAIM.seconds} seconds')",
+}
 
 
 @repeated
@@ -40,7 +42,8 @@ def take(person_ids: Iterable[int], token: str) -> set[int]:
             ["person_id", "token"],
             [[pk, token] for pk in ids],
             conflict="(person_id) DO UPDATE SET token = excluded.token "
-            f"WHERE {_TABLE}.token = excluded.token OR {_TABLE}.until < {_DATABASE_NOW[connection.vendor]}",
+            f"WHERE {_TABLE}.token = excluded.token OR {_TABLE}.until < {_NOW[connection.vendor]} "
+            f"OR {_TABLE}.until > {_TOO_FAR[connection.vendor]}",
             returning=["person_id"],
         )
         claimed = {row[0] for row in taken}
@@ -57,15 +60,20 @@ def renew(token: str, person_ids: Iterable[int] | None = None) -> set[int]:
         mine = mine.filter(person_id__in=list(person_ids))
     with transaction.atomic():
         wait_briefly()
-        held = _locked(mine)
-        _lengthen(Claim.objects.filter(token=token, person_id__in=held))
-    return set(held)
+        still = _locked(mine)
+        _lengthen(Claim.objects.filter(token=token, person_id__in=still))
+    return set(still)
+
+
+def held(prefix: str = "") -> Q:
+    """The claims that hold; ``prefix``: on the way to them from another table."""
+    return moments.ahead(f"{prefix}until", Now(), moments.CLAIM)
 
 
 def of_others(person_ids: Iterable[int], token: str) -> set[int]:
     """Return the persons who are in another worker's hands."""
-    held = Claim.objects.filter(person_id__in=list(person_ids), until__gt=Now()).exclude(token=token)
-    return set(held.values_list("person_id", flat=True))
+    theirs = Claim.objects.filter(held(), person_id__in=list(person_ids)).exclude(token=token)
+    return set(theirs.values_list("person_id", flat=True))
 
 
 def is_held(person_id: int) -> bool:
@@ -81,14 +89,14 @@ def let_go(token: str) -> None:
 def recover(*, cycles: bool = False) -> None:
     """Let go of what workers left behind that died: claims that ran out and, for a cycle that has just taken the lease,
     those of earlier cycles."""
-    dead = Q(until__lt=Now())
+    dead = moments.past("until", Now(), moments.CLAIM)
     if cycles:
         dead |= Q(token__startswith=CYCLE)
     _remove(Claim.objects.filter(dead))
 
 
 def _lengthen(claims: QuerySet[Claim]) -> None:
-    claims.update(until=Now() + LASTS)
+    claims.update(until=Now() + moments.CLAIM)
 
 
 @repeated

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
 from syncer.models.expressions import unindexed
@@ -121,7 +120,7 @@ def recover() -> None:
     """Creates whose process died between the call and its answer: their outcome is unknown. A live one holds its
     claim on the person."""
     forget(list(CreateIntent.objects.exclude(UNLINKED).values_list("pk", flat=True)))
-    dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(person__claim__until__gt=Now())
+    dead = CreateIntent.objects.filter(state=IntentState.OPEN).exclude(claims.held("person__claim__"))
     mark_unknown(list(dead.values_list("pk", flat=True)))
 
 

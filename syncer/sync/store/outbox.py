@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 
-from syncer.models import PendingChange, PendingState, Person
+from syncer.models import PendingChange, PendingState, Person, moments
 from syncer.models.expressions import unindexed
 from syncer.sync.outcomes import Code
 from syncer.sync.store import bulk_sql
@@ -33,7 +33,7 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
     cycle's; otherwise the sending has no end while people edit faster than it sends.
     """
     rows = PendingChange.objects.filter(
-        Q(next_attempt__isnull=True) | Q(next_attempt__lte=now),
+        _tried_now(now),
         state=PendingState.PENDING,
         person_id__gt=after,
         person__record__weak_base=False,
@@ -43,6 +43,14 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
         # SQLite compares times as text, and its own clock writes "05.000" where Django writes "05".
         rows = rows.filter(since__lt=until + timedelta(milliseconds=1))
     return list(rows.order_by("person_id").values_list("person_id", flat=True)[:limit])
+
+
+def _has_come(now: datetime) -> Q:
+    return moments.past("next_attempt", now, moments.NEXT_TRY)
+
+
+def _tried_now(now: datetime) -> Q:
+    return Q(next_attempt__isnull=True) | _has_come(now)
 
 
 def newest() -> datetime | None:
@@ -78,7 +86,7 @@ DECISIONS = frozenset(
 
 def due_for_nightly_retry(now: datetime) -> QuerySet[PendingChange]:
     """What failed and whose nightly retry has come."""
-    return PendingChange.objects.filter(state=PendingState.FAILED, next_attempt__lte=now)
+    return PendingChange.objects.filter(_has_come(now), state=PendingState.FAILED)
 
 
 def creates_to_repeat(now: datetime, limit: int) -> set[int]:
@@ -86,10 +94,9 @@ def creates_to_repeat(now: datetime, limit: int) -> set[int]:
     has come. Nobody has asked for a create of those whom a cycle could not link."""
     unlinked = unindexed("person__sfdc_type", "")
     not_there = PendingChange.objects.filter(unlinked).exclude(error_code=Code.AMBIGUOUS)
-    due_now = Q(next_attempt__isnull=True) | Q(next_attempt__lte=now)
-    corrected = not_there.filter(due_now, state=PendingState.PENDING)
+    corrected = not_there.filter(_tried_now(now), state=PendingState.PENDING)
     found = set(corrected.values_list("person_id", flat=True)[:limit])
-    nightly = not_there.filter(state=PendingState.FAILED, next_attempt__lte=now)
+    nightly = not_there.filter(_has_come(now), state=PendingState.FAILED)
     return found | set(nightly.values_list("person_id", flat=True)[:limit])
 
 
@@ -182,9 +189,7 @@ def remember_options(options: Mapping[int, Mapping[str, Any]]) -> None:
 
 
 def waiting(now: datetime) -> int:
-    return PendingChange.objects.filter(
-        Q(next_attempt__isnull=True) | Q(next_attempt__lte=now), state=PendingState.PENDING
-    ).count()
+    return PendingChange.objects.filter(_tried_now(now), state=PendingState.PENDING).count()
 
 
 def mark_in_doubt(sending: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
