@@ -20,13 +20,14 @@ from syncer.sync.create.found import is_held_unseen, keep_held_unseen, take_foun
 from syncer.sync.create.leads import Called, create_in_one_call, find_made
 from syncer.sync.errors import FieldsChanged
 from syncer.sync.fields.object_map import ObjectMap
+from syncer.sync.identity.candidates import address, unlinked_with
 from syncer.sync.merge import Value
 from syncer.sync.options import SyncOptions
 from syncer.sync.outcomes import Outcomes, PersonOutcome, busy, late, unknown
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.failures import needs_fresh_fields
 from syncer.sync.push.portions import Answered, by_person, in_portions
-from syncer.sync.store import intents
+from syncer.sync.store import claims, intents
 from syncer.sync.store.intents import IntentRow
 
 #: Rounds of look-up and insert for one unknown outcome before the person is left as "Outcome unknown".
@@ -117,7 +118,8 @@ class _Leads:
 
     def _intended(self, creations: Sequence[Creation], outcomes: dict[int, PersonOutcome]) -> list[Creation]:
         """Store the intents; the persons of others are left to them (``outcomes``)."""
-        rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations]
+        taken = _address_is_taken(self._context, creations)
+        rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations if c.person.id not in taken]
         external = self._fields.external_id_field is not None
         owned = intents.remember(self._context, rows, external_id=external)
         outcomes |= {c.person.id: busy(c.person) for c in creations if c.person.id not in owned}
@@ -143,6 +145,20 @@ class _Leads:
         outcomes |= keep_held_unseen(context, self._fields, held)
         outcomes |= record_refused(context, self._fields, final)
         return Answered(outcomes, bool(called.outcomes), together, alone)
+
+
+def _address_is_taken(context: Context, creations: Sequence[Creation]) -> set[int]:
+    """Of persons who were looked up by their address: those for whom a lead would be a second one under it, because
+    another worker is at somebody else who has it, or may have asked for a lead. Those others are this worker's until it
+    has done; so whoever is at them later finds what was made."""
+    asked = {c.person.id: address(c.person) for c in creations if address(c.person) and not c.options.create_anyway}
+    others = unlinked_with(asked.values())
+    ids = {pk for group in others.values() for pk in group} - {c.person.id for c in creations}
+    if not ids:
+        return set()
+    blocked = ids - claims.take(ids, context.claim)
+    blocked |= intents.that_may_come_through(context, ids)
+    return {pk for pk, shared in asked.items() if others.get(shared, set()) & blocked}
 
 
 def _without(creations: Sequence[Creation], settled: Container[int]) -> list[Creation]:

@@ -231,6 +231,11 @@ def _persons_with(addresses: Iterable[str]) -> dict[str, SameAddress]:
     return found
 
 
+def unlinked_with(addresses: Iterable[str]) -> dict[str, set[int]]:
+    """The ids of the persons here without a record who have these addresses, by address in small letters."""
+    return {address: {p.id for p in same.unlinked} for address, same in _persons_with(addresses).items()}
+
+
 def _records_with(context: Context, addresses: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records in Salesforce that are there under these addresses: the address of each, and what is shown of it.
     One call; more where very many records have one of them. Raises FieldsChanged, and what the edge raises."""

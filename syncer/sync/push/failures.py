@@ -75,6 +75,8 @@ def next_try(context: Context, person: PersonState, action: Recovery) -> tuple[b
     cycles; in the end, like everything that was refused for good, at night. An automation that failed is left to the
     next cycles at once."""
     now = context.now()
+    if action is Recovery.STOP_FOR_LIMIT:
+        return True, now + 2 * LONGEST_WAIT  # it struck in the middle of a batch: the next call tells it of the whole
     attempts = person.attempts
     if action is Recovery.RETRY_LATER:
         attempts += TRIES_IN_A_CYCLE

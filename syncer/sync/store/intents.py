@@ -110,6 +110,12 @@ def may_still_come_through(context: Context, intent: CreateIntent) -> bool:
     return intent.asked_at is not None and context.org.org_time() <= intent.asked_at + LATE_COMMIT
 
 
+def that_may_come_through(context: Context, person_ids: Iterable[int]) -> set[int]:
+    """Those of these persons for whom a lead was asked for that may still be made."""
+    found = CreateIntent.objects.filter(person_id__in=list(person_ids))
+    return {intent.person_id for intent in found if may_still_come_through(context, intent)}
+
+
 def of_unknown_outcome(limit: int) -> set[int]:
     """Persons whose lead may have been made or not."""
     unknown = CreateIntent.objects.filter(UNLINKED, state=IntentState.UNKNOWN)
