@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from syncer import schedule
+from syncer.away import AWAY
 from syncer.models import RunKind, SyncRun, SyncUser, SyncUserState
 from syncer.sync.actions.run_action import carry_on
 from syncer.sync.connection import runs
@@ -75,9 +76,27 @@ def reconnect_sandbox(run_id: int) -> dict[str, Any]:
 TASKS = {RunKind.PERSONS: "syncer.tasks.sync_persons_task", RunKind.RECONNECT: "syncer.tasks.reconnect_sandbox"}
 
 
-def go_on(run: SyncRun) -> None:
-    """Queue a run, or the rest of it: a background worker carries it out."""
-    async_task(TASKS[RunKind(run.kind)], run.pk)
+#: What a page says of a run that could not be queued: from its own rows it is carried out all the same.
+NOT_QUEUED = (
+    "The queue of the background work does not answer, so nothing has begun yet. It begins by itself, some 5 minutes "
+    "after the queue is back at the latest."
+)
+
+
+def wake(task: str, *args: Any) -> bool:
+    """Queue a task. False when the queue does not answer: whatever the task is to do stands in our tables."""
+    try:
+        async_task(task, *args)
+    except AWAY as error:
+        logger.warning("%s could not be queued: %s", task, error)
+        return False
+    return True
+
+
+def go_on(run: SyncRun) -> bool:
+    """Queue a run, or the rest of it: a background worker carries it out. False when the queue does not answer; then
+    the heartbeat queues it again."""
+    return wake(TASKS[RunKind(run.kind)], run.pk)
 
 
 def take_over_dead_runs() -> list[int]:
@@ -87,8 +106,7 @@ def take_over_dead_runs() -> list[int]:
     for run in runs.take_over(timezone.now()):
         if run.kind == RunKind.PERSONS and not run_persons.waiting(run, 1):
             runs.close_dead(run, all_done=run_persons.done_count(run) == run.person_count)
-        else:
-            go_on(run)
+        elif go_on(run):
             taken.append(run.pk)
     return taken
 

@@ -24,7 +24,7 @@ LAYERS = {
         {"sync", "apps"},  # the engine
         {"schedule", "salesforce", "roles"},  # the edge stands beside the models: neither knows the other
         {"models"},
-        {"secrets"},
+        {"secrets", "away"},
     ),
     "syncer.sync": (
         {"cycle", "upkeep"},

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
+from syncer.away import kept
 from syncer.models import SyncUser
 from syncer.sync.actions.spec import ActionSpec
 from syncer.sync.options import Ask, SyncOptions
@@ -24,11 +24,7 @@ BY_RULES = "By Salesforce's assignment rules"
 def directory(sync_user: SyncUser) -> Directory:
     """Whom and what Salesforce offers: one API call, then kept for a while. Raises CannotSync."""
     key = f"syncer-directory-{sync_user.pk}-{sync_user.organisation_id}"
-    found: Directory | None = cache.get(key)
-    if found is None:
-        found = read_directory()
-        cache.set(key, found, FRESH)
-    return found
+    return kept(key, FRESH, read_directory)
 
 
 class CampaignSelect(forms.Select):

@@ -24,7 +24,7 @@ from syncer.sync.actions.run_action import carry_on, start_run
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import Action, SyncOptions
 from syncer.sync.store import run_persons
-from syncer.tasks import go_on
+from syncer.tasks import NOT_QUEUED, go_on
 
 #: Up to here the page answers with the outcomes; more persons are synced in the background.
 AT_ONCE = 25
@@ -69,9 +69,9 @@ def carry_out(request: HttpRequest, ids: Sequence[int], options: SyncOptions, as
     try:
         run = start_run(ids, actor=request.user.get_username(), options=options, asked_in_words=asked)
         if len(ids) > AT_ONCE:
-            go_on(run)
+            _in_background(request, run)
         else:
-            _now(run)
+            _now(request, run)
     except CannotSync as error:
         messages.error(request, error.message)
         return None
@@ -83,7 +83,7 @@ def carry_out_for_one(request: HttpRequest, person: Person, options: SyncOptions
     page = HttpResponseRedirect(reverse("admin:syncer_person_change", args=[person.pk]))
     try:
         run = start_run([person.pk], actor=request.user.get_username(), options=options, asked_in_words=asked)
-        _now(run)
+        _now(request, run)
     except CannotSync as error:
         messages.error(request, error.message)
         return page
@@ -94,10 +94,15 @@ def carry_out_for_one(request: HttpRequest, person: Person, options: SyncOptions
     return page
 
 
-def _now(run: SyncRun) -> None:
+def _now(request: HttpRequest, run: SyncRun) -> None:
     """In real time; what Salesforce is too slow for goes on in the background, as the same run."""
     if carry_on(run, budget=PATIENCE):
-        go_on(run)
+        _in_background(request, run)
+
+
+def _in_background(request: HttpRequest, run: SyncRun) -> None:
+    if not go_on(run):
+        messages.warning(request, NOT_QUEUED)
 
 
 @require_POST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -25,7 +25,7 @@ from syncer.models import RunKind, RunStatus, SalesforceObject, SyncMode, SyncRu
 from syncer.salesforce.ways import WAYS
 from syncer.sync.outcomes import Code
 from syncer.sync.upkeep.reconnect_sandbox import start_run
-from syncer.tasks import go_on
+from syncer.tasks import NOT_QUEUED, go_on
 
 KINDS = {
     SyncUserState.READY: "good",
@@ -221,7 +221,8 @@ def reconnect_sandbox(request: HttpRequest, sync_user_id: int) -> HttpResponse:
     require_permission(request, ADMINISTER)
     sync_user = get_object_or_404(SyncUser, pk=sync_user_id, is_active=True)
     run = start_run(sync_user, request.user.get_username())
-    go_on(run)
+    if not go_on(run):
+        messages.warning(request, NOT_QUEUED)
     record(request, "Asked to reconnect to a refreshed sandbox.")
     request.session.pop(SESSION_KEY, None)
     return HttpResponseRedirect(reverse("admin:syncer_syncrun_change", args=[run.pk]))

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
-from django_q.tasks import async_task
 
 from syncer import schedule
 from syncer.admin.dashboard.status import Status, error_count, status, waiting_changes
@@ -36,6 +35,7 @@ from syncer.models import (
 from syncer.sync.connection import installation
 from syncer.sync.fields.automatic import collisions
 from syncer.sync.store import outbox
+from syncer.tasks import wake
 
 RUN_CYCLE = "syncer.run_cycle"
 SYNC_PERSON = "syncer.sync_person"
@@ -217,9 +217,11 @@ def sync_now(request: HttpRequest) -> HttpResponse:
         messages.error(request, "There is no Salesforce connection yet, so there is nothing to sync with.")
     elif found.running:
         messages.info(request, "A cycle is running already.")
-    else:
-        async_task("syncer.tasks.run_cycle", "manual", request.user.get_username())
+    elif wake("syncer.tasks.run_cycle", "manual", request.user.get_username()):
         messages.success(request, _queued(found))
+    else:
+        schedule.run_at_once()
+        messages.warning(request, "A cycle is asked for. It starts when the queue of the background work answers.")
     return HttpResponseRedirect(reverse("admin:index"))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 from syncer.admin.ui.paginator import MOST
+from syncer.away import kept
 from syncer.models import Person
 from syncer.sync.identity.candidates import address_forms
 
@@ -54,10 +54,10 @@ def _by_address(addresses: Iterable[str]) -> QuerySet[Person]:
 
 def _shared_addresses() -> list[str]:
     """Addresses of more than one person, as many as the pages of a list can show."""
-    found: list[str] | None = cache.get(_KEY)
-    if found is None:
+
+    def find() -> list[str]:
         rows = Person.objects.annotate(address=Lower("email")).filter(address__gt="").order_by()
         shared = rows.values("address").annotate(n=Count("pk")).filter(n__gt=1).order_by("address")
-        found = list(shared.values_list("address", flat=True)[:MOST])
-        cache.set(_KEY, found, FRESH)
-    return found
+        return list(shared.values_list("address", flat=True)[:MOST])
+
+    return kept(_KEY, FRESH, find)

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection, transaction
-from redis.exceptions import RedisError
 
+from syncer.away import may_be_away
 from syncer.models import DatabaseIdentity, ReadSequence
 from syncer.sync.context import raise_sequence
 
@@ -64,8 +63,9 @@ def mark() -> None:
     known, number = identity(), reached()
     if number > (_in_file(known) or 0):
         _write_file(known, number)
+    # Redis is a second witness: without it the file tells.
     if settings.REDIS_URL and number > (_in_redis(known) or 0):
-        with _redis_may_be_away():
+        with may_be_away():
             cache.set(_redis_key(known), number, timeout=None)
 
 
@@ -133,12 +133,7 @@ def _redis_key(known: DatabaseIdentity) -> str:
 
 def _in_redis(known: DatabaseIdentity) -> int | None:
     if settings.REDIS_URL:
-        with _redis_may_be_away():
+        with may_be_away():
             stored = cache.get(_redis_key(known))
             return stored if isinstance(stored, int) else None
     return None
-
-
-def _redis_may_be_away() -> suppress:
-    """Redis is a second witness: without it the file tells."""
-    return suppress(RedisError, OSError)
