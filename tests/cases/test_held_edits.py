@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -190,3 +191,34 @@ def test_an_edit_of_a_restored_lead_is_sent_soon_or_late_and_after_everything_is
         cycle(full=True)
         cycle()
     assert (here.again(kim).title, salesforce.read(lead)["Title"]) == ("Head Buyer", "Head Buyer")
+
+
+class Killed(BaseException):
+    """What nothing catches, as a killed process."""
+
+
+@pytest.mark.parametrize("winner", ["marketo", "salesforce"])
+@pytest.mark.parametrize("seen_by", ["cycle", "sync_person"])
+def test_what_was_sent_without_an_answer_is_no_edit_there_against_one_made_here_since(
+    salesforce, here, in_sync, cycle, sync_person, quiet, sync_user, time, winner, seen_by
+):
+    sync_user.lead_winner = winner
+    sync_user.save()
+    lead, kim = in_sync(City="A")
+    quiet()
+    here.edit(kim, city="B")
+
+    def die():
+        raise Killed
+
+    sent = salesforce.once_after('"update0"', die)
+    with contextlib.suppress(Killed):
+        cycle()
+    given(sent.happened and salesforce.read(lead)["City"] == "B", "the update came through, and nobody here knows it")
+    here.edit(kim, city="C")
+    time.pass_(200)  # the claim and the lease of whoever was killed run out
+    if seen_by == "sync_person":
+        sync_person(kim)
+    quiet()
+    assert (here.again(kim).city, salesforce.read(lead)["City"]) == ("C", "C")
+    assert [entry.detail["reason"] for entry in here.log(kim, "Conflict")] == ["The answer was lost."]

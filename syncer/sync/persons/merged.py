@@ -26,6 +26,9 @@ class Merged:
     partial: bool = False  # only some fields were read: they say nothing of the record's state as a whole
     created: bool = False  # this worker has just made the record with the person's values
     keeps_waiting: bool = False  # a value here can't be sent as it is: the push has to say so
+    found_sent: frozenset[str] = (
+        frozenset()
+    )  # person fields that were sent without an answer, and have that value there
 
     @property
     def undecided(self) -> int | None:

@@ -15,7 +15,7 @@ from syncer.sync.errors import ManyAtFault
 from syncer.sync.fields.object_map import ObjectMap
 from syncer.sync.identity.candidates import persons_for
 from syncer.sync.identity.decide import Sorted, base_of_create, sort_page
-from syncer.sync.merge import Merge, Outcome, merge
+from syncer.sync.merge import Merge, Outcome, merge, same
 from syncer.sync.persons.merged import Merged, Pair
 from syncer.sync.persons.person_state import Link, PersonState
 from syncer.sync.persons.record import BadRecord, Reading, RemoteRecord, Unsettled, already_merged, parse_all, stamp_of
@@ -193,6 +193,7 @@ def merge_with(
         # A value of an earlier type of the field: like any other that was never agreed on, it makes room and is logged.
         here |= {name: str(error.value) for name, error in bad.items()}
         bad = {}
+    person, found_sent = _as_if_answered(fields, person, record)
     link = person.link
     if link is not None:
         record = _with_known_owner(record, link)
@@ -209,7 +210,32 @@ def merge_with(
     if moved:
         decided = _no_longer_theirs(decided, moved)
     waits = bool(bad) or decided.waits
-    return Merged(person, record, decided, link_reason=link_reason, keeps_waiting=waits, partial=filling)
+    return Merged(
+        person,
+        record,
+        decided,
+        link_reason=link_reason,
+        keeps_waiting=waits,
+        partial=filling,
+        found_sent=found_sent,
+    )
+
+
+def _as_if_answered(fields: ObjectMap, person: PersonState, record: RemoteRecord) -> tuple[PersonState, frozenset[str]]:
+    """What was sent before without an answer, and is there now, is ours: it was agreed on by that, so that an edit made
+    here since stands against no edit there. Return the person so, and these fields."""
+    link = person.link
+    if link is None or link.weak_base or link.record_id != record.id or not person.in_doubt:
+        return person, frozenset()
+    there = {
+        rule.field: record.values[rule.field]
+        for rule in fields.rules
+        if rule.field in person.in_doubt
+        and rule.field in record.values
+        and same(rule, record.values[rule.field], person.in_doubt[rule.field])
+        and not same(rule, record.values[rule.field], link.base.get(rule.field))
+    }
+    return replace(person, link=replace(link, base={**link.base, **there})), frozenset(there)
 
 
 def _with_known_owner(record: RemoteRecord, link: Link) -> RemoteRecord:

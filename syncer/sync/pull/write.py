@@ -17,7 +17,7 @@ from syncer.salesforce.kinds import BadValue
 from syncer.sync.context import Context, next_sequence
 from syncer.sync.fields.object_map import ObjectMap, received_columns
 from syncer.sync.identity.candidates import Outdated, check_still_theirs
-from syncer.sync.merge import Outcome, Value, same
+from syncer.sync.merge import Outcome, Value
 from syncer.sync.persons.merged import Applied, Merged
 from syncer.sync.persons.person_state import Link
 from syncer.sync.persons.record import Reading
@@ -99,7 +99,7 @@ def _write_persons(
         columns, received = _storable(m, fields, journal)
         if received:
             changed.add(person.id)
-        _log_values(m, fields, received, journal)
+        _log_values(m, received, journal)
         link = {"sfdc_type": m.record.object, "sfdc_id": m.record.id, "sfdc_is_deleted": False}
         if columns or (person.sfdc_type, person.sfdc_id, person.sfdc_is_deleted) != tuple(link.values()):
             writes.append((person, columns | link, context.now() if received else person.updated_at))
@@ -126,7 +126,7 @@ def _storable(m: Merged, fields: ObjectMap, journal: Journal) -> tuple[dict[str,
     return received_columns(m.person.values, fields, kept), kept
 
 
-def _log_values(m: Merged, fields: ObjectMap, received: dict[str, Value], journal: Journal) -> None:
+def _log_values(m: Merged, received: dict[str, Value], journal: Journal) -> None:
     """What came, what lost, and what was sent before without an answer and is found there now."""
     person = m.person
     for decision in m.merge.decisions:
@@ -136,12 +136,10 @@ def _log_values(m: Merged, fields: ObjectMap, received: dict[str, Value], journa
                 journal.made_storable(person.id, person.name, decision.field, decision.there)
     for decision in m.merge.conflicts:
         journal.conflict(person.id, person.name, decision)
-    rules = {rule.field: rule for rule in fields.rules}
     for decision in m.merge.decisions:
-        if decision.field in person.in_doubt and decision.outcome is Outcome.AGREE:
-            sent = person.in_doubt[decision.field]
-            if decision.base != decision.there and same(rules[decision.field], decision.there, sent):
-                journal.doubt(person.id, person.name, decision.field, sent)
+        # What is sent over it says so then.
+        if decision.field in m.found_sent and decision.outcome is not Outcome.SEND and not decision.waits:
+            journal.doubt(person.id, person.name, decision.field, person.in_doubt[decision.field])
 
 
 # -- links ------------------------------------------------------------------------------------------------------------
