@@ -93,6 +93,9 @@ class Context:
     progress: Progress = no_progress
     share: int | None = None  # percent of the day's API calls, used by all apps, from which on nothing more is asked
     deadline: datetime | None = None  # give up at the end of a batch after this time
+    turn_ends: datetime | None = None  # make way for others at the end of a batch after this time
+    unread: frozenset[str] = frozenset()  # objects whose changes this cycle has not, or not yet, read to the end
+    never_read: frozenset[str] = frozenset()  # objects of which no reading has ended yet: of them nothing is sent
     save_duplicates: bool = False  # records that a duplicate rule only warns of are saved
     full: bool = False  # everything is compared by value, whatever its stamp says
     pause: Callable[[float], None] = time.sleep  # seconds
@@ -167,6 +170,10 @@ class Context:
         ReserveReached: the next cycle goes on from there."""
         self.give_up_in_time()
         self.keep_reserve()
+
+    def turn_is_over(self) -> bool:
+        """Whether others are to have their turn (``pull.turns``); asked at the end of a batch."""
+        return self.turn_ends is not None and self.now() >= self.turn_ends
 
     def give_up_in_time(self) -> None:
         """Called at the end of a batch, with its position committed. Raises OutOfTime."""

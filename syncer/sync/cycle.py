@@ -6,7 +6,7 @@ A quiet cycle is one API call: a Composite request with the conditional describe
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -14,7 +14,7 @@ from random import Random
 from syncer.models import PostponedRecord, RunKind, SyncRun, SyncUser
 from syncer.salesforce import soql
 from syncer.salesforce.caller import Timing
-from syncer.salesforce.client import Answer, Subrequest
+from syncer.salesforce.client import Answer, Page, Subrequest
 from syncer.sync.actions import auto_create
 from syncer.sync.actions.batch import BATCH, act_on
 from syncer.sync.connection import runs
@@ -38,6 +38,7 @@ from syncer.sync.pull import ask_former, backfill, questions, related_names
 from syncer.sync.pull.changes import change_query, receive
 from syncer.sync.pull.database import Database
 from syncer.sync.pull.describes import describe_requests, take_describes, with_fresh_describes
+from syncer.sync.pull.turns import take_turns
 from syncer.sync.push import updates
 from syncer.sync.store import claims, intents, outbox, restored
 from syncer.sync.store.cursors import cursor_for
@@ -143,10 +144,7 @@ def _phases(context: Context, options: CycleOptions) -> None:
     with_fresh_describes(context, lambda: _receive(context, options))
     restored.finish(context)
     if context.may_send:
-        try:
-            _send(context, options.plan)
-        except WritesStopped as error:
-            context.note(error.message)  # stopped while this cycle was at it: what was not sent waits
+        _unless_stopped(context, lambda: _send(context, options.plan))
     runs.report(context, "Finishing", 1, 1)
 
 
@@ -181,16 +179,24 @@ def _receive(context: Context, options: CycleOptions) -> None:
     if _take_describes(context, answer, related):
         # Fields came or went: what was just read was asked for with the old list.
         answer, reading, related = _ask(context, options)
+    context.unread = frozenset(OBJECTS)
+    context.never_read = frozenset(name for name in OBJECTS if cursor_for(context, name).read_to is None)
     followed = related_names.begin(context, answer, reading, related)
-    for name in options.objects:
-        receive(context, name, first_page(answer, f"changes{name}"), reading)
-    for name, page in followed.items():
-        related_names.receive(context, name, page, reading)
+    records = [_read(context, name, first_page(answer, f"changes{name}"), reading) for name in options.objects]
+    names = [related_names.receive(context, name, page, reading) for name, page in followed.items()]
+    take_turns(context, [*records, *names], lambda: _send_meanwhile(context))
     ask_former.learn(context)
     _close_questions(context, options)
     _tell_postponed(context)
     for name in options.objects:
         backfill.fill(context, name)
+
+
+def _read(context: Context, sobject: str, first: Page, reading: Reading) -> Iterator[None]:
+    """One object's changes, to their end."""
+    yield from receive(context, sobject, first, reading)
+    context.unread -= {sobject}
+    context.never_read -= {sobject}
 
 
 def _ask(
@@ -251,8 +257,23 @@ def _send(context: Context, plan: Plan | None) -> None:
         else:
             plan_creates(context, plan, ids)
 
+    if context.never_read:
+        return  # whom a lead would be made for may be in what was not read yet
     _create_again(context, create)
     auto_create.create_never_synced(context, create)
+
+
+def _send_meanwhile(context: Context) -> None:
+    """Between two turns of a long reading: what may go before all was read."""
+    if context.may_send and not context.store.dry_run:
+        _unless_stopped(context, lambda: with_fresh_describes(context, lambda: updates.send_meanwhile(context)))
+
+
+def _unless_stopped(context: Context, send: Callable[[], None]) -> None:
+    try:
+        send()
+    except WritesStopped as error:
+        context.note(error.message)  # stopped while this cycle was at it: what was not sent waits
 
 
 def _create_again(context: Context, create: Callable[[Sequence[int]], None]) -> None:

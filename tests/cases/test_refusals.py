@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from syncer.models import PendingChange, Person
@@ -169,24 +167,3 @@ def test_one_answer_with_a_wrong_date_hides_no_later_change(salesforce, here, in
     time.pass_(12_000)
     quiet()
     assert here.again(kim).city == "B"
-
-
-# -- more to read than a cycle has time for ---------------------------------------------------------------------------
-
-
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="While there is more to read than one cycle takes, nothing is sent, not even an opt-out.",
-)
-def test_an_opt_out_does_not_wait_until_everything_is_read(salesforce, here, quiet, cycle, time):
-    leads = salesforce.leads(30, City="A")
-    quiet()
-    here.edit(here.person(leads[0]), unsubscribed=True)
-    salesforce.org.settings.page_records = 5
-    for lead in leads:
-        salesforce.edit(lead, City="B")
-    salesforce.fault("/services", "delay_ms", seconds=50, times=None)
-    unfinished = [cycle(give_up_after=timedelta(minutes=2)).unfinished for _ in range(2)]
-    given(unfinished[0], "there is more to read than a cycle has time for")
-    assert salesforce.read(leads[0])["HasOptedOutOfEmail"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,9 +66,9 @@ def _first_known(cursor: SyncCursor) -> datetime | None:
     return min((at for at in (cursor.reading_since, creates["first"], read["first"]) if at), default=None)
 
 
-def receive(context: Context, sobject: str, first: Page, reading: Reading) -> None:
+def receive(context: Context, sobject: str, first: Page, reading: Reading) -> Iterator[None]:
     """Merge the pages of a read that has begun with ``first``, and move the cursor with each of them. A list that is
-    lost meanwhile is asked for anew behind the last row."""
+    lost meanwhile is asked for anew behind the last row; so is one whose turn is over, after others had theirs."""
     cursor = cursor_for(context, sobject)
     if cursor.reading_since is None or context.full:
         cursor.reading_since = reading.asked_at
@@ -79,17 +79,25 @@ def receive(context: Context, sobject: str, first: Page, reading: Reading) -> No
             return context.query(query.soql, deleted=query.deleted)
 
     done, readings, gaps = 0, [reading], _Gaps(context, cursor)
-    for page, reading_of_page in pages(context, first, reading, ask_anew):
-        if reading_of_page is not readings[-1]:
-            readings.append(reading_of_page)
-        left = receive_records(context, sobject, page.records, reading_of_page)
-        context.store.postpone(context, sobject, left.later, reading_of_page)
-        gaps.take(page)
-        _move(context, cursor, page.records)
-        done += len(page.records)
-        runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
-        if page.next_url:
+    follow: tuple[Page, Reading] | None = (first, reading)
+    while follow is not None:
+        began_behind, of_list, follow = cursor.resume_id, pages(context, *follow, ask_anew), None
+        for page, reading_of_page in of_list:
+            if reading_of_page is not readings[-1]:
+                readings.append(reading_of_page)
+            left = receive_records(context, sobject, page.records, reading_of_page)
+            context.store.postpone(context, sobject, left.later, reading_of_page)
+            gaps.take(page)
+            _move(context, cursor, page.records)
+            done += len(page.records)
+            runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
+            if not page.next_url:
+                break
             context.next_batch()
+            if context.turn_is_over() and cursor.resume_id != began_behind:
+                yield
+                follow = ask_anew()
+                break
     gaps.end(reading.asked_at)
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""

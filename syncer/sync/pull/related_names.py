@@ -7,7 +7,7 @@ history: what the records are called now comes with the records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -111,10 +111,10 @@ def begin(context: Context, answer: Answer, reading: Reading, asked: Iterable[st
     return pages
 
 
-def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
-    """Apply what changed, page by page, and move the cursor with each; what is beyond the budget is left to the next
-    cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list that was opened
-    before a long read of records."""
+def receive(context: Context, name: str, first: Page, reading: Reading) -> Iterator[None]:
+    """Apply what changed, page by page, and move the cursor with each, in turns with others; what is beyond the budget
+    is left to the next cycles. Each page is a query of its own behind the last row: Salesforce may have dropped a list
+    that was opened before a long read of records."""
     cursor = cursors.cursor_for(context, name)
     cursor.reading_since = cursor.reading_since or reading.asked_at
     page, done, whole = first, 0, True
@@ -142,6 +142,8 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> None:
             context.note(f"More {name}s changed than one cycle reads; the next ones go on.")
             return
         context.next_batch()
+        if context.turn_is_over():
+            yield
         try:
             page, reading = context.query(_query(name, cursor))
         except Refused as error:

@@ -273,7 +273,7 @@ def _settle(context: Context, fields: ObjectMap, s: Sent, journal: Journal, *, o
     here, _ = fields.here(current.values)
     received: dict[str, Value] = {}
     base = dict(current.link.base if current.link else link.base)
-    sends_again = False
+    sends_again = s.sending.in_part
     for decision in _restored(fields, s.sending, link.base, here) if not overtaken else ():
         received[decision.field] = decision.there
         journal.received(person.id, person.name, decision, context.actor)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from syncer.models import Winner
 from syncer.salesforce.kinds import BadValue
 from syncer.salesforce.rows import RowError
 from syncer.sync.context import Context
@@ -70,13 +71,25 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
     bad = found.bad
     if found.all_wait:
         return _refuse_values(context, fields, person, bad)
-    values = {name: value for name, value in found.merged.to_send.items() if name not in found.waiting}
+    not_yet = _not_yet(context, fields, found.merged)
+    values = {name: v for name, v in found.merged.to_send.items() if name not in found.waiting and name not in not_yet}
+    if not_yet and not values and not found.merged.received:
+        return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
     partners = [partner for name in values if (partner := fields.together.get(name)) is not None]
     values |= {partner: found.here[partner] for partner in partners if partner in found.here}
     unsent = earlier(fields, person, found.waiting)
     if bad:
         unsent = with_unsendable(person, unsent, _unsendable(fields, person, bad), _unsendable_errors(fields, bad))
-    return Sending(person, values, found.merged.received, unsent)
+    return Sending(person, values, found.merged.received, unsent, in_part=bool(not_yet))
+
+
+def _not_yet(context: Context, fields: ObjectMap, merged: Merge) -> frozenset[str]:
+    """Fields that Salesforce wins, while its record may have changed in the part of a long reading that is still to
+    come; and those that are sent together with one of them."""
+    if fields.object not in context.unread:
+        return frozenset()
+    theirs = {rule.field for rule in fields.rules if rule.receive and rule.winner == Winner.SALESFORCE}
+    return frozenset(name for name in merged.to_send if theirs & {name, fields.together.get(name)})
 
 
 @repeated

@@ -30,6 +30,7 @@ class Sending:
     values: Mapping[str, Value]
     restored: Mapping[str, Value] = field(default_factory=dict)  # edits here to fields that only receive
     held: Held | None = None
+    in_part: bool = False  # other values wait until the record was read
     loaded_again: PersonState | None = None  # as it is now; ``person`` stays what it was when this was planned
 
     @property

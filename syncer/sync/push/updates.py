@@ -64,6 +64,14 @@ def send_waiting(context: Context) -> None:
         context.checkpoint()
 
 
+def send_meanwhile(context: Context) -> None:
+    """What waits, for one turn (``pull.turns``): of records that the cycle has not read yet without the fields that
+    Salesforce wins. What fails in passing is tried again when all has been read."""
+    if (until := outbox.newest()) is None:
+        return
+    _send_all(context, until, [0, outbox.waiting(context.now())])
+
+
 @dataclass(slots=True)
 class Pass:
     """What came of a pass over the outbox: the error of a request whose outcome is unknown, and whether somebody was
@@ -81,11 +89,13 @@ def _next_pass(context: Context, came: Pass) -> datetime | None:
 
 
 def _send_all(context: Context, until: datetime, progress: list[int]) -> Pass:
-    """One pass over the outbox. Updates can be repeated: the next try reads first, and finds what was carried out."""
-    after, came = 0, Pass()
-    while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after, until=until):
+    """One pass over the outbox, opt-outs first. Updates can be repeated: the next try reads first, and finds what was
+    carried out."""
+    came = Pass()
+    for ids in _opt_outs_first(context, until):
+        if context.turn_is_over():
+            break
         context.next_batch()
-        after = ids[-1]
         claimed = claims.take(ids, context.claim)
         came.busy = came.busy or len(claimed) < len(ids)
         try:
@@ -99,6 +109,18 @@ def _send_all(context: Context, until: datetime, progress: list[int]) -> Pass:
         progress[0] += len(claimed)
         runs.report(context, "Sending", progress[0], max(progress))
     return came
+
+
+def _opt_outs_first(context: Context, until: datetime) -> Iterator[list[int]]:
+    """Who waits, batch by batch. Who has opted out is met once more with all others, mostly as settled by then."""
+    objects = [name for name in context.maps if name not in context.never_read]
+    for only_opt_outs in (True, False):
+        after = 0
+        while ids := outbox.due(
+            RECORDS_A_CALL, context.now(), objects, after=after, until=until, only_opt_outs=only_opt_outs
+        ):
+            after = ids[-1]
+            yield ids
 
 
 def _plan_waiting(context: Context, told: Plan) -> None:
@@ -121,7 +143,8 @@ def _plan_waiting(context: Context, told: Plan) -> None:
 def _due_batches(context: Context) -> Iterator[list[int]]:
     """What waits, then what would be woken for its nightly retry."""
     after = 0
-    while ids := outbox.due(RECORDS_A_CALL, context.now(), after=after):
+    objects = [name for name in context.maps if name not in context.never_read]
+    while ids := outbox.due(RECORDS_A_CALL, context.now(), objects, after=after):
         after = ids[-1]
         yield ids
     after = 0

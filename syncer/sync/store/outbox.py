@@ -8,9 +8,11 @@ them locked (``locking.lock``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +20,7 @@ from django.db.models import F, Max, Q, QuerySet
 
 from syncer.models import PendingChange, PendingState, Person, moments
 from syncer.models.expressions import unindexed
+from syncer.sync.fields.synced_objects import CONSENT_FIELDS
 from syncer.sync.outcomes import Code
 from syncer.sync.store import bulk_sql
 
@@ -26,8 +29,17 @@ _TABLE = PendingChange._meta.db_table
 IDS_A_STATEMENT = 10_000
 
 
-def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = None) -> list[int]:
-    """Persons that have something to send now, in the order of their ids, behind the person ``after``.
+def due(
+    limit: int,
+    now: datetime,
+    objects: Collection[str],
+    *,
+    after: int = 0,
+    until: datetime | None = None,
+    only_opt_outs: bool = False,
+) -> list[int]:
+    """Persons with a record of one of these objects that have something to send now, in the order of their ids, behind
+    the person ``after``. ``only_opt_outs``: those who have opted out here, and have not in what was agreed last.
 
     ``until``: only who waited at this time (``newest``) already. What is edited while a cycle sends is the next
     cycle's; otherwise the sending has no end while people edit faster than it sends.
@@ -38,7 +50,11 @@ def due(limit: int, now: datetime, *, after: int = 0, until: datetime | None = N
         person_id__gt=after,
         person__record__weak_base=False,
         person__record__hidden_since__isnull=True,
+        person__record__object__in=objects,
     )
+    if only_opt_outs:
+        here = {name: Q(**{f"person__{name}": True}) for name in CONSENT_FIELDS}
+        rows = rows.filter(reduce(or_, (here[name] & ~Q(**{f"person__record__base__{name}": True}) for name in here)))
     if until is not None:
         # SQLite compares times as text, and its own clock writes "05.000" where Django writes "05".
         rows = rows.filter(since__lt=until + timedelta(milliseconds=1))
