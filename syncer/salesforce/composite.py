@@ -172,11 +172,11 @@ def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
     for request in subrequests:
         entry: dict[str, object] = {
             "method": request.method,
-            "url": base_path + request.path,
+            "url": base_path + (_referring(request) if request.only_after in present else request.path),
             "referenceId": request.reference,
         }
         if request.body is not None:
-            entry["body"] = _referring(request) if request.only_after in present else request.body
+            entry["body"] = request.body
         if request.headers:
             entry["httpHeaders"] = dict(request.headers)
         entries.append(entry)
@@ -184,14 +184,12 @@ def payload(subrequests: Sequence[Subrequest], base_path: str) -> str:
     return jsontext.dumps({"allOrNone": False, "collateSubrequests": False, "compositeRequest": entries})
 
 
-def _referring(request: Subrequest) -> object:
-    """The body of a collection, with the type of its records taken from the answer to a query before it: Composite
-    leaves out what refers to a part that failed ("allOrNone", Composite Request Body). The one place that knows how."""
-    if not isinstance(request.body, Mapping):
-        return request.body
-    record_type = f"@{{{request.only_after}.records[0].attributes.type}}"
-    records = [{**record, "attributes": {"type": record_type}} for record in request.body["records"]]
-    return {**request.body, "records": records}
+def _referring(request: Subrequest) -> str:
+    """The path of a request, with a parameter that is taken from the answer to the query before it: Composite leaves
+    out what refers to a part that failed ("allOrNone", Composite Request Body). The one place that knows how. The
+    records stay as they are in any other call: whoever stands in between reads their type there."""
+    separator = "&" if "?" in request.path else "?"
+    return f"{request.path}{separator}after=@{{{request.only_after}.records[0].attributes.type}}"
 
 
 def parse(body: object, subrequests: Sequence[Subrequest], asked_at: datetime) -> dict[str, Subresponse]:

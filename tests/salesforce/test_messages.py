@@ -163,15 +163,16 @@ def test_data_that_composite_would_replace_travel_alone() -> None:
         composite.check([update("b", "@{r.Id}"), Subrequest("GET", "/sobjects/Lead/@{r.id}", "z")])
 
 
-def test_what_comes_after_a_query_takes_its_type_from_the_answer() -> None:
+def test_what_comes_after_a_query_refers_to_its_answer() -> None:
     """So that Composite leaves it out when the query failed; it should not where the query is in another call."""
     read = Subrequest("GET", "/query?q=x", "before")
     update = writing.update("a", "Lead", [{"Id": ONE}, {"Id": TWO}], only_after="before")
 
-    def types(*requests: Subrequest) -> list[str]:
-        sent = json.loads(composite.payload(requests, ""))["compositeRequest"][-1]["body"]
-        return [record["attributes"]["type"] for record in sent["records"]]
+    def sent(*requests: Subrequest) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(composite.payload(requests, ""))["compositeRequest"][-1]
+        return found
 
-    assert types(read, update) == ["@{before.records[0].attributes.type}"] * 2
-    assert types(update) == ["Lead"] * 2
+    assert sent(read, update)["url"] == "/composite/sobjects?after=@{before.records[0].attributes.type}"
+    assert sent(update)["url"] == "/composite/sobjects"
+    assert sent(read, update)["body"] == sent(update)["body"]
     assert not update.must_travel_alone
