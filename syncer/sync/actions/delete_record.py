@@ -11,16 +11,15 @@ from syncer.salesforce.rows import RowResult
 from syncer.sync.actions import checks, repeatable
 from syncer.sync.actions.receive import Received, receive
 from syncer.sync.actions.spec import ActionSpec, Asked
-from syncer.sync.context import Context, next_sequence
+from syncer.sync.context import Context
 from syncer.sync.create.lookup import find
 from syncer.sync.options import Action, Ask, SyncOptions
 from syncer.sync.outcomes import Code, Outcomes, PersonOutcome, Result, outcome
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
-from syncer.sync.store import former_ids, links, outbox, persons
+from syncer.sync.store import links, outbox, persons
 from syncer.sync.store.activity import Journal
-from syncer.sync.store.former_ids import FormerRow
-from syncer.sync.store.locking import PATIENT_TRIES, lock, lock_as_they_are, retry_busy
+from syncer.sync.store.locking import PATIENT_TRIES, lock_as_they_are, retry_busy
 from syncer.sync.store.transactions import repeated, write_transaction
 
 #: What Salesforce answers for a record that is deleted already.
@@ -90,26 +89,6 @@ def _told(journal: Journal, person: PersonState, result: RowResult) -> PersonOut
     message = f"{person.sfdc_type} {person.sfdc_id} was deleted in Salesforce. The person stays here."
     journal.entry(person.id, person.name, ActivityType.DELETE_FROM_SFDC, message, detail={"id": person.sfdc_id})
     return outcome(person, Result.UPDATED, message)
-
-
-@repeated
-def forget_record(context: Context, people: Sequence[PersonState]) -> dict[int, PersonState]:
-    """Persons whose record was deleted there become persons who are not in Salesforce; the old id still finds them.
-
-    Return those that are free now, by id; one that is being edited is left out.
-    """
-    sequence = next_sequence()
-    with write_transaction(context):
-        free = lock(context, {p.id: p.revision for p in people})
-        rows = [
-            FormerRow(p.id, p.link.object, p.link.record_id, "deleted", p.link.organisation)
-            for p in people
-            if p.id in free and p.link
-        ]
-        former_ids.write(context, rows, sequence)
-        links.forget(free)
-        persons.unlink(free)
-    return person_state.by_ids(free)
 
 
 def not_deleted_yet(context: Context, person: PersonState, options: SyncOptions) -> PersonOutcome | None:

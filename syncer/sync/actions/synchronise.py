@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncer.salesforce.ids import to_18
-from syncer.sync.actions import checks, delete_record
+from syncer.sync.actions import checks
 from syncer.sync.actions.receive import receive
 from syncer.sync.actions.spec import Asked
 from syncer.sync.context import Context
@@ -15,7 +15,7 @@ from syncer.sync.create import link, refusals
 from syncer.sync.create.at_most_once import create_leads
 from syncer.sync.create.lookup import find
 from syncer.sync.identity.candidates import Found
-from syncer.sync.outcomes import Outcomes, PersonOutcome, Result, being_edited, same_for
+from syncer.sync.outcomes import Outcomes, PersonOutcome, Result, same_for
 from syncer.sync.persons import person_state
 from syncer.sync.persons.person_state import PersonState
 from syncer.sync.push.updates import send
@@ -120,11 +120,9 @@ def _reopened(
 
 
 def _make_anew(context: Context, persons: Sequence[PersonState], asked: Asked) -> Matched:
-    """Persons lose their deleted record, and are looked up like everybody who has never been there."""
+    """Persons whose record was deleted are looked up like everybody who has never been there. Their link gives way to
+    the one with what is found or made."""
     if not persons:
         return Matched()
-    freed = delete_record.forget_record(context, persons)
-    busy = {p.id: being_edited(p) for p in persons if p.id not in freed}
-    new = list(freed.values())
-    matched = _match(context, new, find(context, new), asked)
-    return Matched({**busy, **matched.outcomes}, matched.to_create)
+    new = [person_state.without_record(p) for p in persons]
+    return _match(context, new, find(context, new), asked)

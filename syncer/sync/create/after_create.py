@@ -81,7 +81,7 @@ def link_created(
         by_id = {m.creation.person.id: m for m in remaining}
         persons = person_state.by_ids(by_id) if attempt else {pk: m.creation.person for pk, m in by_id.items()}
         linked = {pk for pk, person in persons.items() if person.linked}  # the cycle has read and linked it meanwhile
-        outcomes.update({pk: outcome(persons[pk], Result.CREATED, by_id[pk].message) for pk in linked})
+        outcomes.update({pk: _linked_already(persons[pk], by_id[pk]) for pk in linked})
         merged = [_merged(fields, persons[pk], m) for pk, m in by_id.items() if pk in persons and pk not in linked]
         done = context.store.apply(context, fields, reading, merged, also=_log_of(context, by_id))
         context.sent["created"] += len(done.written)
@@ -104,6 +104,15 @@ def _created(merged: Merged, made: Made) -> PersonOutcome:
         sent=tuple(made.creation.values),
         received=tuple(merged.merge.received),
     )
+
+
+def _linked_already(person: PersonState, made: Made) -> PersonOutcome:
+    """The cycle has linked the person meanwhile: with the lead, or again with the one in whose place it was made."""
+    left = made.creation.person.left
+    if left is None or person.link is None or person.link.record_id != left.record_id:
+        return outcome(person, Result.CREATED, made.message)
+    message = f"{made.message} {left.object} {left.record_id} was undeleted meanwhile: this person stays linked to it."
+    return outcome(person, Result.CREATED, message)
 
 
 def _not_linked(made: Made, there: Container[int]) -> PersonOutcome:

@@ -119,7 +119,11 @@ class _Leads:
     def _intended(self, creations: Sequence[Creation], outcomes: dict[int, PersonOutcome]) -> list[Creation]:
         """Store the intents; the persons of others are left to them (``outcomes``)."""
         taken = _address_is_taken(self._context, creations)
-        rows = [IntentRow(c.person.id, c.values, c.options.of_create()) for c in creations if c.person.id not in taken]
+        rows = [
+            IntentRow(c.person.id, c.values, c.options.of_create(), c.person.left.record_id if c.person.left else "")
+            for c in creations
+            if c.person.id not in taken
+        ]
         external = self._fields.external_id_field is not None
         owned = intents.remember(self._context, rows, external_id=external)
         outcomes |= {c.person.id: busy(c.person) for c in creations if c.person.id not in owned}

@@ -107,8 +107,8 @@ def merge_same(
             outcomes[person.id] = being_edited(person)
             continue
         former = None
-        if loser.link is not None:
-            former = FormerRow(winner.id, loser.link.object, loser.link.record_id, "merged", loser.link.organisation)
+        if (lost := loser.link or loser.left) is not None:
+            former = FormerRow(winner.id, lost.object, lost.record_id, "merged", lost.organisation)
         reason = f"{context.actor} says that they are the same person"
         if merge_people(context, winner, loser, reason, former=former, actor=context.actor):
             told = outcome(person, Result.LINKED, f"Merged with person {other_id} ({name}).")

@@ -149,15 +149,20 @@ def under_uuids(
 ) -> Found:
     """What stands under the UUIDs of these persons, of an answer to a query for them."""
     found = Found(reading)
-    candidates = _by_uuid(context, found, _readable(context, fields, found, rows, persons))
-    found.owners = owners(context, [record.id for record in candidates])
+    persons = list(persons)
+    candidates = _by_uuid(context, found, _readable(context, fields, found, rows, persons), persons)
+    left = _left(persons)
+    found.owners = owners(context, [record.id for record in candidates if record.id not in left])
     return found
 
 
-def _by_uuid(context: Context, found: Found, records: Sequence[RemoteRecord]) -> list[RemoteRecord]:
+def _by_uuid(
+    context: Context, found: Found, records: Sequence[RemoteRecord], persons: Iterable[PersonState]
+) -> list[RemoteRecord]:
     """Sort records in by the UUIDs that they carry. Return the candidates: a record that is gone and was somebody's
-    before is nobody's; the external id of a converted one is spent. A living record goes before one that is gone."""
-    former = former_ids(context, [record.id for record in records if record.gone])
+    before, or in whose place another one is made for one of these ``persons``, is nobody's; the external id of a
+    converted one is spent. A living record goes before one that is gone."""
+    former = former_ids(context, [record.id for record in records if record.gone]) | _left(persons)
     candidates = without_former(records, former)
     found.spent = {r.external_id for r in records if r.is_converted and r.id in former}
     for record in sorted(candidates, key=lambda record: not record.gone):
@@ -166,6 +171,11 @@ def _by_uuid(context: Context, found: Found, records: Sequence[RemoteRecord]) ->
     converted = [r for r in found.by_uuid.values() if r.is_converted and not r.is_deleted]
     found.unseen = _with_unseen_contacts(context, converted) if converted else set()
     return candidates
+
+
+def _left(persons: Iterable[PersonState]) -> set[str]:
+    """The deleted records in whose place others are made."""
+    return {person.left.record_id for person in persons if person.left is not None}
 
 
 def _with_unseen_contacts(context: Context, leads: Sequence[RemoteRecord]) -> set[str]:
@@ -182,7 +192,7 @@ def _with_unseen_contacts(context: Context, leads: Sequence[RemoteRecord]) -> se
 
 def _sort_in(context: Context, found: Found, records: Sequence[RemoteRecord], wanted: _Wanted) -> None:
     """What the records are to the strangers, ready to be looked up."""
-    candidates = _by_uuid(context, found, records)
+    candidates = _by_uuid(context, found, records, wanted.strangers)
     found.chosen = {record.id: record for record in candidates if record.id in wanted.chosen}
     for record in candidates:
         if record.email and not record.gone:
@@ -193,4 +203,5 @@ def _sort_in(context: Context, found: Found, records: Sequence[RemoteRecord], wa
             for record in candidates
             if may_be_of(context.sync_user.user_id, intent, record) and is_what_was_sent(record, intent.values_sent)
         ]
-    found.owners = owners(context, [record.id for record in candidates])
+    left = _left(wanted.strangers)  # undeleted right now: its person's
+    found.owners = owners(context, [record.id for record in candidates if record.id not in left])

@@ -54,14 +54,16 @@ def mark(
 ) -> None:
     """Persons (as they were when it was decided) whose create was refused, here or there. An edit made meanwhile is
     tried. No lead of theirs was found: there is nothing left to find out, and nobody asks again in every cycle. Of a
-    person who is being edited all the time the next cycle finds it out again."""
+    person who is being edited all the time the next cycle finds it out again. Who has a deleted record stays as before:
+    nothing can be sent to it, and only somebody asks for a new one."""
+    unsent = [failure for failure in failures if persons[failure.person_id].left is None]
 
     @repeated
     def write(remaining: Sequence[Failure], attempt: int) -> list[Failure]:
         with write_transaction(context):
             now = lock_as_they_are(context, [failure.person_id for failure in remaining])
             edited = {pk for pk, revision in now.items() if revision != persons[pk].revision}
-            known = [failure for failure in remaining if failure.person_id in now]
+            known = [failure for failure in unsent if failure.person_id in now]
             outbox.fail(replace(f, failed=False, retry_at=None) if f.person_id in edited else f for f in known)
             outbox.remember_options({pk: options[pk].of_create() for pk in now})
             intents.forget(now.keys() - edited)

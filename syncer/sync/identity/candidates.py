@@ -178,7 +178,7 @@ def _open_creates() -> list[tuple[CreateIntent, PersonState]]:
         return []
     persons = person_state.by_ids(intent.person_id for intent in intents)
     pairs = [(intent, persons[intent.person_id]) for intent in intents if intent.person_id in persons]
-    return [(intent, person) for intent, person in pairs if not person.sfdc_type]
+    return [(intent, person) for intent, person in pairs if not person.linked]
 
 
 def _creating(context: Context, persons: Iterable[PersonState]) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,7 @@ class PersonState:
     held: Mapping[str, Value]  # refused before, while the other fields were sent
     errors: tuple[RowError, ...]  # the last refusal
     asked: Mapping[str, Any]  # the options of a create that was refused or whose answer has not come
+    left: Link | None = None  # to the deleted record in whose place a lead is made: kept until that is there
 
     @property
     def name(self) -> str:
@@ -121,16 +122,24 @@ def by_ids(ids: Iterable[int]) -> dict[int, PersonState]:
 
 
 def by_record_ids(organisation: str, record_ids: Iterable[str]) -> dict[str, PersonState]:
-    """The linked persons of records, by record id."""
+    """The linked persons of records, by record id. Of a deleted record in whose place a lead is made, too: it may be
+    undeleted."""
     persons = Person.objects.filter(record__organisation=organisation, record__record_id__in=list(record_ids))
-    return {state.link.record_id: state for state in load(persons) if state.link is not None}
+    states = [state if state.left is None else replace(state, link=state.left, left=None) for state in load(persons)]
+    return {state.link.record_id: state for state in states if state.link is not None}
+
+
+def without_record(person: PersonState) -> PersonState:
+    """A person whose record was deleted, as one who is not in Salesforce: to be looked up, and made there anew. The
+    link stays until another one takes its place, so that a refusal changes nothing."""
+    return replace(person, link=None, left=person.link)
 
 
 def _state(row: Mapping[str, Any]) -> PersonState:
     link = None
     if row["record__record_id"] is not None:
         link = Link(**{name: row[path] for name, path in _LINK.items()})
-    return PersonState(
+    state = PersonState(
         id=row["id"],
         uuid=row["uuid"],
         revision=row["revision"],
@@ -149,6 +158,8 @@ def _state(row: Mapping[str, Any]) -> PersonState:
         errors=_errors(row["pending__error_detail"] or {}),
         asked=row["create_intent__options"] or row["pending__options"] or {},
     )
+    asked_for_anew = link is not None and state.sfdc_is_deleted and state.sent_to_create is not None
+    return without_record(state) if asked_for_anew else state
 
 
 def _errors(detail: Mapping[str, Any]) -> tuple[RowError, ...]:

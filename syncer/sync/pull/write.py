@@ -214,10 +214,11 @@ def _is_linked_anew(m: Merged) -> bool:
 
 def _former_row(m: Merged) -> FormerRow | None:
     """The id that a re-linked person had before."""
-    link = m.person.link
+    link = m.person.link or m.person.left
     if link is None or m.partial or link.record_id == m.record.id:
         return None
-    return FormerRow(m.person.id, link.object, link.record_id, m.link_reason, link.organisation)
+    reason = "deleted" if m.person.left else m.link_reason
+    return FormerRow(m.person.id, link.object, link.record_id, reason, link.organisation)
 
 
 def _log_link(m: Merged, journal: Journal) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from syncer.models import CreateIntent, IntentState, Person, SfdcType
 from syncer.models.expressions import unindexed
@@ -22,8 +22,9 @@ from syncer.sync.store.transactions import repeated, wait_briefly
 #: Salesforce ends a request after ten minutes at the latest; one that timed out here may be saved until then. It leaves
 #: at most ``context.SENT_WITHIN`` after its intent.
 LATE_COMMIT = timedelta(minutes=15)
-#: Of intents: the person has no record. There are few intents, and many persons of each SFDC type.
-UNLINKED = unindexed("person__sfdc_type", SfdcType.NONE)
+#: Of intents: the person has no record, or a deleted one in whose place a lead is made. There are few intents, and many
+#: persons of each SFDC type.
+UNLINKED = unindexed("person__sfdc_type", SfdcType.NONE) | Q(person__sfdc_is_deleted=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class IntentRow:
     person_id: int
     values_sent: Mapping[str, Value]
     options: Mapping[str, Any]
+    replaces: str = ""  # the id of the person's record, which was deleted
 
 
 @repeated
@@ -43,15 +45,16 @@ def remember(context: Context, rows: Sequence[IntentRow], *, external_id: bool) 
 
     ``external_id``: the organisation has a field that makes the create repeatable. A claim that ran out while
     Salesforce was slow may be another worker's by now, and its create under way. Nothing is made either for a person
-    that was deleted or linked meanwhile, or is being edited right now."""
+    that was deleted or linked meanwhile, whose deleted record came back, or that is being edited right now."""
     asked_at = context.org.org_time()
     columns = ["object", "state", "asked_at", "claim", "external_id", "values_sent", "options", "created_at"]
     claimed = claims.renew(context.claim, [row.person_id for row in rows])
     with synced_to_disk(), transaction.atomic(durable=True):
         wait_briefly()
         free = lock_as_they_are(context, claimed)
-        unlinked = unindexed("sfdc_type", SfdcType.NONE)
-        owned = set(Person.objects.filter(unlinked, id__in=free).values_list("id", flat=True))
+        nowhere = unindexed("sfdc_type", SfdcType.NONE) | Q(sfdc_is_deleted=True)
+        records = dict(Person.objects.filter(nowhere, id__in=free).values_list("id", "sfdc_id"))
+        owned = {row.person_id for row in rows if records.get(row.person_id) == row.replaces}
         bulk_sql.insert(
             CreateIntent,
             ["person_id", *columns],

@@ -99,7 +99,7 @@ def _edit_is_forgotten(maps: Maps, person: PersonState) -> bool:
 
 
 def _link_differs(maps: Maps, person: PersonState) -> bool:
-    link = person.link
+    link = person.link or person.left
     if link is None:
         return person.sfdc_type != SfdcType.NONE
     return (person.sfdc_type, person.sfdc_id) != (link.object, link.record_id)
@@ -111,13 +111,14 @@ def _as_linked(broken: Sequence[PersonState]) -> None:
             (
                 person,
                 {
-                    "sfdc_type": person.link.object if person.link else "",
-                    "sfdc_id": person.link.record_id if person.link else "",
-                    "sfdc_is_deleted": person.sfdc_is_deleted and person.link is not None,
+                    "sfdc_type": link.object if link else "",
+                    "sfdc_id": link.record_id if link else "",
+                    "sfdc_is_deleted": person.sfdc_is_deleted and link is not None,
                 },
                 person.updated_at,
             )
             for person in broken
+            for link in [person.link or person.left]
         ]
     )
 
