@@ -54,6 +54,18 @@ def test_an_opt_out_does_not_wait_until_everything_is_read(salesforce, here, mas
     assert salesforce.read(leads[0])["HasOptedOutOfEmail"]
 
 
+def test_a_cycle_whose_time_is_over_before_its_first_page_was_taken_in_sends_something(
+    salesforce, here, mass_update, cycle
+):
+    leads, change = mass_update
+    here.edit(here.person(leads[0]), unsubscribed=True)
+    change(City="B")
+    salesforce.calm()
+    salesforce.fault("/services", "delay_ms", seconds=50, times=None)
+    given(cycle(give_up_after=timedelta(seconds=40)).unfinished, "there is more to read than a cycle has time for")
+    assert salesforce.read(leads[0])["HasOptedOutOfEmail"]
+
+
 def test_opt_outs_are_sent_before_all_else(here, mass_update, quiet):
     leads, _ = mass_update
     quiet()

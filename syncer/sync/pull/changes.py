@@ -93,11 +93,12 @@ def receive(context: Context, sobject: str, first: Page, reading: Reading) -> It
             runs.report(context, f"Receiving {sobject}s", done, max(done, page.total))
             if not page.next_url:
                 break
-            context.next_batch()
             if context.turn_is_over() and cursor.resume_id != began_behind:
                 yield
+                context.next_batch()
                 follow = ask_anew()
                 break
+            context.next_batch()
     gaps.end(reading.asked_at)
     cursor.read_to, cursor.reading_since = cursor.reading_since, None
     cursor.resume_stamp, cursor.resume_id = None, ""

@@ -141,9 +141,9 @@ def receive(context: Context, name: str, first: Page, reading: Reading) -> Itera
         if number == PAGES_A_CYCLE:
             context.note(f"More {name}s changed than one cycle reads; the next ones go on.")
             return
-        context.next_batch()
         if context.turn_is_over():
             yield
+        context.next_batch()
         try:
             page, reading = context.query(_query(name, cursor))
         except Refused as error:

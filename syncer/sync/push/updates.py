@@ -92,10 +92,13 @@ def _send_all(context: Context, until: datetime, progress: list[int]) -> Pass:
     """One pass over the outbox, opt-outs first. Updates can be repeated: the next try reads first, and finds what was
     carried out."""
     came = Pass()
-    for ids in _opt_outs_first(context, until):
-        if context.turn_is_over():
+    for number, ids in enumerate(_opt_outs_first(context, until)):
+        if number and context.turn_is_over():
             break
-        context.next_batch()
+        if number:
+            context.next_batch()
+        else:
+            context.keep_reserve()  # however late it is: a cycle whose time is used up by reading sends something, too
         claimed = claims.take(ids, context.claim)
         came.busy = came.busy or len(claimed) < len(ids)
         try:
