@@ -168,10 +168,12 @@ class Check:
                         )
 
     def _stays_away(self, record_id: str) -> bool:
-        """Its person was deleted here, and nobody has edited it there since."""
-        number = self.journal.deleted_here.get(record_id)
-        edited = any(e.owner == record_id and e.number > (number or 0) for e in self.journal.edits)
-        return number is not None and not edited
+        """Its person was deleted here, and nobody has edited it there since: in the same second does not count, its
+        stamp says nothing new then."""
+        if record_id not in self.journal.deleted_here:
+            return False
+        number, stamp = self.journal.deleted_here[record_id]
+        return not any(e.owner == record_id and e.number > number and e.stamp != stamp for e in self.journal.edits)
 
     def _edits(self) -> None:
         """Promises 2, 3 and 5: each value entered stands, was overwritten by somebody who saw it, or is in the log."""
@@ -203,7 +205,8 @@ class Check:
         for edit in leaves:
             if edit.value == final or edit.value in lost:
                 continue
-            if edit.number <= joined or (joined and field.name == "person_score"):
+            blank = edit.value is None and edit.met  # of a field that the record had not filled either: it did not wait
+            if joined and (edit.number <= joined or field.name == "person_score" or blank):
                 continue  # another record's values took its place; the merge of the persons is in the log
             if self._back(edit, edits):
                 continue  # back at a value that it had before: no edit, by value

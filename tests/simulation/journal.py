@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tests.simulation.fields import Value
 
@@ -12,7 +13,8 @@ from tests.simulation.fields import Value
 @dataclass(slots=True)
 class Edit:
     """``over``: the value that it took the place of, on its own side. ``agreed``: the pair had agreed on a value of the
-    field before, so that the winner setting decides a conflict."""
+    field before, so that the winner setting decides a conflict. ``met``: it was made here, and the record had the value
+    at that moment, so that nothing was left to cross."""
 
     number: int
     side: str  # here or there
@@ -22,6 +24,8 @@ class Edit:
     over: Value
     agreed: bool
     creation: bool = False
+    met: bool = False
+    stamp: datetime | None = None  # the second in which it was made, as Salesforce's stamps are
 
 
 @dataclass(slots=True)
@@ -45,8 +49,9 @@ class Journal:
     restricted: set[str] = field(default_factory=set)
     #: Custom fields of leads that the sync user could not see for a while.
     hidden_on_leads: set[str] = field(default_factory=set)
-    #: Records whose persons were deleted here: record id → the number of the last edit before.
-    deleted_here: dict[str, int] = field(default_factory=dict)
+    #: Records whose persons were deleted here: record id → the number of the last edit before, and the stamp that the
+    #: record had then; None if it was gone itself.
+    deleted_here: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     #: Deleted records that have left the recycle bin.
     purged: set[str] = field(default_factory=set)
     #: How often a new lead was asked for, after the old one had been deleted, by the person's last name.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from syncer.models import FieldMapping, Person, SalesforceRecord
@@ -140,5 +141,7 @@ class Life:
             record_id = link.record_id if link else ""
             if record_id:
                 self.journal.join(self.people.number, record_id)
-                self.journal.deleted_here[record_id] = self.people.number
+                row = self.people.row(record_id)
+                stamp = datetime.fromisoformat(row["SystemModstamp"]) if row else None
+                self.journal.deleted_here[record_id] = self.people.number, stamp
             self.journal.tell(f"here {gone} deleted, was {record_id or 'nowhere'}", gone, record_id)

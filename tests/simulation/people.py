@@ -11,6 +11,7 @@ from django.db import connection
 from simple_salesforce.exceptions import SalesforceError
 
 from syncer.models import Person, SalesforceRecord
+from syncer.salesforce import soql
 from tests.simulation.fields import BY_NAME, FIELDS, Field
 from tests.simulation.journal import Edit
 from tests.simulation.world import World
@@ -131,6 +132,16 @@ class People:
             found += [row["Id"] for row in rows["records"]]
         return found
 
+    def row(self, record_id: str) -> dict[str, Any] | None:
+        """A record as Salesforce has it, also one that is in the recycle bin; None for one that has left it."""
+        name = "Lead" if record_id.startswith("00Q") else "Contact"
+        names = {*(f.there(record_id) for f in self.fields), "Id", "SystemModstamp"} - {""}
+        text = soql.select(sorted(names), name, soql.equals("Id", record_id))
+        rows: list[Any] = []
+        with self.spared():
+            rows = self.world.sandbox.sales.query_all(text, include_deleted=True)["records"]
+        return dict(rows[0]) if rows else None
+
     def accounts(self) -> list[str]:
         """The accounts that contacts belong to; two at least."""
         sales: Any = self.world.sandbox.sales
@@ -184,6 +195,7 @@ class People:
         with self.world.aside():
             key = {"person_id": owner} if side == "here" else {"record_id": owner}
             link = SalesforceRecord.objects.filter(**key).first()
+            there = self.row(link.record_id) if link and side == "here" else None
         for field in values:
             read = (
                 (lambda row, f=field: f.of_person(row)) if side == "here" else (lambda row, f=field: f.of_record(row))
@@ -193,7 +205,18 @@ class People:
                 continue  # no edit
             agreed = link is not None and field.name in link.base and not link.weak_base
             self.journal.edits.append(
-                Edit(self.number, side, owner, field.name, value, over, agreed, creation=before is None)
+                Edit(
+                    self.number,
+                    side,
+                    owner,
+                    field.name,
+                    value,
+                    over,
+                    agreed,
+                    creation=before is None,
+                    met=there is not None and field.there(there["Id"]) != "" and value == field.of_record(there),
+                    stamp=self.world.time().replace(microsecond=0),
+                )
             )
             told.append(f"{field.name}: {over!r} → {value!r}")
         who: list[Any] = [owner, *([link.person_id, link.record_id] if link else [])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -448,3 +448,53 @@ def test_an_update_whose_reading_before_it_failed_is_not_carried_out(sandbox, cy
     assert sandbox.read(lead)["Title"] == Person.objects.get().title == "Purchaser"
     [entry] = ActivityLogEntry.objects.filter(type=ActivityType.CONFLICT)
     assert (entry.field, entry.detail["lost"]) == ("title", "Head Buyer")
+
+
+def test_a_change_in_the_very_second_of_the_state_that_was_known_brings_nobody_back_but_the_next_one_does(
+    sandbox, cycle, time
+):
+    lead = sandbox.lead()
+    cycle()
+    kim = Person.objects.get()
+    time.pass_(3600)
+    Person.objects.filter(pk=kim.pk).update(title="Buyer")
+    cycle()
+    known = SalesforceRecord.objects.get().system_modstamp
+    kim.delete()
+    sandbox.sales.Lead.update(lead, {"City": "Ghent"})  # no time has passed: Salesforce's stamp stays as it is
+    assert datetime.fromisoformat(sandbox.read(lead)["SystemModstamp"]) == known
+    cycle()
+    cycle()
+    assert not Person.objects.exists()
+    sandbox.edit(lead, Phone="1")
+    cycle()
+    assert (Person.objects.get().city, Person.objects.get().phone) == ("Ghent", "1")
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("agreed", [True, False])
+def test_what_is_emptied_here_is_an_edit_against_the_survivor_of_a_merge_only_if_the_lead_that_lost_had_a_value(
+    sandbox, cycle, known, agreed
+):
+    access = {"username": "sync@example.com", "object": "Lead", "field": "Phone"}
+    if not agreed:  # the person has a value that never reached its lead
+        sandbox.control("POST", "access", **access, access="hidden")
+    loser = sandbox.lead(LastName="Loser", **({"Phone": "1"} if agreed else {}))
+    winner = sandbox.lead(LastName="Winner", Phone="2")
+    if not known:
+        sandbox.control("POST", "sharing", id=winner, visible=False)
+    cycle()
+    kim = Person.objects.get(sfdc_id=loser)
+    if not agreed:
+        Person.objects.filter(pk=kim.pk).update(phone="1")
+        sandbox.control("POST", "access", **access, access="edit")
+    Person.objects.filter(pk=kim.pk).update(phone="")
+    sandbox.control("POST", "sharing", id=winner, visible=True)
+    sandbox.control("POST", "merge", object="Lead", winner=winner, losers=[loser])
+    for _ in range(3):
+        cycle()
+    kim = Person.objects.get()
+    assert (kim.sfdc_id, kim.phone) == (winner, "" if agreed else "2")
+    assert sandbox.read(winner)["Phone"] == (None if agreed else "2")
+    lost = ActivityLogEntry.objects.filter(type=ActivityType.CONFLICT, field="phone").values_list("detail", flat=True)
+    assert [detail["lost"] for detail in lost] == (["2"] if agreed else [])
