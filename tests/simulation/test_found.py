@@ -21,6 +21,7 @@ from syncer.models import (
 from syncer.sync.errors import CannotSync
 from syncer.sync.options import SyncOptions
 from syncer.sync.store import claims
+from syncer.sync.upkeep.check_data import check
 
 pytestmark = pytest.mark.django_db
 
@@ -498,3 +499,17 @@ def test_what_is_emptied_here_is_an_edit_against_the_survivor_of_a_merge_only_if
     assert sandbox.read(winner)["Phone"] == (None if agreed else "2")
     lost = ActivityLogEntry.objects.filter(type=ActivityType.CONFLICT, field="phone").values_list("detail", flat=True)
     assert [detail["lost"] for detail in lost] == (["2"] if agreed else [])
+
+
+def test_a_record_that_is_undeleted_after_another_was_made_in_its_place_is_no_former_id(sandbox, cycle, sync_person):
+    old = sandbox.lead(LastName="Kim")
+    cycle()
+    kim = Person.objects.get()
+    sandbox.sales.Lead.delete(old)
+    cycle()
+    sync_person(kim, options=SyncOptions(recreate_deleted=True))
+    sandbox.control("POST", "undelete", id=old)
+    cycle()
+    cycle()
+    assert Person.objects.count() == 2
+    assert list(check(mend=False)) == []

@@ -16,7 +16,7 @@ from syncer.sync.fields.object_map import PERSON_COLUMNS, ObjectMap, received_co
 from syncer.sync.identity.candidates import Outdated, check_still_theirs
 from syncer.sync.merge import Value
 from syncer.sync.persons.record import Reading, RemoteRecord
-from syncer.sync.store import links, persons, tombstones
+from syncer.sync.store import former_ids, links, persons, tombstones
 from syncer.sync.store.activity import Journal
 from syncer.sync.store.links import LinkRow
 from syncer.sync.store.transactions import repeated, write_transaction
@@ -66,6 +66,7 @@ def _insert(context: Context, fields: ObjectMap, reading: Reading, records: Sequ
         for pk, one in inserted:
             _log(journal, pk, one)
         tombstones.remove(context, [record.id for record in records])
+        former_ids.remove(context, [record.id for record in records])
         journal.write()
     return len(inserted)
 

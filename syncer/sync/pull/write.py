@@ -67,7 +67,9 @@ def _write_batch(
         ready = [m for m in merged if m.person.id in free and m.person.id not in newer]
         changed, written = _write_persons(context, fields, ready, journal)
         links.write(context, [_link_row(context, m, reading, m.person.id in written) for m in ready])
-        check_still_theirs(context, [m.record.id for m in ready if _is_linked_anew(m)], reading)
+        anew = [m.record.id for m in ready if _is_linked_anew(m)]
+        check_still_theirs(context, anew, reading)
+        former_ids.remove(context, anew)
         intents.forget(m.person.id for m in ready if not m.person.linked)
         former_ids.write(context, [former[m.person.id] for m in ready if m.person.id in former], sequence)
         for m in ready:

@@ -43,8 +43,14 @@ def move(loser_id: int, winner_id: int) -> None:
     FormerId.objects.filter(person_id=loser_id).update(person_id=winner_id)
 
 
-def remove(row_ids: Iterable[int]) -> None:
-    """These are persons' records again."""
+def remove(context: Context, record_ids: Sequence[str]) -> None:
+    """They are persons' records again, as after an undelete, and find these from now on."""
+    if record_ids:
+        FormerId.objects.filter(organisation=context.organisation, record_id__in=record_ids).delete()
+
+
+def remove_rows(row_ids: Iterable[int]) -> None:
+    """These are persons' records."""
     FormerId.objects.filter(pk__in=list(row_ids)).delete()
 
 

@@ -1,5 +1,5 @@
 """The invariants of the database: what has to be true of each person, whatever crashed or raced. Checked by ``manage.py
-checkdata``, and by the worker each day.
+checkdata``, by the worker each day, and at the end of each simulated history.
 
 What is broken is put right in a transaction that looks once more; nothing of it is decided here: whoever waits is
 compared by the next sending, whose record is in doubt is read by the next cycle.
@@ -159,7 +159,7 @@ def _records(*, mend: bool) -> Iterator[Finding]:
     former = FormerId.objects.filter(Exists(linked)).values_list("pk", "record_id")
     buried = Tombstone.objects.filter(Exists(linked)).values_list("pk", "record_id")
     for rows, sentence, remove in (
-        (former, "A former id is nobody's record.", former_ids.remove),
+        (former, "A former id is nobody's record.", former_ids.remove_rows),
         (buried, "A record whose person was deleted has no other person.", tombstones.remove_rows),
     ):
         found = list(rows)
