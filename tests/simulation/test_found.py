@@ -513,3 +513,17 @@ def test_a_record_that_is_undeleted_after_another_was_made_in_its_place_is_no_fo
     cycle()
     assert Person.objects.count() == 2
     assert list(check(mend=False)) == []
+
+
+def test_what_was_entered_on_a_lead_that_was_undeleted_and_then_converted_is_not_lost(sandbox, cycle):
+    lead = sandbox.lead(Newsletter__c=False)
+    cycle()
+    sandbox.sales.Lead.delete(lead)
+    cycle()
+    sandbox.control("POST", "undelete", id=lead)
+    sandbox.edit(lead, Newsletter__c=True)
+    contact = sandbox.convert(lead)
+    cycle()
+    cycle()
+    kim = Person.objects.get()
+    assert (kim.sfdc_id, kim.custom["Newsletter__c"], sandbox.read(contact)["Newsletter__c"]) == (contact, True, True)

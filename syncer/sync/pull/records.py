@@ -284,7 +284,7 @@ def _last_values(
     last = [
         merge_with(context, fields, p, r, sending=True)
         for p, r in pairs
-        if p.link and p.link.object == r.object and not p.link.weak_base and not p.sfdc_is_deleted
+        if p.link and p.link.object == r.object and not p.link.weak_base and not (p.sfdc_is_deleted and r.is_deleted)
     ]
     if not last:
         return list(pairs)
