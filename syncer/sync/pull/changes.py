@@ -161,6 +161,7 @@ def _read_postponed(context: Context, sobject: str, readings: Iterable[Reading])
         done: set[str] = set()
         for reading in readings:
             by_this = set(merged.filter(read_sequence=reading.sequence).values_list("record_id", flat=True))
+            by_this -= postponed.since(context, sobject, by_this, reading)
             context.store.were_read(context, sobject, by_this, reading)
             done |= by_this
         if rest := [record_id for record_id in part if record_id not in done]:

@@ -128,7 +128,9 @@ def _not_merged_yet(context: Context, rows: Sequence[dict[str, Any]]) -> list[di
     for row in rows:
         link = links.get(row["Id"])
         known = link is not None and link["hidden_since"] is None
-        if link is not None and known and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
+        # A lead that was converted and is still somebody's record has not been followed, whatever was merged of it.
+        follow = bool(row.get("IsConverted"))
+        if link is not None and known and not follow and bool(row.get("IsDeleted")) == link["person__sfdc_is_deleted"]:
             stamp = stamp_of(row)
             if stamp is not None and (
                 row.get("IsDeleted") or already_merged(link["system_modstamp"], link["read_at"], stamp)

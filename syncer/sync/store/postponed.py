@@ -43,6 +43,12 @@ def of(context: Context, sobject: str) -> list[str]:
     return list(rows.order_by("pk").values_list("record_id", flat=True))
 
 
+def since(context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> set[str]:
+    """Which of these this reading itself has postponed, or a newer one: what it merged of them was not all."""
+    rows = PostponedRecord.objects.filter(sync_user=context.sync_user, object=sobject, record_id__in=list(record_ids))
+    return set(rows.filter(sequence__gte=reading.sequence).values_list("record_id", flat=True))
+
+
 @repeated
 def settle(context: Context, sobject: str, record_ids: Iterable[str], reading: Reading) -> None:
     """What this reading shows of them was merged. What was postponed since is to be read again."""
