@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from syncer.models import FieldMapping, Person, SyncCursor
+from syncer.models import FieldMapping, PendingChange, Person, SyncCursor
+from syncer.sync.errors import CannotSync
 from syncer.sync.fields.synced_objects import OBJECTS
 from syncer.sync.store import outbox
 from tests.cases.organisation import given
@@ -100,6 +102,39 @@ def test_what_salesforce_wins_is_not_written_before_its_record_was_read(salesfor
     cycle()
     assert (here.again(kim).city, salesforce.read(leads[-1])["City"]) == ("theirs", "theirs")
     assert (here.again(kim).unsubscribed, here.waits(kim)) == (True, "")
+
+
+def test_an_opt_out_that_salesforce_wins_goes_although_another_value_is_refused(salesforce, here, mass_update, cycle):
+    leads, change = mass_update
+    FieldMapping.objects.filter(person_field="unsubscribed").update(winner="salesforce")
+    here.edit(here.person(leads[-1]), city="Nowhere", unsubscribed=True)
+    change(Title="CTO")
+    salesforce.rule("No Nowhere", "City = 'Nowhere'", "Nowhere is no city.")
+    given(short(cycle), "the last record has not been read yet")
+    assert salesforce.read(leads[-1])["HasOptedOutOfEmail"]
+
+
+def test_an_edit_after_a_lost_answer_is_not_overwritten_by_our_own_earlier_value(
+    salesforce, here, mass_update, sync_person, slow, cycle
+):
+    leads, change = mass_update
+    FieldMapping.objects.filter(person_field="title").update(winner="salesforce")
+    kim = here.person(leads[-1])
+    change(Phone="1")
+    salesforce.calm()
+    here.edit(kim, title="first", city="Oslo")
+    salesforce.fault("/composite/sobjects", "drop_after", times=50)
+    with suppress(CannotSync):
+        sync_person(kim)
+    salesforce.calm()
+    given(salesforce.read(leads[-1])["Title"] == "first", "the update was carried out")
+    given(PendingChange.objects.get(person=kim).in_doubt, "its answer did not come")
+    here.edit(kim, title="second", city="Bergen")
+    slow()
+    cycle()
+    salesforce.calm()
+    cycle()
+    assert (here.again(kim).title, salesforce.read(leads[-1])["Title"]) == ("second", "second")
 
 
 def test_what_salesforce_wins_goes_out_when_nobody_changed_it_there(salesforce, here, mass_update, cycle):

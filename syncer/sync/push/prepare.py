@@ -73,7 +73,8 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
         return _refuse_values(context, fields, person, bad)
     not_yet = _not_yet(context, fields, found.merged)
     values = {name: v for name, v in found.merged.to_send.items() if name not in found.waiting and name not in not_yet}
-    if not_yet and not values and not found.merged.received:
+    if not_yet and (person.in_doubt or (not values and not found.merged.received)):
+        # An answer that did not come is still to be found out for all of its fields: a part would forget the others.
         return outcome(person, Result.UNCHANGED, "Waits for its record to be read.")
     partners = [partner for name in values if (partner := fields.together.get(name)) is not None]
     values |= {partner: found.here[partner] for partner in partners if partner in found.here}
@@ -85,10 +86,17 @@ def prepare(context: Context, fields: ObjectMap, person: PersonState, *, retry: 
 
 def _not_yet(context: Context, fields: ObjectMap, merged: Merge) -> frozenset[str]:
     """Fields that Salesforce wins, while its record may have changed in the part of a long reading that is still to
-    come; and those that are sent together with one of them."""
+    come; and those that are sent together with one of them. An opt-out goes at once: whoever changed it there has opted
+    out, too."""
     if fields.object not in context.unread:
         return frozenset()
-    theirs = {rule.field for rule in fields.rules if rule.receive and rule.winner == Winner.SALESFORCE}
+    theirs = {
+        rule.field
+        for rule in fields.rules
+        if rule.receive
+        and rule.winner == Winner.SALESFORCE
+        and not (rule.consent and merged.to_send.get(rule.field) is True)
+    }
     return frozenset(name for name in merged.to_send if theirs & {name, fields.together.get(name)})
 
 
